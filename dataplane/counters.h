@@ -1,0 +1,71 @@
+/*
+ * Every counter of a worker: its name, its side of the packet sum, and one line for people.
+ *
+ * A counter is one 64-bit word in the worker's own lines of the status region, written by that thread alone. To add a
+ * drop reason, add a DROP line here: the enum, `bypeer counters`, telemetry and the packet sum follow from this list.
+ */
+#pragma once
+
+#include "overlay/tables/layout.h"
+
+/* clang-format off */
+#define BYPEER_COUNTERS(NODE, SIDE, DROP) \
+    NODE(RECEIVE,      "node.receive",       "packets through receive") \
+    NODE(CLASSIFY,     "node.classify",      "packets through classify") \
+    NODE(FABRIC_DECAP, "node.fabric_decap",  "packets through fabric_decap") \
+    NODE(LOOKUP,       "node.overlay_lookup","packets through overlay_lookup") \
+    NODE(POLICY,       "node.policy",        "packets through policy") \
+    NODE(FABRIC_ENCAP, "node.fabric_encap",  "packets through fabric_encap") \
+    NODE(TRANSMIT,     "node.transmit",      "packets through transmit") \
+    NODE(PUNT,         "node.punt",          "packets through punt") \
+    NODE(INJECT,       "node.inject",        "packets through inject") \
+    NODE(ICMP_ERROR,   "node.icmp_error",    "packets through icmp_error") \
+    NODE(DROP,         "node.drop",          "packets through drop") \
+    SIDE(RECEIVED,  RECEIVED,  "packets.received",  "frames read from ports") \
+    SIDE(INJECTED,  INJECTED,  "packets.injected",  "packets read from the TAP and TUN devices") \
+    SIDE(GENERATED, GENERATED, "packets.generated", "ICMPv6 errors made here") \
+    SIDE(COPIED,    COPIED,    "packets.copied",    "further copies of a packet") \
+    SIDE(SENT,      SENT,      "packets.sent",      "frames that a port accepted") \
+    SIDE(PUNTED,    PUNTED,    "packets.punted",    "packets that the kernel took from us") \
+    SIDE(CONSUMED,  CONSUMED,  "packets.consumed",  "packets that ended here by design") \
+    DROP(RUNT,             "runt",             "frame too short for its headers") \
+    DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
+    DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
+    DROP(OUTER_CHECKSUM,   "outer_checksum",   "outer IPv4 header or UDP checksum is wrong") \
+    DROP(GPE_HEADER,       "gpe_header",       "VXLAN-GPE flags, version or next protocol not ours") \
+    DROP(FABRIC_PEER,      "fabric_peer",      "outer source and VNI are no listed link") \
+    DROP(INNER_HEADER,     "inner_header",     "inner packet is no valid IPv6 packet") \
+    DROP(INNER_SOURCE,     "inner_source",     "inner source is not routed through the link that it came by") \
+    DROP(INNER_SCOPE,      "inner_scope",      "inner source or destination is multicast, link-local, loopback or unspecified") \
+    DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
+    DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
+    DROP(POLICY,           "policy",           "source and destination are in different groups") \
+    DROP(NO_LINK,          "no_link",          "the destination's link does not exist") \
+    DROP(NO_ADJACENCY,     "no_adjacency",     "next hop of the link is not resolved") \
+    DROP(HOP_LIMIT,        "hop_limit",        "inner hop limit was used up") \
+    DROP(TOO_BIG,          "too_big",          "inner packet exceeds the link's MTU") \
+    DROP(ECN,              "ecn",              "congestion mark on a packet that is not ECN-capable (RFC 6040)") \
+    DROP(ICMP_SUPPRESSED,  "icmp_suppressed",  "error not sent: rate limit, or not allowed by RFC 4443 2.4") \
+    DROP(NO_BUFFER,        "no_buffer",        "packet memory exhausted") \
+    DROP(TRANSMIT_FULL,    "transmit_full",    "port did not accept the frame") \
+    DROP(NO_PORT,          "no_port",          "port of the adjacency does not exist") \
+    DROP(PUNT_FULL,        "punt_full",        "ring to the host thread was full") \
+    DROP(INJECT_FULL,      "inject_full",      "ring from the host thread was full") \
+    DROP(TAP_DOWN,         "tap_down",         "TAP or TUN device is missing or refused the packet") \
+    DROP(SHUTDOWN,         "shutdown",         "was in flight when the node stopped")
+/* clang-format on */
+
+enum bypeer_counter {
+#define NODE(id, name, text)       BYPEER_COUNT_NODE_##id,
+#define SIDE(id, cls, name, text)  BYPEER_COUNT_##id,
+#define DROP(id, name, text)       BYPEER_DROP_##id,
+    BYPEER_COUNTERS(NODE, SIDE, DROP)
+#undef NODE
+#undef SIDE
+#undef DROP
+    BYPEER_COUNTERS_USED,
+};
+_Static_assert(BYPEER_COUNTERS_USED <= BYPEER_COUNTERS_MAX, "the status region has room for every counter");
+
+/* BYPEER_COUNTERS_USED entries, in enum order; drop names begin with "drop.". */
+extern const struct bypeer_counter_name bypeer_counter_names[BYPEER_COUNTERS_USED];

@@ -1,0 +1,60 @@
+/*
+ * What one worker owns, and what the graph's nodes may touch while it walks.
+ *
+ * A worker is one lcore that runs one graph: load the tables, walk the graph, announce a quiescent state, and sleep when
+ * nothing came (idle.h). Everything here belongs to that thread; pointers into the tables are good until the end of the
+ * walk. No node blocks, allocates (but mbufs), logs or makes a system call.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/counters.h"
+#include "overlay/tables/tables.h"
+
+#define BYPEER_PORTS_MAX   16
+#define BYPEER_WORKERS_MAX 64
+
+/* A port of the configuration as the workers see it. Constant after start. */
+struct bypeer_port {
+    uint16_t port_id; /* DPDK's */
+    uint16_t mtu;     /* bytes of IP */
+    uint8_t mac[6];
+};
+
+struct bypeer_trace; /* trace.h */
+
+struct bypeer_worker {
+    /* Constant during a walk. tables is NULL until control has handed some over. */
+    const struct bypeer_tables *tables;
+    uint64_t *counters;               /* of this worker, in the status region */
+    struct bypeer_session *sessions;  /* row of this worker in the sessions region; NULL: none */
+    uint32_t session_count;
+    uint16_t index;                   /* of the worker, from 0; also its queue on every port it serves */
+    uint16_t burst;                   /* frames to read at once, at most 128 */
+    uint64_t now_tsc;                 /* at the start of the walk */
+    uint64_t now_realtime_s;          /* whole seconds, for last-seen stamps; updated about once a second */
+    struct rte_mempool *pool;         /* for generated packets */
+    struct rte_ring *punt;            /* to the host thread: frames for the TAPs, packets for the TUN */
+    struct rte_ring *inject;          /* from the host thread */
+    struct bypeer_trace *trace;       /* its .left is not 0 while packets are to be traced */
+    uint16_t port_count;
+    struct bypeer_port ports[BYPEER_PORTS_MAX]; /* by number of the configuration */
+};
+
+RTE_DECLARE_PER_LCORE(struct bypeer_worker *, bypeer_worker);
+
+static inline struct bypeer_worker *bypeer_worker_self(void)
+{
+    return RTE_PER_LCORE(bypeer_worker);
+}
+
+/* One writer, so a plain add; the store is one aligned 64-bit word that readers may look at any time. */
+static inline void bypeer_count(struct bypeer_worker *worker, enum bypeer_counter counter, uint64_t by)
+{
+    __atomic_store_n(&worker->counters[counter], worker->counters[counter] + by, __ATOMIC_RELAXED);
+}

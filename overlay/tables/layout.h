@@ -1,0 +1,303 @@
+/*
+ * The shared memory of the two processes: what lies where, as a format.
+ *
+ * Three kinds of region, each a sealed memfd (memory.h), each one-way (ARCHITECTURE.md, "Regions"):
+ *
+ *   tables    written by control, mapped read-only by the data plane: who is reachable, and how
+ *   status    written by the data plane, read by control as hints: grace tokens, worker states, counters
+ *   sessions  written by the data plane, outlives it: what changes per packet (counts, last seen)
+ *
+ * A region begins with a bypeer_region_header, then its own header, then sections: arrays of equal entries, each on a
+ * cache line of its own. Nothing in a region is a pointer. References are indexes into sections, and a reader bounds
+ * every index by the count that it copied and checked when it attached (tables.h), so a wrong writer can cause a wrong
+ * forward but never an access outside the region. Entry 0 of a section of records is never used: it is all zero, and
+ * index 0 means "none".
+ *
+ * All integers are in host byte order but for those in header templates, which are as on the wire.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BYPEER_CACHE_LINE 64
+
+/* The layout that this release writes, and the oldest that it still reads (DESIGN D1: always the one before it too). */
+#ifdef BYPEER_NEXT_LAYOUT
+#define BYPEER_LAYOUT_NEWEST 2u
+#else
+#define BYPEER_LAYOUT_NEWEST 1u
+#endif
+#define BYPEER_LAYOUT_OLDEST 1u
+
+#define BYPEER_REGION_MAGIC UINT64_C(0x3152656570796221) /* "!bypeeR1" in memory */
+
+enum bypeer_region_kind {
+    BYPEER_REGION_TABLES = 1,
+    BYPEER_REGION_STATUS = 2,
+    BYPEER_REGION_SESSIONS = 3,
+};
+
+/* First bytes of every region. */
+struct bypeer_region_header {
+    uint64_t magic;       /* BYPEER_REGION_MAGIC */
+    uint32_t kind;        /* enum bypeer_region_kind */
+    uint32_t layout;      /* layout version of the whole region */
+    uint64_t layout_hash; /* of the sizes and offsets that this layout version has, bypeer_layout_hash() */
+    uint64_t bytes;       /* size of the whole region */
+    uint64_t generation;  /* which table set this is; never 0, never the same twice on one node */
+    uint64_t published;   /* equals generation once all below is filled in; stored last, with release */
+    uint64_t created_ns;  /* CLOCK_REALTIME of the maker, for people */
+    uint64_t reserved;
+};
+_Static_assert(sizeof(struct bypeer_region_header) == BYPEER_CACHE_LINE, "one line");
+
+/* One array within a region. offset and entry_bytes are multiples of 4, offset of BYPEER_CACHE_LINE. */
+struct bypeer_section {
+    uint64_t offset; /* from the start of the region */
+    uint64_t count;  /* entries */
+    uint32_t entry_bytes;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct bypeer_section) == 24, "as documented");
+
+/* --- tables ------------------------------------------------------------------------------------------------------ */
+
+enum bypeer_tables_section {
+    BYPEER_DESTINATION_BUCKETS, /* struct bypeer_bucket: overlay address -> slot of a destination */
+    BYPEER_DESTINATION_STASH,   /* uint32_t: slots of destinations that found no room in their two buckets */
+    BYPEER_DESTINATIONS,        /* struct bypeer_destination */
+    BYPEER_INGRESS_BUCKETS,     /* struct bypeer_bucket: (peer, VNI) -> slot of an ingress record */
+    BYPEER_INGRESS_STASH,
+    BYPEER_INGRESSES,           /* struct bypeer_destination whose key is bypeer_ingress_key() */
+    BYPEER_LINK_INDEX,          /* uint32_t: link id -> slot of its present record */
+    BYPEER_LINKS,               /* struct bypeer_link */
+    BYPEER_ADJACENCY_INDEX,     /* uint32_t: adjacency id -> slot */
+    BYPEER_ADJACENCIES,         /* struct bypeer_adjacency */
+    BYPEER_GROUP_INDEX,         /* uint32_t: group id -> slot */
+    BYPEER_GROUPS,              /* struct bypeer_group */
+    BYPEER_PREFIX_NODES,        /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
+    BYPEER_PREFIX_VALUES,       /* uint32_t: interval -> slot of a prefix route */
+    BYPEER_PREFIX_ROUTES,       /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
+    BYPEER_TABLES_SECTIONS,
+};
+
+struct bypeer_tables_header {
+    struct bypeer_region_header region;
+    /* Line 1: what every reader needs and nobody changes. */
+    uint64_t hash_seed; /* XXH3 seed of both exact-match tables, random per generation */
+    uint64_t reserved1[7];
+    /* Line 2: written by control while readers run. */
+    uint64_t grace_request; /* newest grace period asked for: grace.h */
+    uint64_t prefix_root;   /* which tree prefix lookups use, packed: prefixes.h */
+    uint64_t reserved2[6];
+    struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
+    uint8_t reserved3[24];
+};
+_Static_assert(offsetof(struct bypeer_tables_header, hash_seed) == 64, "line 1");
+_Static_assert(offsetof(struct bypeer_tables_header, grace_request) == 128, "line 2");
+_Static_assert(sizeof(struct bypeer_tables_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");
+
+/*
+ * One bucket of an exact-match table, one cache line: ten tags, ten slots. exact.h has the essay.
+ *
+ *   0        20       22        24                              64
+ *   | 10 tags | flags | version | 10 slots                       |
+ */
+#define BYPEER_BUCKET_WAYS 10
+struct bypeer_bucket {
+    uint16_t tags[BYPEER_BUCKET_WAYS]; /* 0: empty */
+    uint16_t flags;                    /* BYPEER_BUCKET_STASHED */
+    uint16_t version;                  /* counts changes, for people and tests */
+    uint32_t slots[BYPEER_BUCKET_WAYS];
+};
+#define BYPEER_BUCKET_STASHED 1u /* a key of this bucket is in the stash: a miss here must look there */
+_Static_assert(sizeof(struct bypeer_bucket) == BYPEER_CACHE_LINE, "one line");
+_Static_assert(offsetof(struct bypeer_bucket, slots) == 24, "as drawn");
+
+/* Where an overlay address, an outer peer or a prefix leads: one cache line, immutable from publication until its grace
+ * period has passed. */
+struct bypeer_destination {
+    uint8_t key[16];     /* overlay address, ingress key or prefix; network byte order */
+    uint32_t link;       /* link id */
+    uint32_t group;      /* group id: policy compares it with the ingress link's (DESIGN D6) */
+    uint32_t flags;      /* BYPEER_DESTINATION_* */
+    uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
+    uint64_t serial;     /* of the durable record that this was made from, for people and tests */
+    uint8_t reserved[24];
+};
+#define BYPEER_DESTINATION_LOCAL 1u /* this node itself: deliver to the overlay TUN */
+_Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
+
+enum bypeer_link_kind {
+    BYPEER_LINK_NONE = 0,
+    BYPEER_LINK_LOCAL = 1,  /* this host's overlay TUN */
+    BYPEER_LINK_FABRIC = 2, /* VXLAN-GPE to a peer */
+};
+
+/*
+ * One way out of the node, and the way in that belongs to it. Line 0 is what a worker compares and counts with, line 1
+ * the outer headers as they go on the wire, ready to be copied; the worker fills in lengths, UDP source port, UDP
+ * checksum, traffic class and (IPv4) header checksum.
+ */
+#define BYPEER_LINK_TEMPLATE_BYTES 64
+struct bypeer_link {
+    uint32_t id;
+    uint8_t kind;           /* enum bypeer_link_kind */
+    uint8_t underlay;       /* 4 or 6 */
+    uint8_t template_bytes; /* IPv6: 40 + 8 + 8 = 56; IPv4: 20 + 8 + 8 = 36 */
+    uint8_t reserved0;
+    uint32_t group;     /* group id of all that comes and goes by this link */
+    uint32_t adjacency; /* adjacency id of the next hop; 0: not resolved, packets are dropped and counted */
+    uint32_t vni;       /* 24 bits */
+    uint16_t mtu;       /* largest inner IPv6 packet, bytes */
+    uint16_t udp_port;  /* fabric port, both ends, host order */
+    uint32_t session;   /* index into the sessions region */
+    uint32_t serial;    /* tells a reused link id: the sessions region counts from 0 for a new one */
+    uint8_t peer[16];  /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
+    uint8_t local[16]; /* outer address of this node on this link, likewise */
+    uint8_t header[BYPEER_LINK_TEMPLATE_BYTES];
+};
+_Static_assert(sizeof(struct bypeer_link) == 2 * BYPEER_CACHE_LINE, "two lines");
+_Static_assert(offsetof(struct bypeer_link, header) == BYPEER_CACHE_LINE, "template on its own line");
+
+/* A next hop: what to write before the outer IP header, and the port to send from. */
+struct bypeer_adjacency {
+    uint32_t id;
+    uint16_t port;  /* number of the port in the configuration, from 0 */
+    uint8_t valid;  /* 0: next hop unknown or unreachable */
+    uint8_t reserved0;
+    uint8_t ether[14]; /* destination, source, ethertype, as on the wire; the ethertype is the link's to set */
+    uint16_t mtu;      /* of the port, bytes of IP */
+    uint8_t reserved1[40];
+};
+_Static_assert(sizeof(struct bypeer_adjacency) == BYPEER_CACHE_LINE, "one line");
+
+struct bypeer_group {
+    uint32_t id;
+    uint32_t vni;         /* default VNI of the group's links */
+    uint8_t prefix[16];   /* the /48, rest zero */
+    uint8_t address[16];  /* this node's own overlay address in the group; source of its ICMPv6 errors; zero: none */
+    uint32_t flags;       /* none yet: a group's members reach each other and nobody else */
+    uint8_t reserved[20];
+};
+_Static_assert(sizeof(struct bypeer_group) == BYPEER_CACHE_LINE, "one line");
+
+/* Four separators of 128 bits, ascending, as two big-endian halves each made native: prefixes.h. */
+struct bypeer_prefix_node {
+    uint64_t high[4];
+    uint64_t low[4];
+};
+_Static_assert(sizeof(struct bypeer_prefix_node) == BYPEER_CACHE_LINE, "one line");
+
+/* --- status ------------------------------------------------------------------------------------------------------- */
+
+enum bypeer_status_section {
+    BYPEER_STATUS_COUNTERS, /* struct bypeer_counter_name: what each counter of a worker means */
+    BYPEER_STATUS_WORKERS,  /* struct bypeer_status_worker; the last one is the host thread */
+    BYPEER_STATUS_PORTS,    /* struct bypeer_status_port */
+    BYPEER_STATUS_SECTIONS,
+};
+
+struct bypeer_status_header {
+    struct bypeer_region_header region;
+    /* Line 1: who this reader is; filled in before publication. */
+    uint64_t pid;
+    uint64_t start_ticks; /* /proc/PID/stat field 22: tells a reused pid */
+    char release[32];
+    uint64_t tsc_hz;
+    uint64_t reserved0;
+    /* Line 2: written by the broker. */
+    uint64_t grace_completed;   /* newest grace period that has ended: grace.h */
+    uint64_t tables_generation; /* generation that all workers use by now; 0: none */
+    uint64_t heartbeat;         /* counts up at least 4 times a second */
+    uint64_t reserved1[5];
+    struct bypeer_section sections[BYPEER_STATUS_SECTIONS];
+    uint8_t reserved2[56];
+};
+_Static_assert(offsetof(struct bypeer_status_header, grace_completed) == 128, "line 2");
+_Static_assert(sizeof(struct bypeer_status_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");
+
+/* Side of the packet sum (DESIGN 5): received + injected + generated + copied = sent + punted + consumed + dropped +
+ * in flight. Counters of class NODE and OTHER take no part in it. */
+enum bypeer_counter_class {
+    BYPEER_COUNTER_OTHER = 0,
+    BYPEER_COUNTER_NODE,
+    BYPEER_COUNTER_RECEIVED,
+    BYPEER_COUNTER_INJECTED,
+    BYPEER_COUNTER_GENERATED,
+    BYPEER_COUNTER_COPIED,
+    BYPEER_COUNTER_SENT,
+    BYPEER_COUNTER_PUNTED,
+    BYPEER_COUNTER_CONSUMED,
+    BYPEER_COUNTER_DROPPED,
+};
+
+/* Names travel with the numbers, so that control can show the counters of a data plane of another release. */
+struct bypeer_counter_name {
+    char name[40];  /* "drop.hop_limit", NUL-terminated */
+    char text[84];  /* one line for people */
+    uint32_t class; /* enum bypeer_counter_class */
+};
+_Static_assert(sizeof(struct bypeer_counter_name) == 2 * BYPEER_CACHE_LINE, "two lines");
+
+#define BYPEER_COUNTERS_MAX 120
+struct bypeer_status_worker {
+    uint32_t lcore;
+    uint32_t state;         /* enum bypeer_worker_state */
+    uint64_t quiescent_tsc; /* of the last quiescent state */
+    uint64_t walks;
+    uint64_t busy_tsc;  /* spent on walks that found packets */
+    uint64_t sleep_tsc; /* spent asleep, RCU-offline */
+    uint64_t reserved[3];
+    uint64_t counters[BYPEER_COUNTERS_MAX];
+};
+_Static_assert(sizeof(struct bypeer_status_worker) == 16 * BYPEER_CACHE_LINE, "16 lines of its own");
+
+enum bypeer_worker_state {
+    BYPEER_WORKER_STARTING = 0,
+    BYPEER_WORKER_RUNNING,
+    BYPEER_WORKER_SLEEPING,
+    BYPEER_WORKER_HOST_THREAD,
+};
+
+struct bypeer_status_port {
+    char name[32];    /* of the configuration */
+    char driver[32];  /* "net_af_xdp" */
+    uint8_t mac[6];
+    uint16_t mtu;
+    uint16_t queues;
+    uint16_t link_up;
+    uint32_t speed_mbps;
+    uint64_t missed;  /* received by the device, lost before we read it (rte_eth_stats.imissed) */
+    uint64_t errors;  /* rte_eth_stats.ierrors + oerrors */
+    uint8_t reserved[32];
+};
+_Static_assert(sizeof(struct bypeer_status_port) == 2 * BYPEER_CACHE_LINE, "two lines");
+
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Traffic of one link as one worker saw it: entry [worker * links + link session]. One writer per entry, so plain
+ * stores; a reader sums over workers. It survives a restart of the data plane, which goes on counting where it was.
+ */
+struct bypeer_session {
+    uint64_t received_packets;
+    uint64_t received_bytes; /* inner bytes */
+    uint64_t sent_packets;
+    uint64_t sent_bytes;
+    uint64_t last_received_ns; /* CLOCK_REALTIME, at most one store a second; 0: never */
+    uint64_t link_serial;      /* bypeer_link.serial of the link that these belong to; another one's start at 0 */
+    uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct bypeer_session) == BYPEER_CACHE_LINE, "one line");
+
+struct bypeer_sessions_header {
+    struct bypeer_region_header region;
+    uint32_t workers;
+    uint32_t links; /* per worker */
+    uint64_t reserved[7];
+    struct bypeer_section sections[1];
+    uint8_t reserved1[40];
+};
+_Static_assert(sizeof(struct bypeer_sessions_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");

@@ -1,0 +1,111 @@
+/*
+ * Tables as a reader sees them: attach once, then look up.
+ *
+ * bypeer_tables_attach() checks a mapped region once and copies every offset and count into private memory. From then on
+ * the reader trusts nothing in the region but cache lines of plain data: each index found there is bounded by a private
+ * count, each loop by a constant. Random bytes in a mapped region can therefore make a lookup answer nonsense, never
+ * make it leave the region or loop for ever.
+ *
+ * What a lookup returns points into the region. It stays valid, whole and unchanged, until the calling worker's next
+ * quiescent state: copy what must live longer.
+ *
+ * Threads: any number of readers, each with its own view or a shared const one. The region's writer is one other
+ * process (writer.h).
+ */
+#pragma once
+
+#include "overlay/tables/layout.h"
+
+/* At most this many keys in one call of a burst lookup. */
+#define BYPEER_LOOKUP_BURST 128
+
+/* An exact-match table within a region, as checked at attach: exact.h. */
+struct bypeer_exact {
+    const struct bypeer_bucket *buckets;
+    const uint32_t *stash;
+    const struct bypeer_destination *records;
+    uint64_t seed;
+    uint32_t bucket_count;
+    uint32_t stash_count;
+    uint32_t record_count;
+};
+
+/* A record array behind an index array: slots.h. */
+struct bypeer_slots {
+    const uint32_t *index;
+    const void *records;
+    uint32_t index_count;
+    uint32_t record_count;
+};
+
+/* Private to the reader; about two cache lines are touched per packet burst. */
+struct bypeer_tables {
+    const struct bypeer_tables_header *header;
+    uint64_t generation;
+    uint64_t bytes;
+    struct bypeer_exact destinations;
+    struct bypeer_exact ingresses;
+    struct bypeer_slots links;
+    struct bypeer_slots adjacencies;
+    struct bypeer_slots groups;
+    struct bypeer_exact prefix_routes; /* .records and .record_count only */
+    const struct bypeer_prefix_node *prefix_nodes;
+    const uint32_t *prefix_values;
+    uint32_t prefix_node_count;
+    uint32_t prefix_value_count;
+};
+
+/*
+ * Checks the tables region of bytes bytes at base (readable, aligned to a page) and fills in *ret_tables.
+ * Returns 0; -EPROTO: not a tables region, or one whose sections do not fit in it; -ENOTSUP: a layout that this release
+ * does not read; -EAGAIN: not published yet. On failure *ret_tables is untouched and why, if not NULL, holds one line
+ * that names what was found and what was expected.
+ */
+int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uint64_t bytes, char why[static 160]);
+
+/*
+ * Looks up count (at most BYPEER_LOOKUP_BURST) overlay addresses at once: both buckets of all keys are prefetched, then
+ * all records, so the misses of a burst overlap. found[i] is the record whose key is keys[i], or NULL. Each key is 16
+ * bytes at any alignment.
+ */
+void bypeer_destinations_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
+                                const struct bypeer_destination *found[]);
+
+/* The same for ingress keys (bypeer_ingress_key()). */
+void bypeer_ingresses_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
+                             const struct bypeer_destination *found[]);
+
+/* Longest prefix match for one address; NULL: no prefix holds it. Meant for what the exact match missed. */
+const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tables *tables,
+                                                        const uint8_t address[static 16]);
+
+/*
+ * The key of (outer peer address, VNI) in the ingress table: 128 bits of XXH3 under the generation's seed. A hash only
+ * finds the link: the caller compares peer and VNI of the link record, which makes the match exact.
+ */
+void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t vni, uint8_t ret_key[static 16]);
+
+/* The record of an id, never NULL: an id that is out of range or unused gives record 0, all zero (kind NONE, valid 0). */
+static inline const void *bypeer_slots_find(const struct bypeer_slots *slots, uint32_t id, uint32_t record_bytes)
+{
+    uint32_t slot = 0;
+    if (id < slots->index_count)
+        slot = __atomic_load_n(&slots->index[id], __ATOMIC_ACQUIRE);
+    slot = slot < slots->record_count ? slot : 0;
+    return (const uint8_t *)slots->records + (uint64_t)slot * record_bytes;
+}
+
+static inline const struct bypeer_link *bypeer_tables_link(const struct bypeer_tables *tables, uint32_t id)
+{
+    return bypeer_slots_find(&tables->links, id, sizeof(struct bypeer_link));
+}
+
+static inline const struct bypeer_adjacency *bypeer_tables_adjacency(const struct bypeer_tables *tables, uint32_t id)
+{
+    return bypeer_slots_find(&tables->adjacencies, id, sizeof(struct bypeer_adjacency));
+}
+
+static inline const struct bypeer_group *bypeer_tables_group(const struct bypeer_tables *tables, uint32_t id)
+{
+    return bypeer_slots_find(&tables->groups, id, sizeof(struct bypeer_group));
+}

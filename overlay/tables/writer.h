@@ -1,0 +1,94 @@
+/*
+ * The one writer of a tables region.
+ *
+ * The writer owns a region's memory through a writable mapping and, in private memory, everything that a reader must
+ * not depend on: free lists, what is retired and waits for its grace period, which prefixes there are. The region can
+ * always be rebuilt; nothing in it is read back but records that the writer put there.
+ *
+ * Every change is published by one aligned store (a tag, a slot, an index entry, the prefix root), so that a reader sees
+ * the table before or after it, never between. What a change takes out of use is retired: its slot is used again only
+ * after a grace period (grace.h) has shown that no reader can still look at it. When so much is retired that no slot is
+ * free, a call returns -EAGAIN: let readers pass a grace period, call bypeer_writer_reclaim(), try again.
+ *
+ * Growth: a full section gives -ENOSPC. Nothing in a region moves or grows; a larger region is made
+ * (bypeer_writer_create with a larger size), bypeer_writer_copy() fills it, and control hands it over as the next
+ * generation while readers go on with the old one.
+ *
+ * Threads: one (control's loop). Nothing here blocks, allocates per change or makes a system call.
+ */
+#pragma once
+
+#include "overlay/tables/layout.h"
+
+/* How much a generation can hold. All counts are of usable entries. */
+struct bypeer_tables_size {
+    uint32_t destinations; /* 1,000 to 100,000,000 */
+    uint32_t links;        /* up to 1,000,000 */
+    uint32_t adjacencies;
+    uint32_t groups;
+    uint32_t prefixes;
+};
+
+struct bypeer_writer;
+
+/* Bytes that a region of this size takes, header included, a multiple of 4096; 0: a count is outside its limits. */
+uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size);
+
+/*
+ * Lays out empty tables in bytes (at least bypeer_tables_bytes(size)) of zeroed memory at base, which must stay mapped
+ * until bypeer_writer_free(). layout: the version to write, BYPEER_LAYOUT_OLDEST to _NEWEST. The region is not
+ * published yet: bypeer_writer_publish() does that, after the first filling.
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t bytes,
+                         const struct bypeer_tables_size *size, uint32_t layout, uint64_t generation,
+                         uint64_t hash_seed, uint64_t created_ns);
+void bypeer_writer_publish(struct bypeer_writer *writer);
+void bypeer_writer_free(struct bypeer_writer *writer); /* NULL is fine; the memory stays the caller's */
+
+/* Puts every record of from into the empty writer to (links, adjacencies and groups keep their ids). 0 or -ENOSPC. */
+int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from);
+
+/*
+ * Inserts the destination, or replaces the record of the same key. Returns 1 if it is new, 0 if it replaced one,
+ * -ENOSPC when the table is full, -EAGAIN when retired records hold all that is free.
+ */
+int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct bypeer_destination *destination);
+/* 0, or -ENOENT. */
+int bypeer_writer_remove_destination(struct bypeer_writer *writer, const uint8_t key[static 16]);
+/* The present record, or NULL. Valid until the next change. */
+const struct bypeer_destination *bypeer_writer_find_destination(const struct bypeer_writer *writer,
+                                                                const uint8_t key[static 16]);
+
+/* Ids are the caller's choice, 1 to size; the record replaces the one of that id. Same errors; -EINVAL: id. */
+int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
+int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
+/* A fabric link is also entered into (removed from) the ingress table under (peer, VNI); -EEXIST: another link has it. */
+int bypeer_writer_put_link(struct bypeer_writer *writer, const struct bypeer_link *link);
+int bypeer_writer_remove_adjacency(struct bypeer_writer *writer, uint32_t id);
+int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id);
+int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id);
+
+/*
+ * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which
+ * rebuilds the search tree beside the present one and swaps. -EAGAIN: the spare tree is still in its grace period.
+ */
+int bypeer_writer_put_prefix(struct bypeer_writer *writer, const struct bypeer_destination *route);
+int bypeer_writer_remove_prefix(struct bypeer_writer *writer, const uint8_t prefix[static 16], uint32_t bits);
+int bypeer_writer_commit_prefixes(struct bypeer_writer *writer);
+
+/*
+ * Grace periods. bypeer_writer_request() stores a new token in the region's header if anything was retired since the
+ * last one, and returns the newest token asked for (0: none ever). bypeer_writer_reclaim() takes the token that every
+ * reader has completed (grace.h; with no reader at all, pass the newest token asked for) and frees what waited for it.
+ */
+uint64_t bypeer_writer_request(struct bypeer_writer *writer);
+void bypeer_writer_reclaim(struct bypeer_writer *writer, uint64_t completed);
+
+/* How full it is. */
+struct bypeer_writer_usage {
+    struct bypeer_tables_size capacity, used;
+    uint64_t retired; /* records that wait for a grace period */
+    uint64_t bytes;
+};
+void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_writer_usage *ret_usage);
