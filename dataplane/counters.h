@@ -56,14 +56,14 @@
 /* clang-format on */
 
 enum bypeer_counter {
-#define NODE(id, name, text)       BYPEER_COUNT_NODE_##id,
-#define SIDE(id, cls, name, text)  BYPEER_COUNT_##id,
-#define DROP(id, name, text)       BYPEER_DROP_##id,
+#define NODE(id, name, text)      BYPEER_COUNT_NODE_##id,
+#define SIDE(id, cls, name, text) BYPEER_COUNT_##id,
+#define DROP(id, name, text)      BYPEER_DROP_##id,
     BYPEER_COUNTERS(NODE, SIDE, DROP)
 #undef NODE
 #undef SIDE
 #undef DROP
-    BYPEER_COUNTERS_USED,
+        BYPEER_COUNTERS_USED,
 };
 _Static_assert(BYPEER_COUNTERS_USED <= BYPEER_COUNTERS_MAX, "the status region has room for every counter");
 

@@ -16,24 +16,24 @@ enum bypeer_device {
 };
 
 struct bypeer_packet {
-    uint32_t ingress;   /* link id that it came by; LOCAL link's for the host's own */
-    uint32_t egress;    /* link id that lookup chose */
-    uint32_t group;     /* group id of the ingress link */
-    uint32_t flow;      /* hash of the inner flow: UDP source port */
-    uint16_t port;      /* number of the port that it came by or goes to */
-    uint16_t reason;    /* enum bypeer_counter, of a packet on its way to drop */
-    uint16_t sum;       /* ones' complement sum of the inner packet as received, if sum_known */
+    uint32_t ingress; /* link id that it came by; LOCAL link's for the host's own */
+    uint32_t egress;  /* link id that lookup chose */
+    uint32_t group;   /* group id of the ingress link */
+    uint32_t flow;    /* hash of the inner flow: UDP source port */
+    uint16_t port;    /* number of the port that it came by or goes to */
+    uint16_t reason;  /* enum bypeer_counter, of a packet on its way to drop */
+    uint16_t sum;     /* ones' complement sum of the inner packet as received, if sum_known */
     uint8_t sum_known;
-    uint8_t outer_class; /* traffic class that the outer header had or will have */
-    uint8_t device;     /* enum bypeer_device */
-    uint8_t trace;      /* 0: not traced, else 1 + number of the packet within the trace */
+    uint8_t outer_class;          /* traffic class that the outer header had or will have */
+    uint8_t device;               /* enum bypeer_device */
+    uint8_t trace;                /* 0: not traced, else 1 + number of the packet within the trace */
     uint8_t icmp_type, icmp_code; /* of the error to send, for icmp_error */
     uint32_t icmp_value;          /* its 32-bit field: the MTU of a Packet Too Big */
 };
 _Static_assert(sizeof(struct bypeer_packet) <= 36, "fits the dynamic fields of an mbuf");
 
-extern int bypeer_packet_offset; /* set once before the workers start */
-int bypeer_packet_register(void); /* main thread; 0 or negative errno */
+extern size_t bypeer_packet_offset; /* set once before the workers start */
+int bypeer_packet_register(void);   /* main thread; 0 or negative errno */
 
 static inline struct bypeer_packet *bypeer_packet(struct rte_mbuf *mbuf)
 {

@@ -1,9 +1,9 @@
 /*
  * What one worker owns, and what the graph's nodes may touch while it walks.
  *
- * A worker is one lcore that runs one graph: load the tables, walk the graph, announce a quiescent state, and sleep when
- * nothing came (idle.h). Everything here belongs to that thread; pointers into the tables are good until the end of the
- * walk. No node blocks, allocates (but mbufs), logs or makes a system call.
+ * A worker is one lcore that runs one graph: load the tables, walk the graph, announce a quiescent state, and sleep
+ * when nothing came (idle.h). Everything here belongs to that thread; pointers into the tables are good until the end
+ * of the walk. No node blocks, allocates (but mbufs), logs or makes a system call.
  */
 #pragma once
 
@@ -19,6 +19,8 @@
 #define BYPEER_PORTS_MAX   16
 #define BYPEER_WORKERS_MAX 64
 
+#define BYPEER_QUEUES_MAX 64 /* that one worker reads, all ports together */
+
 /* A port of the configuration as the workers see it. Constant after start. */
 struct bypeer_port {
     uint16_t port_id; /* DPDK's */
@@ -26,22 +28,31 @@ struct bypeer_port {
     uint8_t mac[6];
 };
 
+/* A receive queue that a worker reads. A port may have fewer queues than there are workers, or more. */
+struct bypeer_queue {
+    uint16_t port;    /* number of the configuration */
+    uint16_t port_id; /* DPDK's */
+    uint16_t queue;
+};
+
 struct bypeer_trace; /* trace.h */
 
 struct bypeer_worker {
     /* Constant during a walk. tables is NULL until control has handed some over. */
     const struct bypeer_tables *tables;
-    uint64_t *counters;               /* of this worker, in the status region */
-    struct bypeer_session *sessions;  /* row of this worker in the sessions region; NULL: none */
+    uint64_t *counters;              /* of this worker, in the status region */
+    struct bypeer_session *sessions; /* row of this worker in the sessions region; NULL: none */
     uint32_t session_count;
-    uint16_t index;                   /* of the worker, from 0; also its queue on every port it serves */
-    uint16_t burst;                   /* frames to read at once, at most 128 */
-    uint64_t now_tsc;                 /* at the start of the walk */
-    uint64_t now_realtime_s;          /* whole seconds, for last-seen stamps; updated about once a second */
-    struct rte_mempool *pool;         /* for generated packets */
-    struct rte_ring *punt;            /* to the host thread: frames for the TAPs, packets for the TUN */
-    struct rte_ring *inject;          /* from the host thread */
-    struct bypeer_trace *trace;       /* its .left is not 0 while packets are to be traced */
+    uint16_t index;             /* of the worker, from 0; also its transmit queue on every port */
+    uint16_t burst;             /* frames to read at once, at most 128 */
+    uint64_t now_tsc;           /* at the start of the walk */
+    uint64_t now_realtime_s;    /* whole seconds, for last-seen stamps; updated about once a second */
+    struct rte_mempool *pool;   /* for generated packets */
+    struct rte_ring *punt;      /* to the host thread: frames for the TAPs, packets for the TUN */
+    struct rte_ring *inject;    /* from the host thread */
+    struct bypeer_trace *trace; /* trace.h; its .left is not 0 while packets are to be traced */
+    uint16_t queue_count;       /* what receive reads, in this order */
+    struct bypeer_queue queues[BYPEER_QUEUES_MAX];
     uint16_t port_count;
     struct bypeer_port ports[BYPEER_PORTS_MAX]; /* by number of the configuration */
 };
