@@ -28,6 +28,7 @@
     SIDE(SENT,      SENT,      "packets.sent",      "frames that a port accepted") \
     SIDE(PUNTED,    PUNTED,    "packets.punted",    "packets that the kernel took from us") \
     SIDE(CONSUMED,  CONSUMED,  "packets.consumed",  "packets that ended here by design") \
+    SIDE(ICMP_SUPPRESSED, OTHER, "icmp.suppressed", "errors not sent: rate limit, or not allowed by RFC 4443 2.4") \
     DROP(RUNT,             "runt",             "frame too short for its headers") \
     DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
     DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
@@ -45,7 +46,6 @@
     DROP(HOP_LIMIT,        "hop_limit",        "inner hop limit was used up") \
     DROP(TOO_BIG,          "too_big",          "inner packet exceeds the link's MTU") \
     DROP(ECN,              "ecn",              "congestion mark on a packet that is not ECN-capable (RFC 6040)") \
-    DROP(ICMP_SUPPRESSED,  "icmp_suppressed",  "error not sent: rate limit, or not allowed by RFC 4443 2.4") \
     DROP(NO_BUFFER,        "no_buffer",        "packet memory exhausted") \
     DROP(TRANSMIT_FULL,    "transmit_full",    "port did not accept the frame") \
     DROP(NO_PORT,          "no_port",          "port of the adjacency does not exist") \

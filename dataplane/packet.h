@@ -15,22 +15,28 @@ enum bypeer_device {
     BYPEER_DEVICE_OVERLAY,  /* the TUN: an IPv6 packet */
 };
 
+/*
+ * 24 bytes: what is left of an mbuf's 36 when a driver has registered its timestamp (net_pcap always does), because a
+ * field of 8 bytes must be aligned and cuts them in two.
+ */
 struct bypeer_packet {
-    uint32_t ingress; /* link id that it came by; LOCAL link's for the host's own */
+    uint32_t ingress; /* link id that it came by; 0: this host's own, the LOCAL link of its source is looked up */
     uint32_t egress;  /* link id that lookup chose */
-    uint32_t group;   /* group id of the ingress link */
-    uint32_t flow;    /* hash of the inner flow: UDP source port */
-    uint16_t port;    /* number of the port that it came by or goes to */
-    uint16_t reason;  /* enum bypeer_counter, of a packet on its way to drop */
-    uint16_t sum;     /* ones' complement sum of the inner packet as received, if sum_known */
-    uint8_t sum_known;
-    uint8_t outer_class;          /* traffic class that the outer header had or will have */
+    union {
+        uint32_t group;      /* group id of the destination's record, from lookup to policy */
+        uint32_t icmp_value; /* of the error to send: the MTU of a Packet Too Big */
+    };
+    uint16_t port;                /* number of the port that it came by or goes to */
+    uint16_t sum;                 /* ones' complement sum of the inner packet, raw, if sum_known */
+    uint8_t sum_known;            /* whoever changes the inner packet keeps sum right or clears this */
+    uint8_t reason;               /* enum bypeer_counter, of a packet on its way to drop */
     uint8_t device;               /* enum bypeer_device */
     uint8_t trace;                /* 0: not traced, else 1 + number of the packet within the trace */
     uint8_t icmp_type, icmp_code; /* of the error to send, for icmp_error */
-    uint32_t icmp_value;          /* its 32-bit field: the MTU of a Packet Too Big */
+    uint8_t reserved[2];
 };
-_Static_assert(sizeof(struct bypeer_packet) <= 36, "fits the dynamic fields of an mbuf");
+_Static_assert(sizeof(struct bypeer_packet) <= 24, "fits the dynamic fields of an mbuf");
+_Static_assert(BYPEER_COUNTERS_USED <= UINT8_MAX, "a reason fits its field");
 
 extern size_t bypeer_packet_offset; /* set once before the workers start */
 int bypeer_packet_register(void);   /* main thread; 0 or negative errno */

@@ -67,7 +67,7 @@ enum bypeer_tables_section {
     BYPEER_DESTINATION_BUCKETS, /* struct bypeer_bucket: overlay address -> slot of a destination */
     BYPEER_DESTINATION_STASH,   /* uint32_t: slots of destinations that found no room in their two buckets */
     BYPEER_DESTINATIONS,        /* struct bypeer_destination */
-    BYPEER_INGRESS_BUCKETS,     /* struct bypeer_bucket: (peer, VNI) -> slot of an ingress record */
+    BYPEER_INGRESS_BUCKETS,     /* struct bypeer_bucket: (peer, VNI) or an endpoint -> slot of an ingress record */
     BYPEER_INGRESS_STASH,
     BYPEER_INGRESSES,           /* struct bypeer_destination whose key is bypeer_ingress_key() */
     BYPEER_LINK_INDEX,          /* uint32_t: link id -> slot of its present record */
@@ -138,7 +138,8 @@ enum bypeer_link_kind {
 /*
  * One way out of the node, and the way in that belongs to it. Line 0 is what a worker compares and counts with, line 1
  * the outer headers as they go on the wire, ready to be copied; the worker fills in lengths, UDP source port, UDP
- * checksum, traffic class and (IPv4) header checksum.
+ * checksum, traffic class and (IPv4) header checksum. overlay/fabric/link.h prepares it and says what its checksum
+ * fields hold.
  */
 #define BYPEER_LINK_TEMPLATE_BYTES 64
 struct bypeer_link {

@@ -85,6 +85,13 @@ const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tabl
  */
 void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t vni, uint8_t ret_key[static 16]);
 
+/*
+ * The ingress table also says what is ours at all: as long as any fabric link has this local address and UDP port, there
+ * is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other address
+ * or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no meaning.
+ */
+#define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
+
 /* The record of an id, never NULL: an id that is out of range or unused gives record 0, all zero (kind NONE, valid 0). */
 static inline const void *bypeer_slots_find(const struct bypeer_slots *slots, uint32_t id, uint32_t record_bytes)
 {

@@ -63,7 +63,11 @@ const struct bypeer_destination *bypeer_writer_find_destination(const struct byp
 /* Ids are the caller's choice, 1 to size; the record replaces the one of that id. Same errors; -EINVAL: id. */
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
-/* A fabric link is also entered into (removed from) the ingress table under (peer, VNI); -EEXIST: another link has it. */
+/*
+ * A fabric link is also entered into (removed from) the ingress table under (peer, VNI); -EEXIST: another link has it.
+ * The first link with its (local, udp_port) also enters that endpoint (tables.h, BYPEER_INGRESS_ENDPOINT), the last one
+ * removes it: the ingress table has room for two records a link.
+ */
 int bypeer_writer_put_link(struct bypeer_writer *writer, const struct bypeer_link *link);
 int bypeer_writer_remove_adjacency(struct bypeer_writer *writer, uint32_t id);
 int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id);
