@@ -55,15 +55,15 @@ struct bypeer_adjacencies_kernel {
 };
 struct bypeer_adjacencies_kernel bypeer_adjacencies_netlink(struct bypeer_netlink *netlink);
 
-/* ids: largest adjacency id to give out. 0 or -ENOMEM. */
+/* ids: largest adjacency id to give out. It begins on hold: bypeer_adjacencies_hold(). 0 or -ENOMEM. */
 int bypeer_adjacencies_create(struct bypeer_adjacencies **ret_adjacencies, uint32_t ids,
                               const struct bypeer_adjacencies_kernel *kernel,
                               const struct bypeer_adjacencies_reports *reports);
 void bypeer_adjacencies_free(struct bypeer_adjacencies *adjacencies); /* NULL is fine; reports nothing */
 
 /*
- * Port number (of the configuration) is on the TAP with this index, has this MAC and MTU; again when they change.
- * index 0: there is no such port any more. 0, -EINVAL or -ENOMEM.
+ * Port number (of the configuration) is on the TAP with this index, has this MAC (zero: not known yet) and MTU; again
+ * when they change. index 0: there is no such port any more. 0, -EINVAL or -ENOMEM.
  */
 int bypeer_adjacencies_set_port(struct bypeer_adjacencies *adjacencies, uint16_t number, uint32_t index,
                                 const uint8_t mac[static 6], uint16_t mtu);

@@ -44,8 +44,9 @@ struct bypeer_tap {
     enum bypeer_tap_kind kind;
     char name[IFNAMSIZ];
     uint32_t index;
-    int fd;       /* the detached queue */
-    bool adopted; /* was there before: addresses and routes may be on it already */
+    int fd;         /* the detached queue */
+    uint8_t mac[6]; /* as it is now: its port\'s, if a data plane ever told it; of a TUN zero */
+    bool adopted;   /* was there before: addresses and routes may be on it already */
 };
 
 /*
@@ -61,5 +62,5 @@ void bypeer_tap_close(struct bypeer_tap *tap);
 void bypeer_tap_remove(struct bypeer_tap *tap);
 
 /* Change while it runs. 0 or negative errno. */
-int bypeer_tap_set_mac(const struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6]);
+int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6]);
 int bypeer_tap_set_mtu(const struct bypeer_tap *tap, struct bypeer_netlink *netlink, uint16_t mtu);

@@ -1,0 +1,177 @@
+#include "control/kernel/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const uid_t no_owner = (uid_t)-1;
+static const gid_t no_group = (gid_t)-1;
+
+static short tap_flags(enum bypeer_tap_kind kind)
+{
+    short mode = kind == BYPEER_TAP_UNDERLAY ? IFF_TAP : IFF_TUN;
+    return (short)(mode | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE);
+}
+
+static int tap_fail(char *why, const char *name, const char *what, int error, const char *remedy)
+{
+    if (why != NULL)
+        snprintf(why, 160, "%s: %s: %s; %s", name, what, strerror(-error), remedy);
+    return error;
+}
+
+/* Attaches a queue; with it, TUNSETIFF makes the device where there is none. */
+static int tap_attach(int fd, const struct bypeer_tap_settings *settings, char *why)
+{
+    struct ifreq request = {.ifr_flags = tap_flags(settings->kind)};
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", settings->name);
+    if (ioctl(fd, TUNSETIFF, &request) == 0)
+        return 0;
+    int error = -errno;
+    if (error == -EINVAL || error == -EBUSY || error == -EEXIST)
+        return tap_fail(why, settings->name, "a device of this name is no multi-queue TAP or TUN of bypeer", -EEXIST,
+                        "remove it, or choose another name in the configuration");
+    if (error == -EPERM)
+        return tap_fail(why, settings->name, "cannot make or attach to the device", error,
+                        "CAP_NET_ADMIN in this network namespace is needed");
+    return tap_fail(why, settings->name, "cannot make or attach to the device", error, "see tun(4)");
+}
+
+/* At once after attaching: of a device in use, an attached queue would get a share of the packets, which nobody reads.
+ */
+static int tap_detach(int fd, const struct bypeer_tap_settings *settings, char *why)
+{
+    struct ifreq request = {.ifr_flags = IFF_DETACH_QUEUE};
+    if (ioctl(fd, TUNSETQUEUE, &request) == 0)
+        return 0;
+    return tap_fail(why, settings->name, "cannot detach the held queue", -errno, "see tun(4)");
+}
+
+/* What belongs to the device rather than to a queue. */
+static int tap_own(int fd, const struct bypeer_tap_settings *settings, char *why)
+{
+    int header_bytes = 10; /* sizeof(struct virtio_net_hdr) */
+    if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+        return tap_fail(why, settings->name, "cannot make the device persistent", -errno, "CAP_NET_ADMIN is needed");
+    if (settings->owner != no_owner && ioctl(fd, TUNSETOWNER, (unsigned long)settings->owner) < 0)
+        return tap_fail(why, settings->name, "cannot set the device's owner", -errno, "check dataplane.user");
+    if (settings->group != no_group && ioctl(fd, TUNSETGROUP, (unsigned long)settings->group) < 0)
+        return tap_fail(why, settings->name, "cannot set the device's group", -errno, "check dataplane.group");
+    /* The kernel itself completes checksums and cuts what is larger than the MTU. */
+    if (ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0)
+        return tap_fail(why, settings->name, "cannot turn offloads off", -errno, "see tun(4)");
+    return 0;
+}
+
+/*
+ * One IPv6 setting of the interface. A read-only /proc/sys or a kernel without IPv6 is no reason to fail: what goes
+ * missing is silence on the link, not correctness, and addresses are added without duplicate detection anyway.
+ */
+static void tap_sysctl(const char *name, const char *key, const char *value)
+{
+    char path[128];
+    int bytes = snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name, key);
+    if (bytes < 0 || (size_t)bytes >= sizeof(path))
+        return;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t wrote = write(fd, value, strlen(value));
+    (void)wrote;
+    close(fd);
+}
+
+static void tap_quieten(const struct bypeer_tap_settings *settings)
+{
+    bool routers = settings->accept_routers && settings->kind == BYPEER_TAP_UNDERLAY;
+    tap_sysctl(settings->name, "accept_dad", "0"); /* else addresses stay tentative while no data plane answers */
+    tap_sysctl(settings->name, "dad_transmits", "0");
+    tap_sysctl(settings->name, "accept_ra", routers ? "2" : "0"); /* 2: also when the host forwards */
+    tap_sysctl(settings->name, "autoconf", routers ? "1" : "0");
+    tap_sysctl(settings->name, "router_solicitations", routers ? "-1" : "0"); /* -1: until one answers */
+    tap_sysctl(settings->name, "keep_addr_on_down", "1");
+}
+
+static int tap_configure(struct bypeer_tap *tap, struct bypeer_netlink *netlink,
+                         const struct bypeer_tap_settings *settings, char *why)
+{
+    bool tun = tap->kind == BYPEER_TAP_OVERLAY;
+    struct bypeer_kernel_link_change shape = {.mtu = settings->mtu, .no_multicast = tun, .no_link_local = tun};
+    struct bypeer_kernel_link_change up = {.set_up = true, .up = true};
+    struct ifreq present = {0};
+    if (!tun && ioctl(tap->fd, SIOCGIFHWADDR, &present) == 0)
+        memcpy(tap->mac, present.ifr_hwaddr.sa_data, sizeof(tap->mac));
+    tap_quieten(settings);
+    int error = bypeer_netlink_change_link(netlink, tap->index, &shape);
+    if (error == 0 && !tun && settings->mac != NULL)
+        error = bypeer_tap_set_mac(tap, netlink, settings->mac);
+    if (error < 0)
+        return tap_fail(why, settings->name, "cannot set MAC or MTU", error, "CAP_NET_ADMIN is needed");
+    error = bypeer_netlink_change_link(netlink, tap->index, &up); /* apart: the kernel raises it before other changes */
+    return error < 0 ? tap_fail(why, settings->name, "cannot bring the device up", error, "see ip-link(8)") : 0;
+}
+
+int bypeer_tap_open(struct bypeer_tap *ret_tap, struct bypeer_netlink *netlink,
+                    const struct bypeer_tap_settings *settings, char why[static 160])
+{
+    struct bypeer_tap tap = {.kind = settings->kind};
+    if (strlen(settings->name) == 0 || strlen(settings->name) >= sizeof(tap.name))
+        return tap_fail(why, settings->name, "no name for a device", -EINVAL, "use 1 to 15 characters");
+    snprintf(tap.name, sizeof(tap.name), "%s", settings->name);
+    tap.adopted = if_nametoindex(tap.name) != 0;
+    tap.fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (tap.fd < 0)
+        return tap_fail(why, "/dev/net/tun", "cannot open", -errno, "load the tun module, or allow the device");
+
+    int error = tap_attach(tap.fd, settings, why);
+    if (error == 0)
+        error = tap_detach(tap.fd, settings, why);
+    if (error == 0)
+        error = tap_own(tap.fd, settings, why);
+    if (error == 0) {
+        tap.index = if_nametoindex(tap.name);
+        error = tap_configure(&tap, netlink, settings, why);
+    }
+    if (error < 0) {
+        close(tap.fd);
+        return error;
+    }
+    *ret_tap = tap;
+    return 0;
+}
+
+void bypeer_tap_close(struct bypeer_tap *tap)
+{
+    if (tap->fd >= 0)
+        close(tap->fd);
+    tap->fd = -1;
+}
+
+void bypeer_tap_remove(struct bypeer_tap *tap)
+{
+    if (tap->fd < 0)
+        return;
+    (void)ioctl(tap->fd, TUNSETPERSIST, 0UL);
+    bypeer_tap_close(tap);
+}
+
+int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6])
+{
+    struct bypeer_kernel_link_change change = {.mac = mac};
+    if (memcmp(tap->mac, mac, sizeof(tap->mac)) == 0) /* setting it would still flush every neighbour */
+        return 0;
+    int error = bypeer_netlink_change_link(netlink, tap->index, &change);
+    if (error == 0)
+        memcpy(tap->mac, mac, sizeof(tap->mac));
+    return error;
+}
+
+int bypeer_tap_set_mtu(const struct bypeer_tap *tap, struct bypeer_netlink *netlink, uint16_t mtu)
+{
+    struct bypeer_kernel_link_change change = {.mtu = mtu};
+    return bypeer_netlink_change_link(netlink, tap->index, &change);
+}
