@@ -13,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where a value came from. line 0: a default. */
+/* Where an entry came from. line 0: not from the file. */
 struct bypeer_config_origin {
     uint32_t line;
 };
+
+#define BYPEER_CONFIG_SECTIONS 9 /* of the schema, schema.h */
 
 enum bypeer_memory_mode { BYPEER_MEMORY_AUTO, BYPEER_MEMORY_HUGEPAGES, BYPEER_MEMORY_NORMAL };
 enum bypeer_idle_mode {
@@ -78,25 +80,25 @@ struct bypeer_config_route {
 struct bypeer_config {
     char file[4096];
     struct {
-        char name[64];  /* default: host name */
+        char name[64];   /* default: host name */
         char state[256]; /* directory of the database; default /var/lib/bypeer */
         char run[256];   /* directory of sockets; default /run/bypeer */
     } node;
     struct {
-        char group[64];    /* Unix group that may use the API beside root and the daemon's user; empty: none */
-        uint32_t members;  /* entries that the first generation has room for; default 65536 */
+        char group[64];       /* Unix group that may use the API beside root and the daemon's user; empty: none */
+        uint32_t members;     /* entries that the first generation has room for; default 65536 */
         uint32_t members_max; /* growth ends here; default 100000000 */
-        uint32_t links;    /* default 1024 */
-        uint32_t prefixes; /* default 4096 */
+        uint32_t links;       /* default 1024 */
+        uint32_t prefixes;    /* default 4096 */
     } tables;
     struct {
         char user[64], group[64]; /* owner of the TAPs; empty: root */
-        uint16_t workers;     /* 1 to 64; default 1 */
+        uint16_t workers;         /* 1 to 64; default 1 */
         uint16_t core_count;
-        uint16_t cores[64];   /* of the workers; default: the last ones that the process may use */
-        int32_t main_core;    /* -1: the first one that the process may use */
+        uint16_t cores[64]; /* of the workers; core_count 0 (default): the last ones that the process may use */
+        int32_t main_core;  /* -1: the first one that the process may use */
         enum bypeer_memory_mode memory;
-        uint32_t megabytes;   /* of packet memory; default 128 */
+        uint32_t megabytes; /* of packet memory; default 128 */
         enum bypeer_idle_mode idle;
         uint32_t idle_max_us; /* longest nap; 10 to 2000, default 1500 */
         uint16_t burst;       /* 8 to 128; default 64 */
@@ -104,8 +106,8 @@ struct bypeer_config {
         char eal[512];        /* further EAL arguments, split at spaces */
     } dataplane;
     struct {
-        char tap[16];  /* of the host's own overlay traffic; default "bypeer0" */
-        uint16_t mtu;  /* 0: the smallest link's */
+        char tap[16]; /* of the host's own overlay traffic; default "bypeer0" */
+        uint16_t mtu; /* 0: the smallest link's */
     } overlay;
     uint32_t port_count, group_count, link_count, member_count, route_count;
     struct bypeer_config_port *ports;
@@ -113,17 +115,21 @@ struct bypeer_config {
     struct bypeer_config_link *links;
     struct bypeer_config_member *members;
     struct bypeer_config_route *routes;
+    /* Line of each value, by section, and in it by entry and key of the schema; 0: a default. For show.h. */
+    uint32_t *lines[BYPEER_CONFIG_SECTIONS];
 };
 
-/* What is wrong with a file: one message a line, in file order. */
+#define BYPEER_CONFIG_FILE "/etc/bypeer/bypeer.yaml" /* where both processes look */
+
+/* What is wrong with a file: one message a line, in file order. Of very many, the first thousand and how many more. */
 struct bypeer_config_errors {
     size_t count;
-    char **messages; /* "config.yaml:14: ports[0].mtu: 70000 is out of range; use 1316 to 9000" */
+    char **messages; /* "bypeer.yaml:14: ports[0].mtu: 70000 is out of range; use 1316 to 9000" */
 };
 
 /*
- * Loads and checks a file. Returns 0 and *ret_config (free with bypeer_config_free()), or -EINVAL, or the negative errno
- * of reading; then *ret_config is untouched and *ret_errors, if not NULL, says why (bypeer_config_errors_free()).
+ * Loads and checks a file. Returns 0 and *ret_config (free with bypeer_config_free()), or -EINVAL, or the negative
+ * errno of reading; then *ret_config is untouched and *ret_errors, if not NULL, says why (bypeer_config_errors_free()).
  */
 int bypeer_config_load(struct bypeer_config **ret_config, const char *file, struct bypeer_config_errors *ret_errors);
 /* The same from memory; name stands for the file in messages. The fuzz target's entrance. */

@@ -1,0 +1,439 @@
+#include "config/schema.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
+
+/* Where a value goes: a member of bypeer_config, or of an entry's structure, and what is kept beside it. */
+#define FIELD(structure, member) \
+    .offset = offsetof(struct structure, member), .size = sizeof(((struct structure *)NULL)->member)
+#define BESIDE(structure, member) \
+    .beside_offset = offsetof(struct structure, member), .beside_size = sizeof(((struct structure *)NULL)->member)
+#define TEXT(structure, member, least) \
+    FIELD(structure, member), .minimum = (least), .maximum = sizeof(((struct structure *)NULL)->member) - 1
+#define ENTRIES(structure, array, number)                                                           \
+    .entry_bytes = sizeof(struct structure), .array_offset = offsetof(struct bypeer_config, array), \
+    .count_offset = offsetof(struct bypeer_config, number)
+
+static const char *const memory_modes[] = {"auto", "hugepages", "normal", NULL};
+static const char *const idle_modes[] = {"sleep", "interrupt", "busy", NULL};
+
+static const struct bypeer_schema_key node_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, node.name, 1),
+     .fallback_words = "the host name",
+     .example = "alpha",
+     .help = "Name of this node, for people"},
+    {.name = "state",
+     .type = BYPEER_SCHEMA_PATH,
+     TEXT(bypeer_config, node.state, 1),
+     .fallback = "/var/lib/bypeer",
+     .help = "Directory of the database",
+     .change = BYPEER_SCHEMA_CONTROL},
+    /* A Unix socket's path ends at 107 bytes; "/dataplane.sock" goes after this. */
+    {.name = "run",
+     .type = BYPEER_SCHEMA_PATH,
+     FIELD(bypeer_config, node.run),
+     .minimum = 1,
+     .maximum = 91,
+     .fallback = "/run/bypeer",
+     .help = "Directory of the sockets control.sock and dataplane.sock",
+     .change = BYPEER_SCHEMA_BOTH},
+};
+
+static const struct bypeer_schema_key tables_keys[] = {
+    {.name = "members",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, tables.members),
+     .minimum = 1000,
+     .maximum = 100000000,
+     .fallback = "65536",
+     .help = "Members that the tables have room for at the start; they grow by themselves",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "members-max",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, tables.members_max),
+     .minimum = 1000,
+     .maximum = 100000000,
+     .fallback = "100000000",
+     .help = "Where growth ends; about 90 bytes of memory each, twice that while growing"},
+    {.name = "links",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, tables.links),
+     .minimum = 1,
+     .maximum = 1000000,
+     .fallback = "1024",
+     .help = "Links that the tables have room for",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "prefixes",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, tables.prefixes),
+     .minimum = 1,
+     .maximum = 1000000,
+     .fallback = "4096",
+     .help = "Routes that the tables have room for",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "api-group",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, tables.group, 1),
+     .fallback_words = "none",
+     .example = "bypeer",
+     .help = "Unix group that may use the API beside root and the daemon's own user",
+     .change = BYPEER_SCHEMA_CONTROL},
+};
+
+static const struct bypeer_schema_key dataplane_keys[] = {
+    {.name = "workers",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, dataplane.workers),
+     .minimum = 1,
+     .maximum = 64,
+     .fallback = "1",
+     .help = "Workers, each one loop on a core of its own",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "cores",
+     .type = BYPEER_SCHEMA_NUMBERS,
+     FIELD(bypeer_config, dataplane.cores),
+     BESIDE(bypeer_config, dataplane.core_count),
+     .minimum = 0,
+     .maximum = 1023,
+     .entries = 64,
+     .fallback_words = "the last ones that the process may use",
+     .example = "[2, 3]",
+     .help = "Cores of the workers, one for each",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "main-core",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, dataplane.main_core),
+     .minimum = 0,
+     .maximum = 1023,
+     .has_automatic = true,
+     .automatic = -1,
+     .fallback = "auto",
+     .help = "Core of the threads that are no workers; auto: the first one that the process may use",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "memory",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config, dataplane.memory),
+     .choices = memory_modes,
+     .fallback = "auto",
+     .help = "Hugepages, normal pages, or hugepages where there are any (auto)",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "megabytes",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, dataplane.megabytes),
+     .minimum = 32,
+     .maximum = 1048576,
+     .fallback = "128",
+     .help = "Memory for packets, in MiB",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "idle",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config, dataplane.idle),
+     .choices = idle_modes,
+     .fallback = "sleep",
+     .help = "What a worker without packets does: naps that grow (sleep), waits for the device (interrupt), or "
+             "neither (busy), which costs a whole core",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "idle-max-us",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, dataplane.idle_max_us),
+     .minimum = 10,
+     .maximum = 2000,
+     .fallback = "1500",
+     .help = "Longest nap, in microseconds",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "burst",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, dataplane.burst),
+     .minimum = 8,
+     .maximum = 128,
+     .fallback = "64",
+     .help = "Packets that a worker takes from a port at once",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "user",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, dataplane.user, 1),
+     .fallback_words = "root",
+     .example = "bypeer-dataplane",
+     .help = "User that bypeer-dataplane runs as, owner of the TAP devices",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "group",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, dataplane.group, 1),
+     .fallback_words = "root",
+     .example = "bypeer-dataplane",
+     .help = "Group that bypeer-dataplane runs as, owner of the TAP devices",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "file-prefix",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, dataplane.file_prefix, 1),
+     .fallback = "bypeer",
+     .help = "Prefix of DPDK's run-time files; two nodes on one machine need two",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "eal",
+     .type = BYPEER_SCHEMA_TEXT,
+     TEXT(bypeer_config, dataplane.eal, 0),
+     .fallback_words = "none",
+     .example = "\"--log-level=pmd:debug\"",
+     .help = "Further arguments for DPDK's EAL, separated by spaces",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+};
+
+static const struct bypeer_schema_key port_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_port, name, 1),
+     .required = true,
+     .example = "uplink",
+     .help = "Name of the port",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "device",
+     .type = BYPEER_SCHEMA_TEXT,
+     TEXT(bypeer_config_port, device, 1),
+     .required = true,
+     .example = "\"net_af_xdp0,iface=eth1\"",
+     .help = "PCI address (0000:01:00.0) or DPDK virtual device with its arguments",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "tap",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_port, tap, 1),
+     .fallback_words = "bp-NAME",
+     .example = "bp-uplink",
+     .help = "TAP device that stands for the port in the kernel",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "mtu",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_port, mtu),
+     .minimum = 1316,
+     .maximum = 9000,
+     .fallback = "1500",
+     .help = "Largest IP packet of the underlay, in bytes",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "queues",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_port, queues),
+     .minimum = 1,
+     .maximum = 64,
+     .has_automatic = true,
+     .fallback = "auto",
+     .help = "Receive queues; auto: one for each worker",
+     .change = BYPEER_SCHEMA_DATAPLANE},
+    {.name = "addresses",
+     .type = BYPEER_SCHEMA_INTERFACE,
+     FIELD(bypeer_config_port, addresses),
+     BESIDE(bypeer_config_port, address_count),
+     .entries = 64,
+     .fallback_words = "none",
+     .example = "[\"2001:db8:1::1/64\", \"192.0.2.1/24\"]",
+     .help = "Addresses that bypeerd puts on the TAP device"},
+};
+
+static const struct bypeer_schema_key overlay_keys[] = {
+    {.name = "tap",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config, overlay.tap, 1),
+     .fallback = "bypeer0",
+     .help = "Network device of this host's own overlay traffic",
+     .change = BYPEER_SCHEMA_BOTH},
+    {.name = "mtu",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, overlay.mtu),
+     .minimum = 1280,
+     .maximum = 8964,
+     .has_automatic = true,
+     .fallback = "auto",
+     .help = "Largest overlay packet of this host, in bytes; auto: that of the smallest link"},
+};
+
+static const struct bypeer_schema_key group_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_group, name, 1),
+     .required = true,
+     .example = "lab",
+     .help = "Name of the group"},
+    {.name = "prefix",
+     .type = BYPEER_SCHEMA_PREFIX,
+     FIELD(bypeer_config_group, prefix),
+     .minimum = 48,
+     .maximum = 48,
+     .required = true,
+     .example = "\"fd12:3456:789a::/48\"",
+     .help = "The /48 of the group's members, from fd00::/8 (RFC 4193)"},
+    {.name = "vni",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_group, vni),
+     .minimum = 1,
+     .maximum = 16777215,
+     .required = true,
+     .example = "7",
+     .help = "VXLAN network identifier of the group's links"},
+    {.name = "address",
+     .type = BYPEER_SCHEMA_OVERLAY,
+     FIELD(bypeer_config_group, address),
+     BESIDE(bypeer_config_group, has_address),
+     .fallback_words = "none: the host takes no part",
+     .example = "\"fd12:3456:789a::1\"",
+     .help = "This node's own address in the group"},
+};
+
+static const struct bypeer_schema_key link_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_link, name, 1),
+     .required = true,
+     .example = "beta",
+     .help = "Name of the link"},
+    {.name = "group",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_link, group, 1),
+     .required = true,
+     .example = "lab",
+     .help = "Group whose packets it carries"},
+    {.name = "peer",
+     .type = BYPEER_SCHEMA_UNDERLAY,
+     FIELD(bypeer_config_link, peer),
+     .required = true,
+     .example = "\"2001:db8:1::2\"",
+     .help = "Underlay address of the other end"},
+    {.name = "local",
+     .type = BYPEER_SCHEMA_UNDERLAY,
+     FIELD(bypeer_config_link, local),
+     BESIDE(bypeer_config_link, has_local),
+     .fallback_words = "the one that the kernel chooses for the peer",
+     .example = "\"2001:db8:1::1\"",
+     .help = "Underlay address of this end"},
+    {.name = "vni",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_link, vni),
+     .minimum = 1,
+     .maximum = 16777215,
+     .has_automatic = true,
+     .fallback = "auto",
+     .help = "VXLAN network identifier agreed with the peer; auto: the group's"},
+    {.name = "udp-port",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_link, udp_port),
+     .minimum = 1,
+     .maximum = 65535,
+     .fallback = "4790",
+     .help = "UDP port of VXLAN-GPE, at both ends"},
+    {.name = "mtu",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_link, mtu),
+     .minimum = 1280,
+     .maximum = 8964,
+     .has_automatic = true,
+     .fallback = "auto",
+     .help = "Largest overlay packet of the link, in bytes; auto: what fits the port's mtu"},
+};
+
+static const struct bypeer_schema_key member_keys[] = {
+    {.name = "address",
+     .type = BYPEER_SCHEMA_OVERLAY,
+     FIELD(bypeer_config_member, address),
+     .required = true,
+     .example = "\"fd12:3456:789a::2\"",
+     .help = "Overlay address of the member, in the /48 of its link's group"},
+    {.name = "link",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_member, link, 1),
+     .required = true,
+     .example = "beta",
+     .help = "Link that leads to it"},
+};
+
+static const struct bypeer_schema_key route_keys[] = {
+    {.name = "prefix",
+     .type = BYPEER_SCHEMA_PREFIX,
+     FIELD(bypeer_config_route, prefix),
+     BESIDE(bypeer_config_route, bits),
+     .minimum = 16,
+     .maximum = 128,
+     .required = true,
+     .example = "\"fd12:3456:789a:b::/64\"",
+     .help = "Network behind a member"},
+    {.name = "link",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_route, link, 1),
+     .required = true,
+     .example = "beta",
+     .help = "Link that leads to it"},
+};
+
+#define KEYS(array) .keys = (array), .key_count = COUNT(array)
+
+const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
+    {"node", .help = "This node", KEYS(node_keys)},
+    {"tables", .help = "Size of the forwarding tables, and who may change them", KEYS(tables_keys)},
+    {"dataplane", .help = "The process that moves packets", KEYS(dataplane_keys)},
+    {"ports", .help = "Network ports that the data plane drives", KEYS(port_keys),
+     ENTRIES(bypeer_config_port, ports, port_count), .entries = 16, .change = BYPEER_SCHEMA_BOTH},
+    {"overlay", .help = "This host's own overlay traffic", KEYS(overlay_keys)},
+    {"groups", .help = "Private groups: their members reach each other and nobody else", KEYS(group_keys),
+     ENTRIES(bypeer_config_group, groups, group_count), .entries = 1000000},
+    {"links", .help = "Links to other nodes, VXLAN-GPE carrying IPv6", KEYS(link_keys),
+     ENTRIES(bypeer_config_link, links, link_count), .entries = 1000000},
+    {"members", .help = "Members that are reached by a link", KEYS(member_keys),
+     ENTRIES(bypeer_config_member, members, member_count), .entries = 100000000},
+    {"routes", .help = "Networks behind members", KEYS(route_keys), ENTRIES(bypeer_config_route, routes, route_count),
+     .entries = 1000000},
+};
+
+int bypeer_schema_find_section(const char *name)
+{
+    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++) {
+        if (strcmp(bypeer_schema[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -ENOENT;
+}
+
+int bypeer_schema_find_key(const struct bypeer_schema_section *section, const char *name)
+{
+    for (unsigned i = 0; i < section->key_count; i++) {
+        if (strcmp(section->keys[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -ENOENT;
+}
+
+static const char *schema_section_name(const void *context, unsigned i)
+{
+    (void)context;
+    return i < BYPEER_CONFIG_SECTIONS ? bypeer_schema[i].name : NULL;
+}
+
+static const char *schema_key_name(const void *context, unsigned i)
+{
+    const struct bypeer_schema_section *section = context;
+
+    return i < section->key_count ? section->keys[i].name : NULL;
+}
+
+static const char *schema_choice_name(const void *context, unsigned i)
+{
+    const struct bypeer_schema_key *key = context;
+
+    return key->choices[i];
+}
+
+const char *bypeer_schema_nearest_section(const char *text)
+{
+    return bypeer_schema_nearest(text, schema_section_name, NULL);
+}
+
+const char *bypeer_schema_nearest_key(const struct bypeer_schema_section *section, const char *text)
+{
+    return bypeer_schema_nearest(text, schema_key_name, section);
+}
+
+const char *bypeer_schema_nearest_choice(const struct bypeer_schema_key *key, const char *text)
+{
+    return bypeer_schema_nearest(text, schema_choice_name, key);
+}
