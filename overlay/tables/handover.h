@@ -2,8 +2,8 @@
  * What control and the data plane say to each other, and in which order.
  *
  * Control listens on a SOCK_SEQPACKET Unix socket; the data plane connects, and connects again (every 50 ms) when the
- * connection ends, so either may restart at any time. One message a packet, at most BYPEER_HANDOVER_MAX bytes, host byte
- * order, with at most BYPEER_HANDOVER_FDS descriptors beside it.
+ * connection ends, so either may restart at any time. One message a packet, at most BYPEER_HANDOVER_MAX bytes, host
+ * byte order, with at most BYPEER_HANDOVER_FDS descriptors beside it.
  *
  *   data plane                                  control
  *   HELLO pid, layouts, fd status [, sessions, tables]
@@ -95,7 +95,7 @@ struct bypeer_handover {
             uint16_t frame_bytes;
             uint16_t head_bytes;
             char node[32];
-            char next[32]; /* node it goes to; of a drop, the reason */
+            char next[32];     /* node it goes to; of a drop, the reason */
             uint8_t head[128]; /* first bytes of the packet as it is at this node */
         } traced;
     };
@@ -104,7 +104,8 @@ struct bypeer_handover {
 /* How many descriptors go with a message. */
 unsigned bypeer_handover_fds(const struct bypeer_handover *message);
 
-/* Writes message into buffer; returns its bytes (at most BYPEER_HANDOVER_MAX). */
+/* Writes message into buffer; returns its bytes (at most BYPEER_HANDOVER_MAX), or 0 if it is none (type, count). Strings
+ * without an end are cut. */
 size_t bypeer_handover_write(const struct bypeer_handover *message, uint8_t buffer[static BYPEER_HANDOVER_MAX]);
 
 /*

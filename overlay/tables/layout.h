@@ -42,7 +42,7 @@ enum bypeer_region_kind {
 struct bypeer_region_header {
     uint64_t magic;       /* BYPEER_REGION_MAGIC */
     uint32_t kind;        /* enum bypeer_region_kind */
-    uint32_t layout;      /* layout version of the whole region */
+    uint32_t layout;      /* layout version of the whole region; of status and sessions always 1 (region.h) */
     uint64_t layout_hash; /* of the sizes and offsets that this layout version has, bypeer_layout_hash() */
     uint64_t bytes;       /* size of the whole region */
     uint64_t generation;  /* which table set this is; never 0, never the same twice on one node */
@@ -69,16 +69,16 @@ enum bypeer_tables_section {
     BYPEER_DESTINATIONS,        /* struct bypeer_destination */
     BYPEER_INGRESS_BUCKETS,     /* struct bypeer_bucket: (peer, VNI) or an endpoint -> slot of an ingress record */
     BYPEER_INGRESS_STASH,
-    BYPEER_INGRESSES,           /* struct bypeer_destination whose key is bypeer_ingress_key() */
-    BYPEER_LINK_INDEX,          /* uint32_t: link id -> slot of its present record */
-    BYPEER_LINKS,               /* struct bypeer_link */
-    BYPEER_ADJACENCY_INDEX,     /* uint32_t: adjacency id -> slot */
-    BYPEER_ADJACENCIES,         /* struct bypeer_adjacency */
-    BYPEER_GROUP_INDEX,         /* uint32_t: group id -> slot */
-    BYPEER_GROUPS,              /* struct bypeer_group */
-    BYPEER_PREFIX_NODES,        /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
-    BYPEER_PREFIX_VALUES,       /* uint32_t: interval -> slot of a prefix route */
-    BYPEER_PREFIX_ROUTES,       /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
+    BYPEER_INGRESSES,       /* struct bypeer_destination whose key is bypeer_ingress_key() */
+    BYPEER_LINK_INDEX,      /* uint32_t: link id -> slot of its present record */
+    BYPEER_LINKS,           /* struct bypeer_link */
+    BYPEER_ADJACENCY_INDEX, /* uint32_t: adjacency id -> slot */
+    BYPEER_ADJACENCIES,     /* struct bypeer_adjacency */
+    BYPEER_GROUP_INDEX,     /* uint32_t: group id -> slot */
+    BYPEER_GROUPS,          /* struct bypeer_group */
+    BYPEER_PREFIX_NODES,    /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
+    BYPEER_PREFIX_VALUES,   /* uint32_t: interval -> slot of a prefix route */
+    BYPEER_PREFIX_ROUTES,   /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
     BYPEER_TABLES_SECTIONS,
 };
 
@@ -118,13 +118,18 @@ _Static_assert(offsetof(struct bypeer_bucket, slots) == 24, "as drawn");
 /* Where an overlay address, an outer peer or a prefix leads: one cache line, immutable from publication until its grace
  * period has passed. */
 struct bypeer_destination {
-    uint8_t key[16];     /* overlay address, ingress key or prefix; network byte order */
-    uint32_t link;       /* link id */
-    uint32_t group;      /* group id: policy compares it with the ingress link's (DESIGN D6) */
-    uint32_t flags;      /* BYPEER_DESTINATION_* */
+    uint8_t key[16];      /* overlay address, ingress key or prefix; network byte order */
+    uint32_t link;        /* link id */
+    uint32_t group;       /* group id: policy compares it with the ingress link's (DESIGN D6) */
+    uint32_t flags;       /* BYPEER_DESTINATION_* */
     uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
-    uint64_t serial;     /* of the durable record that this was made from, for people and tests */
+    uint64_t serial;      /* of the durable record that this was made from, for people and tests */
+#ifdef BYPEER_NEXT_LAYOUT
+    uint64_t expires_s; /* from layout 2 on: CLOCK_REALTIME, seconds; 0: never */
+    uint8_t reserved[16];
+#else
     uint8_t reserved[24];
+#endif
 };
 #define BYPEER_DESTINATION_LOCAL 1u /* this node itself: deliver to the overlay TUN */
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
@@ -155,8 +160,8 @@ struct bypeer_link {
     uint16_t udp_port;  /* fabric port, both ends, host order */
     uint32_t session;   /* index into the sessions region */
     uint32_t serial;    /* tells a reused link id: the sessions region counts from 0 for a new one */
-    uint8_t peer[16];  /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
-    uint8_t local[16]; /* outer address of this node on this link, likewise */
+    uint8_t peer[16];   /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
+    uint8_t local[16];  /* outer address of this node on this link, likewise */
     uint8_t header[BYPEER_LINK_TEMPLATE_BYTES];
 };
 _Static_assert(sizeof(struct bypeer_link) == 2 * BYPEER_CACHE_LINE, "two lines");
@@ -165,8 +170,8 @@ _Static_assert(offsetof(struct bypeer_link, header) == BYPEER_CACHE_LINE, "templ
 /* A next hop: what to write before the outer IP header, and the port to send from. */
 struct bypeer_adjacency {
     uint32_t id;
-    uint16_t port;  /* number of the port in the configuration, from 0 */
-    uint8_t valid;  /* 0: next hop unknown or unreachable */
+    uint16_t port; /* number of the port in the configuration, from 0 */
+    uint8_t valid; /* 0: next hop unknown or unreachable */
     uint8_t reserved0;
     uint8_t ether[14]; /* destination, source, ethertype, as on the wire; the ethertype is the link's to set */
     uint16_t mtu;      /* of the port, bytes of IP */
@@ -176,10 +181,10 @@ _Static_assert(sizeof(struct bypeer_adjacency) == BYPEER_CACHE_LINE, "one line")
 
 struct bypeer_group {
     uint32_t id;
-    uint32_t vni;         /* default VNI of the group's links */
-    uint8_t prefix[16];   /* the /48, rest zero */
-    uint8_t address[16];  /* this node's own overlay address in the group; source of its ICMPv6 errors; zero: none */
-    uint32_t flags;       /* none yet: a group's members reach each other and nobody else */
+    uint32_t vni;        /* default VNI of the group's links */
+    uint8_t prefix[16];  /* the /48, rest zero */
+    uint8_t address[16]; /* this node's own overlay address in the group; source of its ICMPv6 errors; zero: none */
+    uint32_t flags;      /* none yet: a group's members reach each other and nobody else */
     uint8_t reserved[20];
 };
 _Static_assert(sizeof(struct bypeer_group) == BYPEER_CACHE_LINE, "one line");
@@ -263,15 +268,15 @@ enum bypeer_worker_state {
 };
 
 struct bypeer_status_port {
-    char name[32];    /* of the configuration */
-    char driver[32];  /* "net_af_xdp" */
+    char name[32];   /* of the configuration */
+    char driver[32]; /* "net_af_xdp" */
     uint8_t mac[6];
     uint16_t mtu;
     uint16_t queues;
     uint16_t link_up;
     uint32_t speed_mbps;
-    uint64_t missed;  /* received by the device, lost before we read it (rte_eth_stats.imissed) */
-    uint64_t errors;  /* rte_eth_stats.ierrors + oerrors */
+    uint64_t missed; /* received by the device, lost before we read it (rte_eth_stats.imissed) */
+    uint64_t errors; /* rte_eth_stats.ierrors + oerrors */
     uint8_t reserved[32];
 };
 _Static_assert(sizeof(struct bypeer_status_port) == 2 * BYPEER_CACHE_LINE, "two lines");

@@ -1,0 +1,182 @@
+/*
+ * A layout as numbers: every field with its name, place and size, hashed per version. Two builds that disagree about
+ * any of them (another compiler, a patched header) get different hashes and refuse each other's regions, instead of
+ * reading a field where another one is.
+ */
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "overlay/tables/region.h"
+
+struct layout_field {
+    const char *name;
+    uint32_t offset, bytes;
+    uint32_t since; /* layout version */
+};
+
+#define FIELD_SINCE(type, field, version)                                                               \
+    {                                                                                                   \
+#type "." #field, offsetof(struct type, field), sizeof(((struct type *)NULL)->field), (version) \
+    }
+#define FIELD(type, field) FIELD_SINCE(type, field, 1)
+#define SIZE(type)                       \
+    {                                    \
+#type, 0, sizeof(struct type), 1 \
+    }
+
+static const struct layout_field layout_region[] = {
+    SIZE(bypeer_region_header),
+    FIELD(bypeer_region_header, magic),
+    FIELD(bypeer_region_header, kind),
+    FIELD(bypeer_region_header, layout),
+    FIELD(bypeer_region_header, layout_hash),
+    FIELD(bypeer_region_header, bytes),
+    FIELD(bypeer_region_header, generation),
+    FIELD(bypeer_region_header, published),
+    FIELD(bypeer_region_header, created_ns),
+    SIZE(bypeer_section),
+    FIELD(bypeer_section, offset),
+    FIELD(bypeer_section, count),
+    FIELD(bypeer_section, entry_bytes),
+};
+
+static const struct layout_field layout_tables[] = {
+    SIZE(bypeer_tables_header),
+    FIELD(bypeer_tables_header, hash_seed),
+    FIELD(bypeer_tables_header, grace_request),
+    FIELD(bypeer_tables_header, prefix_root),
+    FIELD(bypeer_tables_header, sections),
+    SIZE(bypeer_bucket),
+    FIELD(bypeer_bucket, tags),
+    FIELD(bypeer_bucket, flags),
+    FIELD(bypeer_bucket, version),
+    FIELD(bypeer_bucket, slots),
+    SIZE(bypeer_destination),
+    FIELD(bypeer_destination, key),
+    FIELD(bypeer_destination, link),
+    FIELD(bypeer_destination, group),
+    FIELD(bypeer_destination, flags),
+    FIELD(bypeer_destination, prefix_bits),
+    FIELD(bypeer_destination, serial),
+#ifdef BYPEER_NEXT_LAYOUT
+    FIELD_SINCE(bypeer_destination, expires_s, 2),
+#endif
+    SIZE(bypeer_link),
+    FIELD(bypeer_link, id),
+    FIELD(bypeer_link, kind),
+    FIELD(bypeer_link, underlay),
+    FIELD(bypeer_link, template_bytes),
+    FIELD(bypeer_link, group),
+    FIELD(bypeer_link, adjacency),
+    FIELD(bypeer_link, vni),
+    FIELD(bypeer_link, mtu),
+    FIELD(bypeer_link, udp_port),
+    FIELD(bypeer_link, session),
+    FIELD(bypeer_link, serial),
+    FIELD(bypeer_link, peer),
+    FIELD(bypeer_link, local),
+    FIELD(bypeer_link, header),
+    SIZE(bypeer_adjacency),
+    FIELD(bypeer_adjacency, id),
+    FIELD(bypeer_adjacency, port),
+    FIELD(bypeer_adjacency, valid),
+    FIELD(bypeer_adjacency, ether),
+    FIELD(bypeer_adjacency, mtu),
+    SIZE(bypeer_group),
+    FIELD(bypeer_group, id),
+    FIELD(bypeer_group, vni),
+    FIELD(bypeer_group, prefix),
+    FIELD(bypeer_group, address),
+    FIELD(bypeer_group, flags),
+    SIZE(bypeer_prefix_node),
+    FIELD(bypeer_prefix_node, high),
+    FIELD(bypeer_prefix_node, low),
+};
+
+static const struct layout_field layout_status[] = {
+    SIZE(bypeer_status_header),
+    FIELD(bypeer_status_header, pid),
+    FIELD(bypeer_status_header, start_ticks),
+    FIELD(bypeer_status_header, release),
+    FIELD(bypeer_status_header, tsc_hz),
+    FIELD(bypeer_status_header, grace_completed),
+    FIELD(bypeer_status_header, tables_generation),
+    FIELD(bypeer_status_header, heartbeat),
+    FIELD(bypeer_status_header, sections),
+    SIZE(bypeer_counter_name),
+    FIELD(bypeer_counter_name, name),
+    FIELD(bypeer_counter_name, text),
+    FIELD(bypeer_counter_name, class),
+    SIZE(bypeer_status_worker),
+    FIELD(bypeer_status_worker, lcore),
+    FIELD(bypeer_status_worker, state),
+    FIELD(bypeer_status_worker, quiescent_tsc),
+    FIELD(bypeer_status_worker, walks),
+    FIELD(bypeer_status_worker, busy_tsc),
+    FIELD(bypeer_status_worker, sleep_tsc),
+    FIELD(bypeer_status_worker, counters),
+    SIZE(bypeer_status_port),
+    FIELD(bypeer_status_port, name),
+    FIELD(bypeer_status_port, driver),
+    FIELD(bypeer_status_port, mac),
+    FIELD(bypeer_status_port, mtu),
+    FIELD(bypeer_status_port, queues),
+    FIELD(bypeer_status_port, link_up),
+    FIELD(bypeer_status_port, speed_mbps),
+    FIELD(bypeer_status_port, missed),
+    FIELD(bypeer_status_port, errors),
+};
+
+static const struct layout_field layout_sessions[] = {
+    SIZE(bypeer_sessions_header),
+    FIELD(bypeer_sessions_header, workers),
+    FIELD(bypeer_sessions_header, links),
+    FIELD(bypeer_sessions_header, sections),
+    SIZE(bypeer_session),
+    FIELD(bypeer_session, received_packets),
+    FIELD(bypeer_session, received_bytes),
+    FIELD(bypeer_session, sent_packets),
+    FIELD(bypeer_session, sent_bytes),
+    FIELD(bypeer_session, last_received_ns),
+    FIELD(bypeer_session, link_serial),
+};
+
+static uint64_t hash_fields(uint64_t hash, const struct layout_field *fields, size_t count, uint32_t layout)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].since > layout)
+            continue;
+        uint32_t place[2] = {fields[i].offset, fields[i].bytes};
+        hash = XXH64(fields[i].name, strlen(fields[i].name), hash);
+        hash = XXH64(place, sizeof(place), hash);
+    }
+    return hash;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+uint64_t bypeer_layout_hash(enum bypeer_region_kind kind, uint32_t layout)
+{
+    uint32_t oldest = kind == BYPEER_REGION_TABLES ? BYPEER_LAYOUT_OLDEST : 1;
+    uint32_t newest = kind == BYPEER_REGION_TABLES ? BYPEER_LAYOUT_NEWEST : 1;
+    if (layout < oldest || layout > newest)
+        return 0;
+
+    uint64_t hash = hash_fields(layout, layout_region, COUNT(layout_region), layout);
+    switch (kind) {
+    case BYPEER_REGION_TABLES:
+        return hash_fields(hash, layout_tables, COUNT(layout_tables), layout);
+    case BYPEER_REGION_STATUS:
+        return hash_fields(hash, layout_status, COUNT(layout_status), layout);
+    case BYPEER_REGION_SESSIONS:
+        return hash_fields(hash, layout_sessions, COUNT(layout_sessions), layout);
+    }
+    return 0;
+}
+
+uint32_t bypeer_layout_common(uint32_t oldest, uint32_t newest)
+{
+    uint32_t common = newest < BYPEER_LAYOUT_NEWEST ? newest : BYPEER_LAYOUT_NEWEST;
+    return common >= oldest && common >= BYPEER_LAYOUT_OLDEST ? common : 0;
+}

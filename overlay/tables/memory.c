@@ -1,0 +1,174 @@
+#include "overlay/tables/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define PAGE_NORMAL UINT64_C(4096)
+#define PAGE_2MB    (UINT64_C(1) << 21)
+#define PAGE_1GB    (UINT64_C(1) << 30)
+
+/* From here on 1 GiB pages: rounding up to one costs at most a quarter. */
+#define PAGE_1GB_FROM (4 * PAGE_1GB)
+
+static int memory_seals(enum bypeer_memory_use use)
+{
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    return use == BYPEER_MEMORY_SESSIONS ? seals : seals | F_SEAL_FUTURE_WRITE;
+}
+
+/*
+ * Populating allocates every page, by huge ones where the advice is heeded, and fills in the page table. So a lack of
+ * memory is an error here and not a SIGBUS later, and no worker takes a page fault.
+ */
+static int memory_fill(struct bypeer_memory *memory, enum bypeer_memory_use use)
+{
+    if (memory->bytes > INT64_MAX)
+        return -ENOMEM;
+    if (ftruncate(memory->fd, (off_t)memory->bytes))
+        return -errno;
+    void *base = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+    if (base == MAP_FAILED)
+        return -errno;
+    memory->base = base;
+    /* The kernel may have no transparent huge pages for shared memory: advice, and nothing depends on it. */
+    if (memory->page_bytes == PAGE_NORMAL)
+        madvise(base, memory->bytes, MADV_HUGEPAGE);
+    if (madvise(base, memory->bytes, MADV_POPULATE_WRITE))
+        return errno == EFAULT ? -ENOMEM : -errno;
+    if (madvise(base, memory->bytes, MADV_DONTDUMP) || fcntl(memory->fd, F_ADD_SEALS, memory_seals(use)))
+        return -errno;
+    return 0;
+}
+
+static int memory_try(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,
+                      uint64_t page_bytes)
+{
+    unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    if (page_bytes == PAGE_2MB)
+        flags |= MFD_HUGETLB | MFD_HUGE_2MB;
+    else if (page_bytes == PAGE_1GB)
+        flags |= MFD_HUGETLB | MFD_HUGE_1GB;
+    if (bytes > UINT64_MAX - page_bytes)
+        return -ENOMEM;
+
+    struct bypeer_memory memory = {
+        .bytes = (bytes + page_bytes - 1) & ~(page_bytes - 1),
+        .page_bytes = page_bytes,
+        .fd = memfd_create(name, flags),
+        .writable = true,
+    };
+    if (memory.fd < 0)
+        return -errno;
+    int error = memory_fill(&memory, use);
+    if (error) {
+        bypeer_memory_free(&memory);
+        return error;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,
+                         bool huge)
+{
+    if (bytes == 0)
+        return -EINVAL;
+    if (huge && use != BYPEER_MEMORY_SESSIONS) {
+        if (bytes >= PAGE_1GB_FROM && memory_try(ret_memory, use, name, bytes, PAGE_1GB) == 0)
+            return 0;
+        if (memory_try(ret_memory, use, name, bytes, PAGE_2MB) == 0)
+            return 0;
+    }
+    return memory_try(ret_memory, use, name, bytes, PAGE_NORMAL);
+}
+
+static int refuse(char why[static BYPEER_REGION_WHY_BYTES], const char *what)
+{
+    snprintf(why, BYPEER_REGION_WHY_BYTES, "%s", what);
+    return -EPROTO;
+}
+
+static int memory_check(enum bypeer_memory_use use, int fd, uint64_t bytes_max, struct bypeer_memory *memory,
+                        char why[static BYPEER_REGION_WHY_BYTES])
+{
+    struct stat status;
+    struct statfs system;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || fstatfs(fd, &system))
+        return refuse(why, "descriptor is not that of a memfd");
+    int missing = memory_seals(use) & ~seals;
+    /* A seal against all writing is more than one against future writers. */
+    if (seals & F_SEAL_WRITE)
+        missing &= ~F_SEAL_FUTURE_WRITE;
+    if (missing) {
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "memfd has seals %#x, which lack %#x", (unsigned)seals,
+                 (unsigned)missing);
+        return -EPROTO;
+    }
+    bool huge = (uint64_t)system.f_type == HUGETLBFS_MAGIC;
+    if (huge && use == BYPEER_MEMORY_SESSIONS)
+        return refuse(why, "sessions memfd is of huge pages, in which its writer could punch deadly holes");
+
+    uint64_t page_bytes = huge ? (uint64_t)system.f_bsize : PAGE_NORMAL;
+    uint64_t bytes = (uint64_t)status.st_size;
+    if (bytes == 0 || bytes % page_bytes) {
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "memfd of %" PRIu64 " bytes is not whole pages of %" PRIu64, bytes,
+                 page_bytes);
+        return -EPROTO;
+    }
+    if (bytes > bytes_max) {
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "memfd has %" PRIu64 " bytes; at most %" PRIu64 " are accepted", bytes,
+                 bytes_max);
+        return -EFBIG;
+    }
+    *memory = (struct bypeer_memory){.bytes = bytes, .page_bytes = page_bytes, .fd = fd};
+    return 0;
+}
+
+int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, int fd, uint64_t bytes_max,
+                          bool writable, char why[static BYPEER_REGION_WHY_BYTES])
+{
+    struct bypeer_memory memory;
+    int error = memory_check(use, fd, bytes_max, &memory, why);
+    if (error)
+        return error;
+
+    memory.writable = writable && use == BYPEER_MEMORY_SESSIONS;
+    int protection = PROT_READ | (memory.writable ? PROT_WRITE : 0);
+    memory.base = mmap(NULL, memory.bytes, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    if (memory.base == MAP_FAILED) {
+        error = -errno;
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "cannot map %" PRIu64 " bytes: %s", memory.bytes, strerror(-error));
+        return error;
+    }
+    /* Advice that may be refused: huge page tables where the maker got transparent ones, and no place in a core dump.
+     */
+    if (memory.page_bytes == PAGE_NORMAL)
+        madvise(memory.base, memory.bytes, MADV_HUGEPAGE);
+    if (madvise(memory.base, memory.bytes, MADV_DONTDUMP)) {
+        error = -errno;
+        munmap(memory.base, memory.bytes);
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "cannot keep the memory out of core dumps: %s", strerror(-error));
+        return error;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+void bypeer_memory_free(struct bypeer_memory *memory)
+{
+    if (memory->base)
+        munmap(memory->base, memory->bytes);
+    if (memory->fd >= 0)
+        close(memory->fd);
+    *memory = (struct bypeer_memory)BYPEER_MEMORY_NONE;
+}
