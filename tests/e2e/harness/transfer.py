@@ -1,0 +1,128 @@
+"""Real programs' traffic between namespaces, every byte compared."""
+import contextlib
+import re
+import select
+import socket
+import struct
+import threading
+import time
+
+HEADER = struct.Struct("!I")
+IPV6_UDP = 40 + 8
+
+
+def ping(namespace, address, count=3, size=56, interval=0.02, check=True, source=None, wait=2):
+    """How many answers came. check: all must."""
+    words = ["ping", "-n", "-q", "-c", count, "-i", interval, "-W", wait, "-s", size, "-M", "do"]
+    if source:
+        words += ["-I", source]
+    done = namespace.run([*words, address], check=False, timeout=60 + count * wait)
+    found = re.search(r"(\d+) received", done.stdout)
+    received = int(found.group(1)) if found else 0
+    if check:
+        assert received == count, f"ping {address}: {received} of {count} answered\n{done.stdout}{done.stderr}"
+    return received
+
+
+def pattern(size, seed=1):
+    """Bytes that show a shift, a swap or a repeated block."""
+    words, state = [], seed
+    for _ in range(size // 4 + 1):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        words.append(state)
+    return struct.pack(f"!{len(words)}I", *words)[:size]
+
+
+def udp_transfer(sender, receiver, source, destination, datagram, size=1 << 20, window=32, timeout=20):
+    """
+    Sends size bytes in datagrams of datagram bytes (their UDP payload), a window at a time, lost ones again, and
+    compares all that arrives. Returns how many datagrams arrived.
+    """
+    data = pattern(size)
+    part = datagram - HEADER.size
+    parts = [data[i:i + part] for i in range(0, size, part)]
+    with sender.entered():
+        out = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with receiver.entered():
+        into = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with contextlib.closing(out), contextlib.closing(into):
+        into.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+        into.bind((destination, 0))
+        out.bind((source, 0))
+        out.connect(into.getsockname()[:2])
+        got, arrived, missing = {}, 0, list(range(len(parts)))
+        end = time.monotonic() + timeout
+        while missing:
+            assert time.monotonic() < end, f"UDP: {len(missing)} of {len(parts)} datagrams of {datagram} never arrived"
+            waited, missing = missing[:window], missing[window:]
+            for number in waited:
+                out.send(HEADER.pack(number) + parts[number])
+            left = set(waited)
+            while left and select.select([into], [], [], 0.5)[0]:
+                answer = into.recv(65536)
+                number = HEADER.unpack_from(answer)[0]
+                assert answer[HEADER.size:] == parts[number], f"UDP datagram {number} arrived with wrong bytes"
+                arrived += 1
+                got[number] = answer[HEADER.size:]
+                left.discard(number)
+            missing = sorted(left) + missing
+        assert b"".join(got[i] for i in range(len(parts))) == data
+    return arrived
+
+
+def tcp_transfer(client, server, source, destination, size=1 << 20, timeout=30, port=0, mss=None):
+    """size bytes each way at once over one connection, compared. Returns the client's maximum segment size at the end."""
+    data, answer = pattern(size, 3), pattern(size, 5)
+    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+    with server.entered():
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with client.entered():
+        near = socket.socket(family, socket.SOCK_STREAM)
+    failures = []
+    with contextlib.closing(listener), contextlib.closing(near):
+        listener.bind((destination, port))
+        listener.listen(1)
+        listener.settimeout(timeout)
+        near.settimeout(timeout)
+        if mss:
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+        if source:
+            near.bind((source, 0))
+        near.connect(listener.getsockname()[:2])
+        far, _ = listener.accept()
+        far.settimeout(timeout)
+
+        def send(end, what):
+            try:
+                end.sendall(what)
+                end.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                failures.append(error)
+
+        def receive(end, expected, name):
+            try:
+                got = bytearray()
+                while len(got) <= len(expected):
+                    part = end.recv(1 << 18)
+                    if not part:
+                        break
+                    got += part
+                if got != expected:
+                    failures.append(AssertionError(f"TCP: {name} got {len(got)} of {len(expected)} bytes, "
+                                                   f"equal: {bytes(got) == expected[:len(got)]}"))
+            except OSError as error:
+                failures.append(AssertionError(f"TCP: {name} got {len(got)} of {len(expected)} bytes, then {error}"))
+
+        with contextlib.closing(far):
+            threads = [threading.Thread(target=send, args=(near, data)), threading.Thread(target=send, args=(far, answer)),
+                       threading.Thread(target=receive, args=(far, data, "the server")),
+                       threading.Thread(target=receive, args=(near, answer, "the client"))]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            segment = near.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    if failures:
+        raise failures[0]
+    return segment
