@@ -10,8 +10,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from harness import Lab  # noqa: E402
 from harness.lab import labs  # noqa: E402
 from harness.namespace import remove_stale  # noqa: E402
-from harness.node import Build, running  # noqa: E402
-from harness.process import wait_until  # noqa: E402
+from harness.node import Build, Node, running  # noqa: E402
 
 FIGURES = []
 
@@ -26,6 +25,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    Node.stopped_when_ready = config.getoption("--stop-dataplane")
     config.addinivalue_line("markers", "slow: takes minutes with a sanitizer build")
     config.addinivalue_line("markers", "no_traffic: needs no packet through the data plane")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -103,23 +103,27 @@ def module_lab(build):
         made.close()
 
 
-@pytest.fixture(autouse=True)
-def packet_sum(request):
-    """After each test: on every node that runs, the packet sum is exact, and its own counters carried the traffic."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """The test, then what holds after each one: while its nodes still run, and as a failure of the test itself."""
+    stop = pyfuncitem.config.getoption("--stop-dataplane")
     for node in running:
-        node.mark()
-    if request.config.getoption("--stop-dataplane"):
-        for node in running:
-            if node.dataplane.alive():
-                node.dataplane.kill()
-    yield
-    no_traffic = request.node.get_closest_marker("no_traffic")
-    for node in list(running):
-        if not node.dataplane.alive():
-            raise AssertionError(f"{node.name}: the data plane has ended with {node.dataplane.process.returncode}:\n"
-                                 + node.dataplane.text()[-4000:])
-        wait_until(f"{node.name} answers", lambda node=node: node.call("version"))
-        grown = node.grown()
-        if not no_traffic:
-            received = grown.get("packets.received", 0) + grown.get("packets.injected", 0)
-            assert received > 0, f"{node.name}: the test passed, but no packet went through the data plane: {grown}"
+        if stop and node.dataplane.alive():
+            node.dataplane.kill()
+        elif not stop:
+            node.mark()
+    pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
+    if not stop:
+        for node in list(running):
+            check_node(node, traffic=not pyfuncitem.get_closest_marker("no_traffic"))
+    return True
+
+
+def check_node(node, traffic):
+    """The packet sum is exact, and the data plane's own counters carried the traffic."""
+    assert node.dataplane.alive(), \
+        f"{node.name}: the data plane has ended with {node.dataplane.process.returncode}:\n{node.dataplane.text()[-4000:]}"
+    grown = node.grown()
+    if traffic:
+        arrived = grown.get("packets.received", 0) + grown.get("packets.injected", 0)
+        assert arrived > 0, f"{node.name}: the test passed, but no packet went through the data plane: {grown}"

@@ -9,7 +9,7 @@ and drops what arrives after the capture point, so nothing can pass behind the d
 transmit offloads are off, because a partial checksum never leaves a real NIC either.
 """
 from .counters import Counters, at_rest
-from .frames import GPE_PORT, Flow, gpe, inner_udp, parse_gpe
+from .frames import GPE_PORT, Flow, gpe, inner_udp, parse_gpe, write_pcap
 from .lab import Lab
 from .member import Member
 from .node import Node
@@ -19,5 +19,5 @@ from .wire import Wire
 
 __all__ = [
     "Client", "Counters", "Flow", "GPE_PORT", "Lab", "Member", "Node", "Refused", "Wire", "at_rest", "gpe", "inner_udp",
-    "parse_gpe", "ping", "tcp_transfer", "udp_transfer",
+    "parse_gpe", "ping", "tcp_transfer", "udp_transfer", "write_pcap",
 ]

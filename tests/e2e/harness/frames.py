@@ -98,3 +98,11 @@ def checksum_is_right(outer, datagram):
         return False
     pseudo = source + destination + struct.pack("!IxxxB", len(datagram), 17)
     return ones_complement_sum(pseudo + datagram) == 0xFFFF
+
+
+def write_pcap(path, frames):
+    """For bypeer-traffic and tshark."""
+    with open(path, "wb") as file:
+        file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number, frame in enumerate(frames):
+            file.write(struct.pack("=IIII", number, 0, len(frame), len(frame)) + frame)

@@ -27,6 +27,9 @@ class Build:
 
 
 class Node:
+    # Set by --stop-dataplane: a test that passes all the same does not test the data plane.
+    stopped_when_ready = False
+
     def __init__(self, lab, namespace, name, build, workers=1, driver="net_af_xdp", core=None):
         self.lab = lab
         self.namespace = namespace
@@ -147,7 +150,10 @@ class Node:
                 return status
             except (OSError, Refused, ValueError):
                 return None
-        return wait_until(f"{self.name} is ready", ready, timeout)
+        status = wait_until(f"{self.name} is ready", ready, timeout)
+        if self.stopped_when_ready:
+            self.dataplane.kill()
+        return status
 
     def kill_control(self):
         self.control.kill()

@@ -6,6 +6,7 @@
  */
 #include "tests/e2e/traffic/traffic.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <linux/if_packet.h>
@@ -42,7 +43,7 @@ int traffic_socket(const char *interface, int receive)
         return -errno;
     struct sockaddr_ll address = {
         .sll_family = AF_PACKET,
-        .sll_protocol = receive ? htons(ETH_P_ALL) : 0,
+        .sll_protocol = receive ? htons(ETH_P_ALL) : (uint16_t)0,
         .sll_ifindex = (int)if_nametoindex(interface),
     };
     setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
