@@ -13,8 +13,12 @@ static uint64_t index_hash(const uint8_t *key, size_t bytes)
         uint64_t word = 0;
 
         memcpy(&word, key + i, part);
+        /* Both multiplications are needed: keys often differ in the top bytes of a word only, which one never brings
+         * down to the bits that the mask keeps. */
         hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
         hash ^= hash >> 32;
+        hash *= UINT64_C(0xc4ceb9fe1a85ec53);
+        hash ^= hash >> 29;
     }
     return hash;
 }
