@@ -91,12 +91,10 @@ static void check_node(struct check *check)
     struct bypeer_config *config = check->config;
     char host[sizeof(config->node.name)] = "";
 
-    if (config->node.name[0]) {
+    if (config->node.name[0])
         return;
-    }
-    if (gethostname(host, sizeof(host) - 1) < 0 || !host[0]) {
+    if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
         snprintf(host, sizeof(host), "localhost");
-    }
     memcpy(config->node.name, host, sizeof(host));
 }
 
@@ -130,9 +128,8 @@ static void check_port_tap(struct check *check, uint32_t i)
     struct bypeer_config_port *port = &check->config->ports[i];
     char tap[sizeof("bp-") + sizeof(port->name)];
 
-    if (port->tap[0] || !port->name[0]) {
+    if (port->tap[0] || !port->name[0])
         return;
-    }
     snprintf(tap, sizeof(tap), "bp-%s", port->name);
     if (strlen(tap) >= sizeof(port->tap)) {
         check_report(check, "ports", i, "name",
@@ -181,15 +178,12 @@ static void check_ports(struct check *check)
         struct bypeer_config_port *port = &config->ports[i];
 
         check_port_tap(check, i);
-        if (!port->queues) {
+        if (!port->queues)
             port->queues = config->dataplane.workers;
-        }
-        if (port->tap[0] && strcmp(port->tap, config->overlay.tap) == 0) {
+        if (port->tap[0] && strcmp(port->tap, config->overlay.tap) == 0)
             check_report(check, "ports", i, "tap", "\"%s\" is the overlay's device; choose another", port->tap);
-        }
-        for (uint32_t earlier = 0; earlier < i; earlier++) {
+        for (uint32_t earlier = 0; earlier < i; earlier++)
             check_port_pair(check, earlier, i);
-        }
     }
 }
 
@@ -206,9 +200,8 @@ static void check_group(struct check *check, uint32_t i)
         snprintf(quoted, sizeof(quoted), "\"%s\"", group->name);
         check_once(check, &check->groups, "groups", i, "name", quoted, "choose another");
     }
-    if (memcmp(group->prefix, zero, 16) == 0) {
+    if (memcmp(group->prefix, zero, 16) == 0)
         return; /* not read */
-    }
     bypeer_value_write_address(text, group->prefix);
     snprintf(prefix, sizeof(prefix), "%s/48", text);
     if (group->prefix[0] != 0xfd) {
@@ -216,9 +209,8 @@ static void check_group(struct check *check, uint32_t i)
         return;
     }
     check_once(check, &check->prefixes, "groups", i, "prefix", prefix, "give each group its own");
-    if (!group->has_address) {
+    if (!group->has_address)
         return;
-    }
     bypeer_value_write_address(text, group->address);
     if (!in_group(group, group->address)) {
         check_report(check, "groups", i, "address", "%s is not in the group's prefix %s; use an address of it", text,
@@ -243,9 +235,8 @@ static void check_link_ends(struct check *check, uint32_t i)
     char peer[BYPEER_VALUE_ADDRESS];
     uint32_t group;
 
-    if (memcmp(link->peer, zero, 16) == 0) {
+    if (memcmp(link->peer, zero, 16) == 0)
         return; /* not read */
-    }
     bypeer_value_write_address(peer, link->peer);
     if (link->has_local && is_ipv4(link->local) != is_ipv4(link->peer)) {
         check_report(check, "links", i, "local", "is %s, but the peer %s is %s; use two addresses of one kind",
@@ -295,11 +286,10 @@ static int check_links(struct check *check)
             snprintf(text, sizeof(text), "\"%s\"", link->name);
             check_once(check, &check->links, "links", i, "name", text, "choose another");
         }
-        if (group != BYPEER_INDEX_NONE) {
+        if (group != BYPEER_INDEX_NONE)
             link->vni = link->vni ? link->vni : config->groups[group].vni;
-        } else if (link->group[0]) {
+        else if (link->group[0])
             check_unknown(check, "links", i, "group", link->group, "groups", check_group_name);
-        }
         check_link_ends(check, i);
         memcpy(wires[i].peer, link->peer, 16);
         wires[i].vni = link->vni;
@@ -323,9 +313,8 @@ static uint32_t check_link_name_of(struct check *check, const char *section, uin
 {
     uint32_t link = name[0] ? bypeer_index_find(&check->links, name) : BYPEER_INDEX_NONE;
 
-    if (name[0] && link == BYPEER_INDEX_NONE) {
+    if (name[0] && link == BYPEER_INDEX_NONE)
         check_unknown(check, section, i, "link", name, "links", check_link_name);
-    }
     return link;
 }
 
@@ -339,18 +328,16 @@ static void check_member(struct check *check, struct bypeer_index *members, uint
     char address[BYPEER_VALUE_ADDRESS];
     char prefix[BYPEER_VALUE_ADDRESS];
 
-    if (memcmp(member->address, zero, 16) == 0) {
+    if (memcmp(member->address, zero, 16) == 0)
         return; /* not read */
-    }
     first = bypeer_index_add(members, i);
     if (first != BYPEER_INDEX_NONE) {
         bypeer_value_write_address(address, member->address);
         check_report(check, "members", i, "address", "%s is that of members[%u] too (line %u); remove one", address,
                      first, bypeer_config_line(config, "members", first, "address"));
     }
-    if (number == BYPEER_INDEX_NONE || memcmp(config->groups[number].prefix, zero, 16) == 0) {
+    if (number == BYPEER_INDEX_NONE || memcmp(config->groups[number].prefix, zero, 16) == 0)
         return;
-    }
     if (!in_group(&config->groups[number], member->address)) {
         bypeer_value_write_address(address, member->address);
         bypeer_value_write_address(prefix, config->groups[number].prefix);
@@ -374,12 +361,10 @@ static int check_members(struct check *check)
     struct bypeer_index members;
 
     if (bypeer_index_make(&members, config->members ? config->members->address : zero, sizeof(*config->members), 16,
-                          config->member_count) < 0) {
+                          config->member_count) < 0)
         return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < config->member_count && !bypeer_report_full(check->report); i++) {
+    for (uint32_t i = 0; i < config->member_count && !bypeer_report_full(check->report); i++)
         check_member(check, &members, i);
-    }
     bypeer_index_free(&members);
     return 0;
 }
@@ -394,17 +379,15 @@ static int check_routes(struct check *check)
     _Static_assert(offsetof(struct bypeer_config_route, bits) == offsetof(struct bypeer_config_route, prefix) + 16,
                    "prefix and bits are one key");
     if (bypeer_index_make(&routes, config->routes ? config->routes->prefix : zero, sizeof(*config->routes), 17,
-                          config->route_count) < 0) {
+                          config->route_count) < 0)
         return -ENOMEM;
-    }
     for (uint32_t i = 0; i < config->route_count && !bypeer_report_full(check->report); i++) {
         const struct bypeer_config_route *route = &config->routes[i];
         uint32_t link = check_link_name_of(check, "routes", i, route->link);
         uint32_t inside;
 
-        if (!route->bits) {
+        if (!route->bits)
             continue; /* not read */
-        }
         bypeer_value_write_address(prefix, route->prefix);
         snprintf(text, sizeof(text), "%s/%u", prefix, route->bits);
         check_once(check, &routes, "routes", i, "prefix", text, "remove one");
@@ -434,25 +417,21 @@ int bypeer_config_check(struct bypeer_config *config, struct bypeer_report *repo
         bypeer_index_make(&check.prefixes, config->groups ? config->groups->prefix : NULL, sizeof(*config->groups),
                           GROUP_BYTES, config->group_count) < 0 ||
         bypeer_index_make(&check.links, config->links ? config->links->name : NULL, sizeof(*config->links),
-                          sizeof(config->links->name), config->link_count) < 0) {
+                          sizeof(config->links->name), config->link_count) < 0)
         error = -ENOMEM;
-    }
     if (!error) {
         check_node(&check);
         /* A lower end of growth lowers the start with it, unless the file says otherwise. */
-        if (config->tables.members > config->tables.members_max &&
-            !bypeer_config_line(config, "tables", 0, "members")) {
+        if (config->tables.members > config->tables.members_max && !bypeer_config_line(config, "tables", 0, "members"))
             config->tables.members = config->tables.members_max;
-        }
         check_room(&check, "of tables.members", config->tables.members, "members-max", config->tables.members_max);
         check_room(&check, "entries of members", config->member_count, "members-max", config->tables.members_max);
         check_room(&check, "entries of links", config->link_count, "links", config->tables.links);
         check_room(&check, "entries of routes", config->route_count, "prefixes", config->tables.prefixes);
         check_dataplane(&check);
         check_ports(&check);
-        for (uint32_t i = 0; i < config->group_count && !bypeer_report_full(report); i++) {
+        for (uint32_t i = 0; i < config->group_count && !bypeer_report_full(report); i++)
             check_group(&check, i);
-        }
         error = check_links(&check);
         error = error ? error : check_members(&check);
         error = error ? error : check_routes(&check);

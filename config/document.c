@@ -55,9 +55,8 @@ static const char *document_keep(struct bypeer_document *document, const char *t
         size_t size = length < CHUNK_BYTES ? CHUNK_BYTES : length + 1;
 
         chunk = malloc(sizeof(*chunk) + size);
-        if (!chunk) {
+        if (!chunk)
             return NULL;
-        }
         *chunk = (struct bypeer_document_chunk){.next = document->chunks, .size = size};
         document->chunks = chunk;
     }
@@ -74,9 +73,8 @@ static const char *builder_keep_key(struct builder *builder, const char *text, s
         (length * 31 + (length ? (unsigned char)text[0] * 7u + (unsigned char)text[length - 1] : 0)) % KEYS_CACHED;
     const char *cached = builder->keys[slot];
 
-    if (cached && strlen(cached) == length && memcmp(cached, text, length) == 0) {
+    if (cached && strlen(cached) == length && memcmp(cached, text, length) == 0)
         return cached;
-    }
     return builder->keys[slot] = document_keep(&builder->document, text, length);
 }
 
@@ -91,18 +89,15 @@ static uint32_t builder_add(struct builder *builder, struct bypeer_document_node
         uint32_t capacity = document->capacity ? document->capacity * 2 : 256;
         struct bypeer_document_node *nodes;
 
-        if (document->capacity > UINT32_MAX / 2) {
+        if (document->capacity > UINT32_MAX / 2)
             return 0;
-        }
         nodes = realloc(document->nodes, capacity * sizeof(*nodes));
-        if (!nodes) {
+        if (!nodes)
             return 0;
-        }
         document->nodes = nodes;
         document->capacity = capacity;
-        if (!document->count) {
+        if (!document->count)
             document->nodes[document->count++] = (struct bypeer_document_node){0};
-        }
     }
     index = document->count++;
     if (frame) {
@@ -111,11 +106,10 @@ static uint32_t builder_add(struct builder *builder, struct bypeer_document_node
             node.line = frame->key_line;
             frame->key = NULL;
         }
-        if (frame->last) {
+        if (frame->last)
             document->nodes[frame->last].next = index;
-        } else {
+        else
             document->nodes[frame->node].child = index;
-        }
         document->nodes[frame->node].count++;
         frame->last = index;
     } else {
@@ -131,9 +125,8 @@ static int builder_anchor(struct builder *builder, const yaml_char_t *name, uint
 {
     struct anchor *anchor;
 
-    if (!name) {
+    if (!name)
         return 0;
-    }
     if (builder->anchor_count == BYPEER_DOCUMENT_ALIASES) {
         bypeer_report_add(builder->report, line, NULL, "has more than %d anchors; write the values out",
                           BYPEER_DOCUMENT_ALIASES);
@@ -141,9 +134,8 @@ static int builder_anchor(struct builder *builder, const yaml_char_t *name, uint
     }
     anchor = &builder->anchors[builder->anchor_count];
     *anchor = (struct anchor){strdup((const char *)name), node, open};
-    if (!anchor->name) {
+    if (!anchor->name)
         return -ENOMEM;
-    }
     *ret_anchor = ++builder->anchor_count;
     return 0;
 }
@@ -170,14 +162,12 @@ static int builder_scalar(struct builder *builder, const yaml_event_t *event)
     }
     if (!null) {
         node.text = document_keep(&builder->document, text, length);
-        if (!node.text) {
+        if (!node.text)
             return -ENOMEM;
-        }
     }
     index = builder_add(builder, node);
-    if (!index) {
+    if (!index)
         return -ENOMEM;
-    }
     return builder_anchor(builder, event->data.scalar.anchor, index, line, false, &anchor);
 }
 
@@ -199,9 +189,8 @@ static int builder_open(struct builder *builder, const yaml_event_t *event, enum
         return -EINVAL;
     }
     inner.node = builder_add(builder, (struct bypeer_document_node){.kind = kind, .line = line});
-    if (!inner.node) {
+    if (!inner.node)
         return -ENOMEM;
-    }
     error = builder_anchor(builder, name, inner.node, line, true, &inner.anchor);
     builder->frames[builder->depth++] = inner;
     return error;
@@ -211,9 +200,8 @@ static void builder_close(struct builder *builder)
 {
     const struct frame *frame = &builder->frames[--builder->depth];
 
-    if (frame->anchor) {
+    if (frame->anchor)
         builder->anchors[frame->anchor - 1].open = false;
-    }
 }
 
 static int builder_alias(struct builder *builder, const yaml_event_t *event)
@@ -225,9 +213,8 @@ static int builder_alias(struct builder *builder, const yaml_event_t *event)
     size_t i = builder->anchor_count;
 
     /* The newest anchor of that name holds. */
-    while (i && strcmp(builder->anchors[i - 1].name, name) != 0) {
+    while (i && strcmp(builder->anchors[i - 1].name, name) != 0)
         i--;
-    }
     if (!i) {
         bypeer_report_add(builder->report, line, NULL, "*%s has no anchor; write &%s before the value it stands for",
                           name, name);
@@ -284,14 +271,12 @@ static int builder_syntax(struct builder *builder, const yaml_parser_t *parser)
     const char *problem = parser->problem ? parser->problem : "cannot be read";
     const char *remedy = "check colons, brackets, quotes and indentation up to here";
 
-    if (parser->error == YAML_MEMORY_ERROR) {
+    if (parser->error == YAML_MEMORY_ERROR)
         return -ENOMEM;
-    }
-    if (parser->error == YAML_READER_ERROR) {
+    if (parser->error == YAML_READER_ERROR)
         remedy = "save the file as UTF-8 without control characters";
-    } else if (strstr(problem, "cannot start any token")) {
+    else if (strstr(problem, "cannot start any token"))
         remedy = "indent with spaces, not tabs, and quote values that begin with a special character";
-    }
     /* The reader's errors carry no mark of their own; the parser's is where it had read to. */
     bypeer_report_add(builder->report,
                       mark_line(parser->error == YAML_READER_ERROR ? &parser->mark : &parser->problem_mark), NULL,
@@ -306,9 +291,8 @@ static int builder_run(struct builder *builder, const char *text, size_t length)
     bool end = false;
     int error = 0;
 
-    if (!yaml_parser_initialize(&parser)) {
+    if (!yaml_parser_initialize(&parser))
         return -ENOMEM;
-    }
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     while (!error && !end) {
         if (!yaml_parser_parse(&parser, &event)) {
@@ -329,19 +313,16 @@ int bypeer_document_parse(struct bypeer_document *ret_document, const char *text
     struct builder *builder = calloc(1, sizeof(*builder));
     int error;
 
-    if (!builder) {
+    if (!builder)
         return -ENOMEM;
-    }
     builder->report = report;
     error = builder_run(builder, text, length);
-    for (size_t i = 0; i < builder->anchor_count; i++) {
+    for (size_t i = 0; i < builder->anchor_count; i++)
         free(builder->anchors[i].name);
-    }
-    if (error) {
+    if (error)
         bypeer_document_free(&builder->document);
-    } else {
+    else
         *ret_document = builder->document;
-    }
     free(builder);
     return error;
 }

@@ -29,13 +29,11 @@ int bypeer_index_make(struct bypeer_index *ret_index, const void *first_key, siz
     uint64_t slots = 4;
     uint32_t *memory;
 
-    while (slots < (uint64_t)entries * 3 / 2) {
+    while (slots < (uint64_t)entries * 3 / 2)
         slots *= 2;
-    }
     memory = calloc(slots, sizeof(*memory));
-    if (!memory) {
+    if (!memory)
         return -ENOMEM;
-    }
     *ret_index = (struct bypeer_index){first_key, stride, key_bytes, memory, slots - 1};
     return 0;
 }
@@ -56,9 +54,8 @@ static uint32_t *index_slot(const struct bypeer_index *index, const uint8_t *key
 {
     uint64_t at = index_hash(key, index->key_bytes) & index->mask;
 
-    while (index->slots[at] && memcmp(index_key(index, index->slots[at] - 1), key, index->key_bytes) != 0) {
+    while (index->slots[at] && memcmp(index_key(index, index->slots[at] - 1), key, index->key_bytes) != 0)
         at = (at + 1) & index->mask;
-    }
     return &index->slots[at];
 }
 
@@ -66,9 +63,8 @@ uint32_t bypeer_index_add(struct bypeer_index *index, uint32_t number)
 {
     uint32_t *slot = index_slot(index, index_key(index, number));
 
-    if (*slot) {
+    if (*slot)
         return *slot - 1;
-    }
     *slot = number + 1;
     return BYPEER_INDEX_NONE;
 }

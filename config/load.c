@@ -33,9 +33,8 @@ static int load_text(const char *file, char **ret_text, size_t *ret_length, stru
             capacity = capacity ? capacity * 2 : READ_BYTES * 2;
         }
         got = read(fd, text + length, capacity - length);
-        if (got < 0 && errno == EINTR) {
+        if (got < 0 && errno == EINTR)
             continue;
-        }
         if (got <= 0) {
             error = got < 0 ? -errno : 0;
             break;
@@ -43,9 +42,8 @@ static int load_text(const char *file, char **ret_text, size_t *ret_length, stru
         length += (size_t)got;
         error = length > FILE_BYTES_MAX ? -EFBIG : 0;
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     if (error) {
         free(text);
         bypeer_report_add(report, 0, NULL, "cannot be read: %s; name a readable file with --config", strerror(-error));
@@ -87,9 +85,8 @@ int bypeer_config_parse(struct bypeer_config **ret_config, const char *name, con
     }
     /* The document goes before the check: with a million members it is the larger part of the memory. */
     bypeer_document_free(&document);
-    if (!error) {
+    if (!error)
         error = bypeer_config_check(config, &report);
-    }
     wrong = bypeer_report_finish(&report, ret_errors);
     error = error ? error : wrong;
     if (error) {
@@ -102,19 +99,16 @@ int bypeer_config_parse(struct bypeer_config **ret_config, const char *name, con
 
 void bypeer_config_free(struct bypeer_config *config)
 {
-    if (!config) {
+    if (!config)
         return;
-    }
-    for (uint32_t i = 0; config->ports && i < config->port_count; i++) {
+    for (uint32_t i = 0; config->ports && i < config->port_count; i++)
         free(config->ports[i].addresses);
-    }
     free(config->ports);
     free(config->groups);
     free(config->links);
     free(config->members);
     free(config->routes);
-    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++) {
+    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++)
         free(config->lines[i]);
-    }
     free(config);
 }

@@ -15,9 +15,8 @@ static unsigned edits(const char *a, size_t a_length, const char *b, size_t b_le
 {
     unsigned rows[3][NAME_MAX_BYTES + 1];
 
-    for (unsigned j = 0; j <= b_length; j++) {
+    for (unsigned j = 0; j <= b_length; j++)
         rows[0][j] = j;
-    }
     for (unsigned i = 1; i <= a_length; i++) {
         unsigned *row = rows[i % 3];
         const unsigned *above = rows[(i + 2) % 3];
@@ -28,9 +27,8 @@ static unsigned edits(const char *a, size_t a_length, const char *b, size_t b_le
             unsigned cost = a[i - 1] == b[j - 1] ? 0 : 1;
 
             row[j] = least(least(above[j] + 1, row[j - 1] + 1), above[j - 1] + cost);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = least(row[j], two_above[j - 2] + 1);
-            }
         }
     }
     return rows[a_length % 3][b_length];
@@ -59,23 +57,20 @@ const char *bypeer_schema_nearest(const char *text, const char *(*get)(const voi
     const char *nearest = NULL;
     const char *name;
 
-    if (strlen(text) > NAME_MAX_BYTES) {
+    if (strlen(text) > NAME_MAX_BYTES)
         return NULL;
-    }
     for (unsigned i = 0; (name = get(context, i)); i++) {
         size_t name_length = strlen(name);
         unsigned distance;
 
-        if (name_length > NAME_MAX_BYTES) {
+        if (name_length > NAME_MAX_BYTES)
             continue;
-        }
         distance = edits(folded, length, name, name_length);
         /* A name with nothing in common is not meant, however short. */
         if (distance <= limit && distance < (length > name_length ? length : name_length)) {
             nearest = name;
-            if (distance == 0) {
+            if (distance == 0)
                 break;
-            }
             limit = distance - 1;
         }
     }

@@ -34,11 +34,10 @@ static const char *place_path(const struct place *place, const char *key, char p
 {
     const char *dot = key ? "." : "";
 
-    if (place->section->entry_bytes) {
+    if (place->section->entry_bytes)
         snprintf(path, PATH_MAX_BYTES, "%s[%u]%s%.64s", place->section->name, place->entry, dot, key ? key : "");
-    } else {
+    else
         snprintf(path, PATH_MAX_BYTES, "%s%s%.64s", place->section->name, dot, key ? key : "");
-    }
     return path;
 }
 
@@ -76,9 +75,8 @@ static void reader_scalar(struct reader *reader, const struct place *place, cons
         bypeer_report_add(reader->report, node->line, place_path(place, key->name, path), "%s", why);
         return;
     }
-    if (beside && key->type != BYPEER_SCHEMA_PREFIX) {
+    if (beside && key->type != BYPEER_SCHEMA_PREFIX)
         bypeer_value_set_integer(beside, key->beside_size, 1);
-    }
 }
 
 /* A list of scalars: into an array within the structure (numbers), or one of its own (interface addresses). */
@@ -92,9 +90,8 @@ static int reader_list(struct reader *reader, const struct place *place, const s
     uint8_t *array = place->base + key->offset;
     uint32_t count = 0;
 
-    if (node->kind == BYPEER_DOCUMENT_SCALAR && !node->text) {
+    if (node->kind == BYPEER_DOCUMENT_SCALAR && !node->text)
         return 0;
-    }
     if (node->kind != BYPEER_DOCUMENT_SEQUENCE) {
         bypeer_report_add(reader->report, node->line, place_path(place, key->name, path),
                           "is %s; write a list such as %s", kind_name(node), key->example);
@@ -107,9 +104,8 @@ static int reader_list(struct reader *reader, const struct place *place, const s
     }
     if (node->count && own) {
         array = calloc(node->count, element);
-        if (!array) {
+        if (!array)
             return -ENOMEM;
-        }
         memcpy(place->base + key->offset, &array, sizeof(array));
     }
     for (uint32_t at = node->child; at; at = reader_node(reader, at)->next) {
@@ -122,9 +118,8 @@ static int reader_list(struct reader *reader, const struct place *place, const s
         } else if (bypeer_value_read(key, child->text, slot, NULL, why, sizeof(why)) == 0) {
             uint32_t twice = 0;
 
-            while (twice < count && memcmp(array + twice * element, slot, element) != 0) {
+            while (twice < count && memcmp(array + twice * element, slot, element) != 0)
                 twice++;
-            }
             if (twice == count) {
                 count++;
                 continue;
@@ -148,9 +143,8 @@ static void reader_defaults(struct reader *reader, const struct place *place, co
     for (unsigned i = 0; i < section->key_count; i++) {
         const struct bypeer_schema_key *key = &section->keys[i];
 
-        if (seen[i]) {
+        if (seen[i])
             continue;
-        }
         if (key->required) {
             bypeer_report_add(reader->report, place->node->line, place_path(place, NULL, path),
                               "has no %s; add one such as %s: %s", key->name, key->name, key->example);
@@ -193,15 +187,13 @@ static int reader_mapping(struct reader *reader, const struct place *place)
             continue;
         }
         seen[i] = place->lines[i] = child->line;
-        if (is_list(&section->keys[i])) {
+        if (is_list(&section->keys[i]))
             error = reader_list(reader, place, &section->keys[i], child);
-        } else {
+        else
             reader_scalar(reader, place, &section->keys[i], child);
-        }
     }
-    if (!error) {
+    if (!error)
         reader_defaults(reader, place, seen);
-    }
     return error;
 }
 
@@ -213,9 +205,8 @@ static int reader_entries(struct reader *reader, int number, const struct bypeer
     uint32_t entry = 0;
     int error = 0;
 
-    if (node->kind == BYPEER_DOCUMENT_SCALAR && !node->text) {
+    if (node->kind == BYPEER_DOCUMENT_SCALAR && !node->text)
         return 0;
-    }
     if (node->kind != BYPEER_DOCUMENT_SEQUENCE) {
         bypeer_report_add(reader->report, node->line, section->name,
                           "is %s; write a list, each entry beginning with - %s:", kind_name(node),
@@ -257,9 +248,8 @@ static int reader_section(struct reader *reader, int number, const struct bypeer
     const struct bypeer_schema_section *section = &bypeer_schema[number];
     struct place place = {.section = section, .node = node, .base = (uint8_t *)reader->config};
 
-    if (section->entry_bytes) {
+    if (section->entry_bytes)
         return node ? reader_entries(reader, number, node) : 0;
-    }
     place.lines = reader->config->lines[number] = calloc(section->key_count, sizeof(uint32_t));
     return place.lines ? reader_mapping(reader, &place) : -ENOMEM;
 }
@@ -297,9 +287,8 @@ int bypeer_config_read(struct bypeer_config *config, const struct bypeer_documen
             sections[i] = node;
         }
     }
-    for (int i = 0; i < BYPEER_CONFIG_SECTIONS && !error; i++) {
+    for (int i = 0; i < BYPEER_CONFIG_SECTIONS && !error; i++)
         error = reader_section(&reader, i, sections[i]);
-    }
     return error;
 }
 

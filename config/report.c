@@ -20,26 +20,22 @@ void bypeer_report_add(struct bypeer_report *report, uint32_t line, const char *
     va_list arguments;
     int written;
 
-    if (report->count++ >= BYPEER_REPORT_MAX) {
+    if (report->count++ >= BYPEER_REPORT_MAX)
         return;
-    }
-    if (!report->messages) {
+    if (!report->messages)
         report->messages = calloc(BYPEER_REPORT_MAX, sizeof(*report->messages));
-    }
     va_start(arguments, format);
     written = vasprintf(&text, format, arguments);
     va_end(arguments);
     if (!report->messages || written < 0) {
         report->out_of_memory = true;
-        if (written >= 0) {
+        if (written >= 0)
             free(text);
-        }
         report->count--;
         return;
     }
-    if (line) {
+    if (line)
         snprintf(place, sizeof(place), ":%u", line);
-    }
     written = asprintf(&whole, "%s%s: %s%s%s", report->file, place, key ? key : "", key ? ": " : "", text);
     free(text);
     if (written < 0) {
@@ -60,9 +56,8 @@ static int report_compare(const void *left, const void *right)
     const struct bypeer_report_message *a = left;
     const struct bypeer_report_message *b = right;
 
-    if (a->line != b->line) {
+    if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
-    }
     return a->order < b->order ? -1 : 1;
 }
 
@@ -83,15 +78,13 @@ int bypeer_report_finish(struct bypeer_report *report, struct bypeer_config_erro
         if (texts) {
             ret_errors->count = kept;
             if (report->count > kept && asprintf(&texts[kept], "%s: and %zu or more further errors; mend these first",
-                                                 report->file, report->count - kept) >= 0) {
+                                                 report->file, report->count - kept) >= 0)
                 ret_errors->count++;
-            }
             ret_errors->messages = texts;
         }
     }
-    for (size_t i = 0; i < kept; i++) {
+    for (size_t i = 0; i < kept; i++)
         free(report->messages[i].text);
-    }
     free(report->messages);
     *report = (struct bypeer_report){.file = report->file};
     return error;
@@ -99,12 +92,10 @@ int bypeer_report_finish(struct bypeer_report *report, struct bypeer_config_erro
 
 void bypeer_config_errors_free(struct bypeer_config_errors *errors)
 {
-    if (!errors) {
+    if (!errors)
         return;
-    }
-    for (size_t i = 0; i < errors->count; i++) {
+    for (size_t i = 0; i < errors->count; i++)
         free(errors->messages[i]);
-    }
     free(errors->messages);
     *errors = (struct bypeer_config_errors){0};
 }

@@ -367,39 +367,37 @@ static const struct bypeer_schema_key route_keys[] = {
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
 
 const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
-    {"node", .help = "This node", KEYS(node_keys)},
-    {"tables", .help = "Size of the forwarding tables, and who may change them", KEYS(tables_keys)},
-    {"dataplane", .help = "The process that moves packets", KEYS(dataplane_keys)},
-    {"ports", .help = "Network ports that the data plane drives", KEYS(port_keys),
-     ENTRIES(bypeer_config_port, ports, port_count), .entries = 16, .change = BYPEER_SCHEMA_BOTH},
-    {"overlay", .help = "This host's own overlay traffic", KEYS(overlay_keys)},
-    {"groups", .help = "Private groups: their members reach each other and nobody else", KEYS(group_keys),
-     ENTRIES(bypeer_config_group, groups, group_count), .entries = 1000000},
-    {"links", .help = "Links to other nodes, VXLAN-GPE carrying IPv6", KEYS(link_keys),
-     ENTRIES(bypeer_config_link, links, link_count), .entries = 1000000},
-    {"members", .help = "Members that are reached by a link", KEYS(member_keys),
-     ENTRIES(bypeer_config_member, members, member_count), .entries = 100000000},
-    {"routes", .help = "Networks behind members", KEYS(route_keys), ENTRIES(bypeer_config_route, routes, route_count),
-     .entries = 1000000},
+    [BYPEER_CONFIG_NODE] = {"node", .help = "This node", KEYS(node_keys)},
+    [BYPEER_CONFIG_TABLES] = {"tables", .help = "Size of the forwarding tables, and who may change them",
+                              KEYS(tables_keys)},
+    [BYPEER_CONFIG_DATAPLANE] = {"dataplane", .help = "The process that moves packets", KEYS(dataplane_keys)},
+    [BYPEER_CONFIG_PORTS] = {"ports", .help = "Network ports that the data plane drives", KEYS(port_keys),
+                             ENTRIES(bypeer_config_port, ports, port_count), .entries = 16,
+                             .change = BYPEER_SCHEMA_BOTH},
+    [BYPEER_CONFIG_OVERLAY] = {"overlay", .help = "This host's own overlay traffic", KEYS(overlay_keys)},
+    [BYPEER_CONFIG_GROUPS] = {"groups", .help = "Private groups: their members reach each other and nobody else",
+                              KEYS(group_keys), ENTRIES(bypeer_config_group, groups, group_count), .entries = 1000000},
+    [BYPEER_CONFIG_LINKS] = {"links", .help = "Links to other nodes, VXLAN-GPE carrying IPv6", KEYS(link_keys),
+                             ENTRIES(bypeer_config_link, links, link_count), .entries = 1000000},
+    [BYPEER_CONFIG_MEMBERS] = {"members", .help = "Members that are reached by a link", KEYS(member_keys),
+                               ENTRIES(bypeer_config_member, members, member_count), .entries = 100000000},
+    [BYPEER_CONFIG_ROUTES] = {"routes", .help = "Networks behind members", KEYS(route_keys),
+                              ENTRIES(bypeer_config_route, routes, route_count), .entries = 1000000},
 };
 
 int bypeer_schema_find_section(const char *name)
 {
-    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++) {
-        if (strcmp(bypeer_schema[i].name, name) == 0) {
+    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++)
+        if (strcmp(bypeer_schema[i].name, name) == 0)
             return i;
-        }
-    }
     return -ENOENT;
 }
 
 int bypeer_schema_find_key(const struct bypeer_schema_section *section, const char *name)
 {
-    for (unsigned i = 0; i < section->key_count; i++) {
-        if (strcmp(section->keys[i].name, name) == 0) {
+    for (unsigned i = 0; i < section->key_count; i++)
+        if (strcmp(section->keys[i].name, name) == 0)
             return (int)i;
-        }
-    }
     return -ENOENT;
 }
 

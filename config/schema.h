@@ -15,6 +15,20 @@
 
 #include "config/config.h"
 
+/* The sections, in the order of the schema. */
+enum bypeer_config_section {
+    BYPEER_CONFIG_NODE,
+    BYPEER_CONFIG_TABLES,
+    BYPEER_CONFIG_DATAPLANE,
+    BYPEER_CONFIG_PORTS,
+    BYPEER_CONFIG_OVERLAY,
+    BYPEER_CONFIG_GROUPS,
+    BYPEER_CONFIG_LINKS,
+    BYPEER_CONFIG_MEMBERS,
+    BYPEER_CONFIG_ROUTES,
+};
+_Static_assert(BYPEER_CONFIG_ROUTES + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
+
 enum bypeer_schema_type {
     BYPEER_SCHEMA_TEXT,      /* minimum to maximum bytes */
     BYPEER_SCHEMA_NAME,      /* the same, of letters, digits, dots, hyphens and underscores */

@@ -34,13 +34,12 @@ void bypeer_value_set_integer(void *place, size_t bytes, int64_t value)
     uint16_t half = (uint16_t)value;
     int32_t word = (int32_t)value;
 
-    if (bytes == 1) {
+    if (bytes == 1)
         memcpy(place, &byte, sizeof(byte));
-    } else if (bytes == 2) {
+    else if (bytes == 2)
         memcpy(place, &half, sizeof(half));
-    } else {
+    else
         memcpy(place, &word, sizeof(word));
-    }
 }
 
 void bypeer_value_quote(char quoted[static BYPEER_VALUE_QUOTED], const char *text)
@@ -55,12 +54,10 @@ void bypeer_value_quote(char quoted[static BYPEER_VALUE_QUOTED], const char *tex
     }
     /* Not half a UTF-8 character. */
     if (*text) {
-        while (length > 1 && ((unsigned char)quoted[length - 1] & 0xc0) == 0x80) {
+        while (length > 1 && ((unsigned char)quoted[length - 1] & 0xc0) == 0x80)
             length--;
-        }
-        if (length > 1 && (unsigned char)quoted[length - 1] >= 0xc0) {
+        if (length > 1 && (unsigned char)quoted[length - 1] >= 0xc0)
             length--;
-        }
         memcpy(quoted + length, "...", 3);
         length += 3;
     }
@@ -70,11 +67,10 @@ void bypeer_value_quote(char quoted[static BYPEER_VALUE_QUOTED], const char *tex
 
 void bypeer_value_write_address(char text[static BYPEER_VALUE_ADDRESS], const uint8_t address[static 16])
 {
-    if (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+    if (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0)
         inet_ntop(AF_INET, address + 12, text, BYPEER_VALUE_ADDRESS);
-    } else {
+    else
         inet_ntop(AF_INET6, address, text, BYPEER_VALUE_ADDRESS);
-    }
 }
 
 static int read_text(const struct bypeer_schema_key *key, const char *text, char *place, char *why, size_t why_bytes)
@@ -123,9 +119,8 @@ static int read_number(const struct bypeer_schema_key *key, const char *text, si
         return 0;
     }
     if (text[0] && text[strspn(text, "0123456789")] == '\0') {
-        for (const char *digit = text; *digit && value <= UINT32_MAX; digit++) {
+        for (const char *digit = text; *digit && value <= UINT32_MAX; digit++)
             value = value * 10 + (*digit - '0');
-        }
         if (value >= key->minimum && value <= key->maximum) {
             bypeer_value_set_integer(place, bytes, value);
             return 0;
@@ -174,9 +169,8 @@ static int read_choice(const struct bypeer_schema_key *key, const char *text, vo
 /* IPv6 as it is, IPv4 as ::ffff:a.b.c.d. */
 static bool address_from_text(const char *text, uint8_t address[static 16])
 {
-    if (inet_pton(AF_INET6, text, address) == 1) {
+    if (inet_pton(AF_INET6, text, address) == 1)
         return true;
-    }
     if (inet_pton(AF_INET, text, address + 12) == 1) {
         memcpy(address, mapped_prefix, sizeof(mapped_prefix));
         return true;
@@ -195,9 +189,8 @@ static bool address_is_unicast(const uint8_t address[static 16])
     static const uint8_t loopback[16] = {[15] = 1};
     static const uint8_t unspecified[16] = {0};
 
-    if (address_is_ipv4(address)) {
+    if (address_is_ipv4(address))
         return address[12] != 0 && address[12] != 127 && address[12] < 224;
-    }
     return memcmp(address, loopback, 16) != 0 && memcmp(address, unspecified, 16) != 0 && address[0] != 0xff;
 }
 
@@ -254,19 +247,16 @@ static bool prefix_from_text(const char *text, uint8_t address[static 16], uint8
     long bits;
     long base;
 
-    if (!slash || length >= sizeof(before) || digits < 1 || digits > 3 || strspn(slash + 1, "0123456789") != digits) {
+    if (!slash || length >= sizeof(before) || digits < 1 || digits > 3 || strspn(slash + 1, "0123456789") != digits)
         return false;
-    }
     memcpy(before, text, length);
     before[length] = '\0';
-    if (!address_from_text(before, address)) {
+    if (!address_from_text(before, address))
         return false;
-    }
     base = address_is_ipv4(address) && !strchr(before, ':') ? 96 : 0;
     bits = strtol(slash + 1, NULL, 10) + base;
-    if (bits > 128) {
+    if (bits > 128)
         return false;
-    }
     *ret_bits = (uint8_t)bits;
     return true;
 }
@@ -296,9 +286,8 @@ static void mask(uint8_t address[static 16], unsigned bits)
     for (unsigned i = 0; i < 16; i++) {
         unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
 
-        if (kept < 8) {
+        if (kept < 8)
             address[i] &= (uint8_t)(0xff00 >> kept);
-        }
     }
 }
 
@@ -337,9 +326,8 @@ static int read_prefix(const struct bypeer_schema_key *key, const char *text, ui
         return -EINVAL;
     }
     memcpy(place, masked, 16);
-    if (ret_bits) {
+    if (ret_bits)
         *ret_bits = bits;
-    }
     return 0;
 }
 
@@ -384,11 +372,10 @@ void bypeer_value_write(const struct bypeer_schema_key *key, const void *place, 
         return;
     case BYPEER_SCHEMA_NUMBER:
         number = bypeer_value_integer(place, key->size);
-        if (key->has_automatic && number == key->automatic) {
+        if (key->has_automatic && number == key->automatic)
             snprintf(text, BYPEER_VALUE_TEXT, "auto");
-        } else {
+        else
             snprintf(text, BYPEER_VALUE_TEXT, "%ld", (long)number);
-        }
         return;
     case BYPEER_SCHEMA_NUMBERS:
         snprintf(text, BYPEER_VALUE_TEXT, "%ld", (long)bypeer_value_integer(place, key->size / key->entries));
