@@ -5,10 +5,10 @@
  * not depend on: free lists, what is retired and waits for its grace period, which prefixes there are. The region can
  * always be rebuilt; nothing in it is read back but records that the writer put there.
  *
- * Every change is published by one aligned store (a tag, a slot, an index entry, the prefix root), so that a reader sees
- * the table before or after it, never between. What a change takes out of use is retired: its slot is used again only
- * after a grace period (grace.h) has shown that no reader can still look at it. When so much is retired that no slot is
- * free, a call returns -EAGAIN: let readers pass a grace period, call bypeer_writer_reclaim(), try again.
+ * Every change is published by one aligned store (a tag, a slot, an index entry, the prefix root), so that a reader
+ * sees the table before or after it, never between. What a change takes out of use is retired: its slot is used again
+ * only after a grace period (grace.h) has shown that no reader can still look at it. When so much is retired that no
+ * slot is free, a call returns -EAGAIN: let readers pass a grace period, call bypeer_writer_reclaim(), try again.
  *
  * Growth: a full section gives -ENOSPC. Nothing in a region moves or grows; a larger region is made
  * (bypeer_writer_create with a larger size), bypeer_writer_copy() fills it, and control hands it over as the next
@@ -20,10 +20,14 @@
 
 #include "overlay/tables/layout.h"
 
+#define BYPEER_DESTINATIONS_MIN 1000
+#define BYPEER_DESTINATIONS_MAX 100000000
+#define BYPEER_TABLES_IDS_MAX   1000000
+
 /* How much a generation can hold. All counts are of usable entries. */
 struct bypeer_tables_size {
-    uint32_t destinations; /* 1,000 to 100,000,000 */
-    uint32_t links;        /* up to 1,000,000 */
+    uint32_t destinations; /* BYPEER_DESTINATIONS_MIN to _MAX: 73 bytes each */
+    uint32_t links;        /* this and the others: 1 to BYPEER_TABLES_IDS_MAX */
     uint32_t adjacencies;
     uint32_t groups;
     uint32_t prefixes;
@@ -60,6 +64,9 @@ int bypeer_writer_remove_destination(struct bypeer_writer *writer, const uint8_t
 const struct bypeer_destination *bypeer_writer_find_destination(const struct bypeer_writer *writer,
                                                                 const uint8_t key[static 16]);
 
+/* Starts to fetch what a change of this key will look at first: worth it some ten changes ahead. */
+void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16]);
+
 /* Ids are the caller's choice, 1 to size; the record replaces the one of that id. Same errors; -EINVAL: id. */
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
@@ -75,7 +82,10 @@ int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id);
 
 /*
  * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which
- * rebuilds the search tree beside the present one and swaps. -EAGAIN: the spare tree is still in its grace period.
+ * rebuilds the search tree beside the present one and swaps. -EAGAIN: the spare tree is still in its grace period; of
+ * put: commit, then let a grace period pass. -EINVAL: more than 128 bits, or a bit is set beyond them.
+ * A put or remove moves what sorts after it (24 bytes a prefix), so many are best put in ascending order; a commit
+ * takes some 50 ns a prefix.
  */
 int bypeer_writer_put_prefix(struct bypeer_writer *writer, const struct bypeer_destination *route);
 int bypeer_writer_remove_prefix(struct bypeer_writer *writer, const uint8_t prefix[static 16], uint32_t bits);
@@ -96,3 +106,14 @@ struct bypeer_writer_usage {
     uint64_t bytes;
 };
 void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_writer_usage *ret_usage);
+
+/* The message for -ENOSPC: the limit, and the memory that tables of twice as many would take. */
+enum bypeer_writer_full {
+    BYPEER_FULL_DESTINATIONS,
+    BYPEER_FULL_LINKS,
+    BYPEER_FULL_ADJACENCIES,
+    BYPEER_FULL_GROUPS,
+    BYPEER_FULL_PREFIXES,
+};
+void bypeer_writer_describe_full(const struct bypeer_writer *writer, enum bypeer_writer_full what,
+                                 char text[static 200]);

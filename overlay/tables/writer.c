@@ -1,0 +1,325 @@
+#include "overlay/tables/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "overlay/tables/region.h"
+#include "overlay/tables/writer_state.h"
+
+#define WRITER_PAGE 4096
+
+/* --- sizes ----------------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Records beyond the usable ones, for what is retired: a sixteenth, so that a table that is full can still replace so
+ * many records within one grace period. 2 million changes a second and a grace period of 10 ms keep 20,000 busy.
+ */
+static uint32_t records_for(uint32_t capacity)
+{
+    uint32_t spare = capacity / 16;
+    spare = spare < 256 ? 256 : spare;
+    spare = spare > 262144 ? 262144 : spare;
+    return 1 + capacity + spare; /* record 0 is none */
+}
+
+/* Of each fabric link its (peer, VNI) and its endpoint, and while one link changes, both of its old and new ones. */
+static uint32_t ingresses_for(uint32_t links)
+{
+    return 2 * links + 2;
+}
+
+static int within(uint32_t count, uint32_t least, uint32_t most)
+{
+    return count >= least && count <= most;
+}
+
+static int size_is_valid(const struct bypeer_tables_size *size)
+{
+    return within(size->destinations, BYPEER_DESTINATIONS_MIN, BYPEER_DESTINATIONS_MAX) &&
+           within(size->links, 1, BYPEER_TABLES_IDS_MAX) && within(size->adjacencies, 1, BYPEER_TABLES_IDS_MAX) &&
+           within(size->groups, 1, BYPEER_TABLES_IDS_MAX) && within(size->prefixes, 1, BYPEER_TABLES_IDS_MAX);
+}
+
+static void section_counts(const struct bypeer_tables_size *size, uint64_t counts[static BYPEER_TABLES_SECTIONS])
+{
+    counts[BYPEER_DESTINATION_BUCKETS] = bypeer_exact_buckets_for(size->destinations);
+    counts[BYPEER_DESTINATION_STASH] = BYPEER_EXACT_STASH;
+    counts[BYPEER_DESTINATIONS] = records_for(size->destinations);
+    counts[BYPEER_INGRESS_BUCKETS] = bypeer_exact_buckets_for(ingresses_for(size->links));
+    counts[BYPEER_INGRESS_STASH] = BYPEER_EXACT_STASH;
+    counts[BYPEER_INGRESSES] = records_for(ingresses_for(size->links));
+    counts[BYPEER_LINK_INDEX] = (uint64_t)size->links + 1;
+    counts[BYPEER_LINKS] = records_for(size->links);
+    counts[BYPEER_ADJACENCY_INDEX] = (uint64_t)size->adjacencies + 1;
+    counts[BYPEER_ADJACENCIES] = records_for(size->adjacencies);
+    counts[BYPEER_GROUP_INDEX] = (uint64_t)size->groups + 1;
+    counts[BYPEER_GROUPS] = records_for(size->groups);
+    counts[BYPEER_PREFIX_NODES] = bypeer_prefixes_nodes(size->prefixes);
+    counts[BYPEER_PREFIX_VALUES] = bypeer_prefixes_values(size->prefixes);
+    counts[BYPEER_PREFIX_ROUTES] = records_for(size->prefixes);
+}
+
+uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size)
+{
+    if (!size_is_valid(size))
+        return 0;
+    uint64_t counts[BYPEER_TABLES_SECTIONS];
+    section_counts(size, counts);
+    uint64_t bytes = bypeer_region_bytes(BYPEER_REGION_TABLES, counts);
+    return (bytes + WRITER_PAGE - 1) / WRITER_PAGE * WRITER_PAGE;
+}
+
+/* --- life -----------------------------------------------------------------------------------------------------------
+ */
+
+static void *writer_section(const struct bypeer_writer *writer, unsigned section)
+{
+    return (uint8_t *)writer->header + writer->header->sections[section].offset;
+}
+
+static uint32_t writer_count(const struct bypeer_writer *writer, unsigned section)
+{
+    return (uint32_t)writer->header->sections[section].count;
+}
+
+static int writer_init_exact(struct bypeer_writer *writer, struct bypeer_exact_writer *exact, unsigned buckets,
+                             uint32_t capacity)
+{
+    struct bypeer_exact view = {
+        .buckets = writer_section(writer, buckets),
+        .stash = writer_section(writer, buckets + 1),
+        .records = writer_section(writer, buckets + 2),
+        .seed = writer->header->hash_seed,
+        .bucket_count = writer_count(writer, buckets),
+        .stash_count = writer_count(writer, buckets + 1),
+        .record_count = writer_count(writer, buckets + 2),
+    };
+    return bypeer_exact_writer_init(exact, &view, capacity);
+}
+
+static int writer_init_slots(struct bypeer_writer *writer, struct bypeer_slots_writer *slots, unsigned index,
+                             uint32_t capacity)
+{
+    return bypeer_slots_writer_init(slots, writer_section(writer, index), writer_section(writer, index + 1),
+                                    writer_count(writer, index + 1), writer->header->sections[index + 1].entry_bytes,
+                                    capacity);
+}
+
+static int writer_init(struct bypeer_writer *writer)
+{
+    const struct bypeer_tables_size *size = &writer->size;
+    int error = writer_init_exact(writer, &writer->destinations, BYPEER_DESTINATION_BUCKETS, size->destinations);
+    if (!error)
+        error = writer_init_exact(writer, &writer->ingresses, BYPEER_INGRESS_BUCKETS, ingresses_for(size->links));
+    if (!error)
+        error = writer_init_slots(writer, &writer->links, BYPEER_LINK_INDEX, size->links);
+    if (!error)
+        error = writer_init_slots(writer, &writer->adjacencies, BYPEER_ADJACENCY_INDEX, size->adjacencies);
+    if (!error)
+        error = writer_init_slots(writer, &writer->groups, BYPEER_GROUP_INDEX, size->groups);
+    if (!error)
+        error =
+            bypeer_prefix_writer_init(&writer->prefixes, writer->header, writer_section(writer, BYPEER_PREFIX_ROUTES),
+                                      writer_count(writer, BYPEER_PREFIX_ROUTES), size->prefixes);
+    return error;
+}
+
+int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t bytes,
+                         const struct bypeer_tables_size *size, uint32_t layout, uint64_t generation,
+                         uint64_t hash_seed, uint64_t created_ns)
+{
+    uint64_t needed = bypeer_tables_bytes(size);
+    if (needed == 0 || bytes < needed)
+        return -EINVAL;
+    uint64_t counts[BYPEER_TABLES_SECTIONS];
+    section_counts(size, counts);
+    int error = bypeer_region_init(base, needed, BYPEER_REGION_TABLES, layout, generation, created_ns, counts);
+    if (error)
+        return error;
+
+    struct bypeer_writer *writer = calloc(1, sizeof(*writer));
+    if (!writer)
+        return -ENOMEM;
+    writer->header = base;
+    writer->header->hash_seed = hash_seed;
+    writer->bytes = needed;
+    writer->layout = layout;
+    writer->size = *size;
+    error = writer_init(writer);
+    if (error) {
+        bypeer_writer_free(writer);
+        return error;
+    }
+    *ret_writer = writer;
+    return 0;
+}
+
+void bypeer_writer_publish(struct bypeer_writer *writer)
+{
+    bypeer_region_publish(writer->header);
+}
+
+void bypeer_writer_free(struct bypeer_writer *writer)
+{
+    if (!writer)
+        return;
+    bypeer_prefix_writer_free(&writer->prefixes);
+    bypeer_slots_writer_free(&writer->groups);
+    bypeer_slots_writer_free(&writer->adjacencies);
+    bypeer_slots_writer_free(&writer->links);
+    bypeer_exact_writer_free(&writer->ingresses);
+    bypeer_exact_writer_free(&writer->destinations);
+    free(writer);
+}
+
+/* --- destinations ---------------------------------------------------------------------------------------------------
+ */
+
+int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct bypeer_destination *destination)
+{
+    return bypeer_exact_writer_put(&writer->destinations, destination);
+}
+
+int bypeer_writer_remove_destination(struct bypeer_writer *writer, const uint8_t key[static 16])
+{
+    return bypeer_exact_writer_remove(&writer->destinations, key);
+}
+
+const struct bypeer_destination *bypeer_writer_find_destination(const struct bypeer_writer *writer,
+                                                                const uint8_t key[static 16])
+{
+    return bypeer_exact_writer_find(&writer->destinations, key);
+}
+
+void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16])
+{
+    bypeer_exact_writer_prefetch(&writer->destinations, key);
+}
+
+/* --- growth ---------------------------------------------------------------------------------------------------------
+ */
+
+static int writer_copy_links(struct bypeer_writer *to, const struct bypeer_writer *from)
+{
+    for (uint32_t id = 1; id <= from->links.capacity; id++) {
+        const struct bypeer_link *link = bypeer_slots_writer_find(&from->links, id);
+        if (!link)
+            continue;
+        if (id > to->links.capacity)
+            return -ENOSPC;
+        /* Anew, since the ingress key depends on the seed. */
+        int error = bypeer_writer_put_link(to, link);
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+static int writer_copy_prefixes(struct bypeer_writer *to, const struct bypeer_writer *from)
+{
+    for (uint32_t i = 0; i < from->prefixes.used; i++) {
+        int error = bypeer_writer_put_prefix(to, &from->prefixes.routes[from->prefixes.sorted[i].slot]);
+        if (error < 0)
+            return error;
+    }
+    return bypeer_writer_commit_prefixes(to);
+}
+
+int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from)
+{
+    int error = bypeer_slots_writer_copy(&to->groups, &from->groups);
+    if (!error)
+        error = bypeer_slots_writer_copy(&to->adjacencies, &from->adjacencies);
+    if (!error)
+        error = writer_copy_links(to, from);
+    if (!error)
+        error = writer_copy_prefixes(to, from);
+    if (!error)
+        error = bypeer_exact_writer_copy(&to->destinations, &from->destinations);
+    return error;
+}
+
+/* --- how full -------------------------------------------------------------------------------------------------------
+ */
+
+void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_writer_usage *ret_usage)
+{
+    *ret_usage = (struct bypeer_writer_usage){
+        .capacity = writer->size,
+        .used = {.destinations = writer->destinations.used,
+                 .links = writer->links.used,
+                 .adjacencies = writer->adjacencies.used,
+                 .groups = writer->groups.used,
+                 .prefixes = writer->prefixes.used},
+        .retired = bypeer_pool_retired(&writer->destinations.pool) + bypeer_pool_retired(&writer->ingresses.pool) +
+                   bypeer_pool_retired(&writer->links.pool) + bypeer_pool_retired(&writer->adjacencies.pool) +
+                   bypeer_pool_retired(&writer->groups.pool) + bypeer_pool_retired(&writer->prefixes.pool) +
+                   bypeer_pool_retired(&writer->prefixes.halves),
+        .bytes = writer->bytes,
+    };
+}
+
+void bypeer_writer_describe_full(const struct bypeer_writer *writer, enum bypeer_writer_full what,
+                                 char text[static 200])
+{
+    static const char *const names[] = {"destinations", "links", "adjacencies", "groups", "prefixes"};
+    struct bypeer_tables_size larger = writer->size;
+    uint32_t *const counts[] = {&larger.destinations, &larger.links, &larger.adjacencies, &larger.groups,
+                                &larger.prefixes};
+    const uint32_t most = what == BYPEER_FULL_DESTINATIONS ? BYPEER_DESTINATIONS_MAX : BYPEER_TABLES_IDS_MAX;
+    const uint32_t limit = *counts[what];
+    if (limit == most) {
+        snprintf(text, 200, "the tables hold at most %u %s, and all are in use: there is no larger table", limit,
+                 names[what]);
+        return;
+    }
+    *counts[what] = limit > most / 2 ? most : limit * 2;
+    snprintf(text, 200,
+             "the tables hold at most %u %s (%.1f MiB), and all are in use: tables for %u would take %.1f MiB", limit,
+             names[what], (double)writer->bytes / 1048576, *counts[what],
+             (double)bypeer_tables_bytes(&larger) / 1048576);
+}
+
+/* --- grace periods
+ * ---------------------------------------------------------------------------------------------------- */
+
+#define WRITER_POOLS 7
+
+static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools[static WRITER_POOLS])
+{
+    pools[0] = &writer->destinations.pool;
+    pools[1] = &writer->ingresses.pool;
+    pools[2] = &writer->links.pool;
+    pools[3] = &writer->adjacencies.pool;
+    pools[4] = &writer->groups.pool;
+    pools[5] = &writer->prefixes.pool;
+    pools[6] = &writer->prefixes.halves;
+}
+
+uint64_t bypeer_writer_request(struct bypeer_writer *writer)
+{
+    struct bypeer_pool *pools[WRITER_POOLS];
+    writer_pools(writer, pools);
+    int dirty = 0;
+    for (unsigned i = 0; i < WRITER_POOLS; i++)
+        dirty |= bypeer_pool_is_dirty(pools[i]);
+    if (!dirty)
+        return writer->token;
+    writer->token++;
+    for (unsigned i = 0; i < WRITER_POOLS; i++)
+        bypeer_pool_request(pools[i], writer->token);
+    /* After the stores that took the retired slots out of use; pairs with the broker's acquire load (grace.h). */
+    __atomic_store_n(&writer->header->grace_request, writer->token, __ATOMIC_RELEASE);
+    return writer->token;
+}
+
+void bypeer_writer_reclaim(struct bypeer_writer *writer, uint64_t completed)
+{
+    struct bypeer_pool *pools[WRITER_POOLS];
+    writer_pools(writer, pools);
+    for (unsigned i = 0; i < WRITER_POOLS; i++)
+        bypeer_pool_reclaim(pools[i], completed);
+}
