@@ -166,10 +166,10 @@ static void hop_hear(struct bypeer_adjacencies *all, struct next_hop *hop, const
     all->changed = true;
 }
 
-/* Asks the kernel for a next hop that needs it. While no data plane is attached, nobody could answer. */
+/* Asks the kernel for a next hop that needs it; not on hold: unanswered questions only delay the ones that count. */
 static void hop_ask(struct bypeer_adjacencies *all, struct next_hop *hop)
 {
-    if (!hop->ask || hop->permanent || (all->hold && hop->asked))
+    if (!hop->ask || hop->permanent || all->hold)
         return;
     hop->ask = 0;
     hop->asked = 1;

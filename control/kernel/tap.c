@@ -8,9 +8,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static const uid_t no_owner = (uid_t)-1;
-static const gid_t no_group = (gid_t)-1;
-
 static short tap_flags(enum bypeer_tap_kind kind)
 {
     short mode = kind == BYPEER_TAP_UNDERLAY ? IFF_TAP : IFF_TUN;
@@ -19,8 +16,7 @@ static short tap_flags(enum bypeer_tap_kind kind)
 
 static int tap_fail(char *why, const char *name, const char *what, int error, const char *remedy)
 {
-    if (why != NULL)
-        snprintf(why, 160, "%s: %s: %s; %s", name, what, strerror(-error), remedy);
+    snprintf(why, 160, "%s: %s: %s; %s", name, what, strerror(-error), remedy);
     return error;
 }
 
@@ -57,9 +53,10 @@ static int tap_own(int fd, const struct bypeer_tap_settings *settings, char *why
     int header_bytes = 10; /* sizeof(struct virtio_net_hdr) */
     if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
         return tap_fail(why, settings->name, "cannot make the device persistent", -errno, "CAP_NET_ADMIN is needed");
-    if (settings->owner != no_owner && ioctl(fd, TUNSETOWNER, (unsigned long)settings->owner) < 0)
+    uid_t owner = settings->owner == (uid_t)-1 ? geteuid() : settings->owner; /* without one it would be anybody's */
+    if (ioctl(fd, TUNSETOWNER, (unsigned long)owner) < 0)
         return tap_fail(why, settings->name, "cannot set the device's owner", -errno, "check dataplane.user");
-    if (settings->group != no_group && ioctl(fd, TUNSETGROUP, (unsigned long)settings->group) < 0)
+    if (settings->group != (gid_t)-1 && ioctl(fd, TUNSETGROUP, (unsigned long)settings->group) < 0)
         return tap_fail(why, settings->name, "cannot set the device's group", -errno, "check dataplane.group");
     /* The kernel itself completes checksums and cuts what is larger than the MTU. */
     if (ioctl(fd, TUNSETOFFLOAD, 0UL) < 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_bytes) < 0)

@@ -33,8 +33,8 @@ enum bypeer_tap_kind {
 struct bypeer_tap_settings {
     enum bypeer_tap_kind kind;
     const char *name;
-    uid_t owner; /* user, group that may attach queues without CAP_NET_ADMIN; (uid_t)-1, (gid_t)-1: none */
-    gid_t group;
+    uid_t owner; /* who may attach queues without CAP_NET_ADMIN; (uid_t)-1: this process's user */
+    gid_t group; /* and must be in this group; (gid_t)-1: in any */
     uint16_t mtu;
     const uint8_t *mac;  /* 6 bytes, of the port; NULL: as it is (the kernel's choice for a new one) */
     bool accept_routers; /* take addresses and default routes from router advertisements (off for an overlay TUN) */
@@ -45,13 +45,13 @@ struct bypeer_tap {
     char name[IFNAMSIZ];
     uint32_t index;
     int fd;         /* the detached queue */
-    uint8_t mac[6]; /* as it is now: its port\'s, if a data plane ever told it; of a TUN zero */
+    uint8_t mac[6]; /* as it is now: its port's, if a data plane ever told it; of a TUN zero */
     bool adopted;   /* was there before: addresses and routes may be on it already */
 };
 
 /*
  * Makes the device or adopts the one of that name, sets it up and brings it up. Returns 0, or negative errno with one
- * line in why (if not NULL) that says what failed and what to do; then *ret_tap is untouched. -EEXIST: a device of that
+ * line in why that says what failed and what to do; then *ret_tap is untouched. -EEXIST: a device of that
  * name is no TAP or TUN of ours.
  */
 int bypeer_tap_open(struct bypeer_tap *ret_tap, struct bypeer_netlink *netlink,
