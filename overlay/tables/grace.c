@@ -94,16 +94,18 @@ uint64_t bypeer_grace_completed(struct bypeer_grace *grace)
     return completed;
 }
 
-/* Brings one reader up to date; fills in the turn's event if it has none yet. */
+/* Brings one reader up to date and fills in the turn's event. */
 static void reader_turn(struct bypeer_grace *grace, unsigned number, uint64_t now_ns, struct bypeer_grace_turn *turn)
 {
     struct bypeer_reader *reader = &grace->readers[number];
+    bool quiet = turn->event == BYPEER_GRACE_QUIET;
+    if (reader->alarmed && !quiet)
+        return; /* one event a turn: its recovery is for the next one */
     bool advanced = reader_advance(reader, grace);
     uint64_t behind_ns = reader->behind_since_ns ? now_ns - reader->behind_since_ns : 0;
-    bool quiet = turn->event == BYPEER_GRACE_QUIET;
 
     if (advanced) {
-        if (reader->alarmed && quiet) {
+        if (reader->alarmed) {
             turn->event = BYPEER_GRACE_RECOVERED;
             turn->reader = number;
             turn->for_ns = behind_ns;
