@@ -1,0 +1,109 @@
+#include "control/model/configured.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bypeer_model_group *model_need_configured_group(struct bypeer_model *model,
+                                                       const struct bypeer_config_group *from,
+                                                       struct bypeer_problem *problem)
+{
+    struct bypeer_model_group *group = model_find_group(model, from->name);
+    if (group)
+        return group;
+    if (!(group = model_new_group(model, 0, from->name))) {
+        model_no_memory(problem);
+        return NULL;
+    }
+    if (model_put_group_row(model, group, problem) < 0) {
+        model_drop_group(model, group);
+        return NULL;
+    }
+    return group;
+}
+
+struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const struct bypeer_config_link *from,
+                                                     struct bypeer_problem *problem)
+{
+    struct bypeer_model_link *link = model_find_link(model, from->name);
+    if (link)
+        return link;
+    if (!(link = model_new_link(model, 0, from->name))) {
+        model_no_memory(problem);
+        return NULL;
+    }
+    if (model_make_link_durable(model, link, problem) < 0) {
+        model_drop_link(model, link);
+        return NULL;
+    }
+    return link;
+}
+
+void model_configure_group(struct bypeer_model_group *group, const struct bypeer_config_group *from)
+{
+    group->line = from->origin.line;
+    group->vni = from->vni;
+    group->has_address = from->has_address;
+    memcpy(group->prefix, from->prefix, 16);
+    memcpy(group->address, from->address, 16);
+}
+
+void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *link,
+                          const struct bypeer_config_link *from)
+{
+    const struct bypeer_model_group *group = model_find_group(model, from->group);
+    link->line = from->origin.line;
+    link->group = group ? group->id : 0;
+    link->has_local = from->has_local;
+    link->vni = from->vni;
+    link->udp_port = from->udp_port;
+    link->mtu = from->mtu;
+    memcpy(link->peer, from->peer, 16);
+    memcpy(link->local_address, from->local, 16);
+}
+
+static int configured_no_link(const char *what, uint32_t line, const char *link, struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOENT, "no_such_link", "%s in line %u\nlink \"%s\" does not exist\nadd it",
+                              what, line, link);
+}
+
+static int configured_compare(const void *one, const void *other)
+{
+    return memcmp(one, other, 16); /* address comes first */
+}
+
+int model_configured_members(struct bypeer_model *model, const struct bypeer_config *config,
+                             struct bypeer_model_member **ret_members, size_t *ret_count,
+                             struct bypeer_problem *problem)
+{
+    struct bypeer_model_member *members = calloc(config->member_count + 1u, sizeof(*members));
+    if (!members)
+        return model_no_memory(problem);
+    for (uint32_t at = 0; at < config->member_count; at++) {
+        const struct bypeer_config_member *from = &config->members[at];
+        const struct bypeer_model_link *link = model_find_link(model, from->link);
+        if (!link) {
+            free(members);
+            return configured_no_link("member", from->origin.line, from->link, problem);
+        }
+        memcpy(members[at].address, from->address, 16);
+        members[at].link = link->id;
+        members[at].line = from->origin.line;
+    }
+    qsort(members, config->member_count, sizeof(*members), configured_compare);
+    *ret_members = members;
+    *ret_count = config->member_count;
+    return 0;
+}
+
+int model_configured_route(struct bypeer_model *model, const struct bypeer_config_route *from,
+                           struct bypeer_model_route *ret_route, struct bypeer_problem *problem)
+{
+    const struct bypeer_model_link *link = model_find_link(model, from->link);
+    if (!link)
+        return configured_no_link("route", from->origin.line, from->link, problem);
+    *ret_route = (struct bypeer_model_route){.bits = from->bits, .link = link->id, .line = from->origin.line};
+    memcpy(ret_route->prefix, from->prefix, 16);
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * Private to the model: entries of the configuration file as entries of the model; shared by the first load and
+ * reloads.
+ */
+#pragma once
+
+#include "control/model/entries.h"
+
+/* The entry of the name; a new one gets an id and, in the present transaction, its row. NULL: see problem. */
+struct bypeer_model_group *model_need_configured_group(struct bypeer_model *model,
+                                                       const struct bypeer_config_group *from,
+                                                       struct bypeer_problem *problem);
+struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const struct bypeer_config_link *from,
+                                                     struct bypeer_problem *problem);
+
+/* Gives the entry the definition and line of the file. */
+void model_configure_group(struct bypeer_model_group *group, const struct bypeer_config_group *from);
+void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *link,
+                          const struct bypeer_config_link *from);
+
+/* Members of the file, sorted by address, to be freed; their links must have entries. */
+int model_configured_members(struct bypeer_model *model, const struct bypeer_config *config,
+                             struct bypeer_model_member **ret_members, size_t *ret_count,
+                             struct bypeer_problem *problem);
+int model_configured_route(struct bypeer_model *model, const struct bypeer_config_route *from,
+                           struct bypeer_model_route *ret_route, struct bypeer_problem *problem);

@@ -1,0 +1,295 @@
+/*
+ * Links: the record that workers send by, made from what was asked for (peer, VNI, port), and what the kernel says
+ * (next hop, source address, MTU of the path).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/model/entries.h"
+#include "overlay/fabric/link.h"
+
+#define IPV6_MTU_MIN 1280 /* RFC 8200 5: every IPv6 link carries as much */
+
+void model_define_link(struct bypeer_model_link *link, const struct bypeer_store_link *definition)
+{
+    link->group = definition->group;
+    memcpy(link->peer, definition->peer, 16);
+    memcpy(link->local_address, definition->local, 16);
+    link->has_local = definition->has_local;
+    link->vni = definition->vni;
+    link->udp_port = definition->udp_port;
+    link->mtu = definition->mtu;
+}
+
+uint32_t model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link)
+{
+    if (link->vni)
+        return link->vni;
+    const struct bypeer_model_group *group = model_group(model, link->group);
+    return group ? group->vni : 0;
+}
+
+int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    struct bypeer_store_link row = {
+        .id = link->id,
+        .serial = link->serial,
+        .defined = link->stored,
+        .has_local = link->has_local,
+        .group = link->group,
+        .vni = link->vni,
+        .udp_port = link->udp_port,
+        .mtu = link->mtu,
+    };
+    memcpy(row.name, link->name, sizeof(row.name));
+    memcpy(row.peer, link->peer, 16);
+    memcpy(row.local, link->local_address, 16);
+    return bypeer_store_put_link(model->store, &row, problem);
+}
+
+uint16_t bypeer_model_link_mtu(const struct bypeer_model *model, const struct bypeer_model_link *link)
+{
+    if (link->local)
+        return UINT16_MAX;
+    unsigned path = link->path_mtu ? link->path_mtu : model->limits.port_mtu;
+    unsigned overhead =
+        model_is_ipv4(link->peer) ? BYPEER_FABRIC_IPV4_TEMPLATE_BYTES : BYPEER_FABRIC_IPV6_TEMPLATE_BYTES;
+    unsigned carried = path > overhead ? path - overhead : 0;
+    return (uint16_t)(link->mtu && link->mtu < carried ? link->mtu : carried);
+}
+
+uint16_t bypeer_model_smallest_mtu(const struct bypeer_model *model)
+{
+    uint16_t smallest = 0;
+    for (uint32_t id = 1; id < model->link_room; id++) {
+        const struct bypeer_model_link *link = model->links[id];
+        if (!link || !link->live || link->local)
+            continue;
+        uint16_t mtu = bypeer_model_link_mtu(model, link);
+        if (mtu >= IPV6_MTU_MIN && (smallest == 0 || mtu < smallest))
+            smallest = mtu;
+    }
+    return smallest;
+}
+
+static void links_make_record(const struct bypeer_model *model, const struct bypeer_model_link *link,
+                              struct bypeer_link *ret_record)
+{
+    struct bypeer_link record = {
+        .id = link->id,
+        .kind = link->local ? BYPEER_LINK_LOCAL : BYPEER_LINK_FABRIC,
+        .group = link->group,
+        .vni = model_link_vni(model, link),
+        .mtu = bypeer_model_link_mtu(model, link),
+        .udp_port = link->udp_port,
+        .session = link->id,
+        .serial = link->serial,
+    };
+    if (!link->local) {
+        memcpy(record.peer, link->peer, 16);
+        memcpy(record.local, link->has_local ? link->local_address : link->path_local, 16);
+        record.underlay = model_is_ipv4(link->peer) ? 4 : 6;
+        /* Without a source address there is no template yet, and without an adjacency nobody uses it. */
+        if (bypeer_fabric_link_prepare(&record) == 0 && record.mtu >= IPV6_MTU_MIN)
+            record.adjacency = link->adjacency;
+    }
+    *ret_record = record;
+}
+
+int model_refresh_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    struct bypeer_link record;
+    links_make_record(model, link, &record);
+    for (unsigned attempt = 0;; attempt++) {
+        int result = bypeer_writer_put_link(model->writer, &record);
+        if (result >= 0)
+            return 0;
+        if (result == -EEXIST)
+            return bypeer_problem_set(problem, result, "peer_exists",
+                                      "link \"%s\"\nanother link goes to its peer with VNI %u already\n"
+                                      "give one of them another VNI",
+                                      link->name, record.vni);
+        if (result != -EAGAIN && result != -ENOSPC)
+            return bypeer_problem_set(problem, result, "capacity",
+                                      "link \"%s\"\nthe tables have no place for id %u\nraise tables.links and restart "
+                                      "bypeerd",
+                                      link->name, link->id);
+        result = model_make_room(model, result, attempt, problem);
+        if (result < 0)
+            return result;
+    }
+}
+
+int model_check_link_fits(const struct bypeer_model *model, const struct bypeer_model_link *link,
+                          struct bypeer_problem *problem)
+{
+    if (!link->live && model->live_links >= model->limits.links)
+        return bypeer_problem_set(problem, -ENOSPC, "capacity",
+                                  "link \"%s\"\nthere are %u links already, as many as tables.links allows\n"
+                                  "raise tables.links and reload",
+                                  link->name, model->live_links);
+    return 0;
+}
+
+int model_start_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    int result = model_refresh_link(model, link, problem);
+    if (result < 0)
+        return result;
+    if (!link->live && !link->local) {
+        model->live_links++;
+        struct bypeer_model_group *group = model_group(model, link->group);
+        if (group)
+            group->links++;
+    }
+    link->live = true;
+    if (model->hooks.link_changed)
+        model->hooks.link_changed(model->hooks.context, link, false);
+    return 0;
+}
+
+void model_stop_link(struct bypeer_model *model, struct bypeer_model_link *link)
+{
+    if (!link->live)
+        return;
+    if (model->hooks.link_changed)
+        model->hooks.link_changed(model->hooks.context, link, true);
+    bypeer_writer_remove_link(model->writer, link->id);
+    link->live = false;
+    link->adjacency = 0;
+    link->path_mtu = 0;
+    memset(link->path_local, 0, sizeof(link->path_local));
+    if (!link->local) {
+        model->live_links--;
+        struct bypeer_model_group *group = model_group(model, link->group);
+        if (group)
+            group->links--;
+    }
+}
+
+int model_make_link_durable(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    bool inside = bypeer_store_in_transaction(model->store);
+    uint64_t serial;
+    int result = inside ? 0 : bypeer_store_begin(model->store, problem);
+    if (result == 0)
+        result = bypeer_store_count_up(model->store, "link_serial", &serial, problem);
+    if (result == 0) {
+        link->serial = (uint32_t)serial;
+        result = model_put_link_row(model, link, problem);
+    }
+    if (result == 0 && !inside)
+        result = bypeer_store_commit(model->store, problem);
+    if (result < 0 && !inside)
+        bypeer_store_rollback(model->store);
+    return result;
+}
+
+int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_link *definition, const char *group,
+                          struct bypeer_problem *problem)
+{
+    int result = model_check_link(definition, problem);
+    if (result < 0)
+        return result;
+    const struct bypeer_model_group *its_group = model_find_group(model, group);
+    if (!its_group || !its_group->live)
+        return bypeer_problem_set(problem, -ENOENT, "no_such_group",
+                                  "group \"%s\"\ndoes not exist\nlist the groups with: bypeer groups", group);
+    struct bypeer_model_link *link = model_find_link(model, definition->name);
+    if (link && (link->live || link->stored))
+        return bypeer_problem_set(problem, -EEXIST, "link_exists",
+                                  "link \"%s\"\nexists already%s\nchoose another name, or remove it first", link->name,
+                                  link->line ? ", in the configuration file" : "");
+    bool is_new = !link;
+    if (is_new && !(link = model_new_link(model, 0, definition->name)))
+        return model_no_memory(problem);
+    model_define_link(link, definition);
+    link->group = its_group->id;
+    link->stored = true;
+    result = model_check_link_fits(model, link, problem);
+    /* First into the tables, where no member leads to it yet: they know whether another link has its peer and VNI. */
+    if (result == 0)
+        result = model_start_link(model, link, problem);
+    if (result == 0)
+        result = model_make_link_durable(model, link, problem);
+    if (result == 0)
+        result = model_refresh_link(model, link, problem); /* with its serial */
+    if (result < 0) {
+        model_stop_link(model, link);
+        link->stored = false;
+        if (is_new)
+            model_drop_link(model, link);
+        return result;
+    }
+    return model->kept > 0 ? model_wake(model, NULL, NULL, problem) : 0;
+}
+
+int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struct bypeer_problem *problem)
+{
+    struct bypeer_model_link *link = model_find_link(model, name);
+    if (!link || link->local || (!link->live && !link->stored))
+        return bypeer_problem_set(problem, -ENOENT, "no_such_link",
+                                  "link \"%s\"\ndoes not exist\nlist the links with: bypeer links", name);
+    if (link->line)
+        return bypeer_problem_set(problem, -EPERM, "configured",
+                                  "link \"%s\"\nis in line %u of the configuration file\nremove it there and reload",
+                                  name, link->line);
+    if (link->members + link->routes + link->kept > 0)
+        return bypeer_problem_set(problem, -EBUSY, "in_use",
+                                  "link \"%s\"\nis used by %u members and %u routes\nremove them first, with: bypeer "
+                                  "members, bypeer routes",
+                                  name, link->members + link->kept, link->routes);
+    int result = bypeer_store_begin(model->store, problem);
+    if (result == 0)
+        result = bypeer_store_remove_link(model->store, link->id, problem);
+    if (result == 0)
+        result = bypeer_store_commit(model->store, problem);
+    if (result < 0) {
+        bypeer_store_rollback(model->store);
+        return result;
+    }
+    struct bypeer_model_group *group = model_group(model, link->group);
+    if (!link->live) {
+        model->kept--;
+        if (group && group->kept > 0)
+            group->kept--;
+    }
+    model_stop_link(model, link);
+    model_drop_link(model, link);
+    return model->kept > 0 ? model_wake(model, NULL, NULL, problem) : 0;
+}
+
+/* --- what the kernel says --- */
+
+int bypeer_model_set_adjacency(struct bypeer_model *model, const struct bypeer_adjacency *adjacency)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        int result = bypeer_writer_put_adjacency(model->writer, adjacency);
+        if (result >= 0)
+            return 0;
+        if (result != -EAGAIN && result != -ENOSPC)
+            return result;
+        int room = model_make_room(model, result, attempt, NULL);
+        if (room < 0)
+            return result;
+    }
+}
+
+int bypeer_model_remove_adjacency(struct bypeer_model *model, uint32_t id)
+{
+    return bypeer_writer_remove_adjacency(model->writer, id);
+}
+
+int bypeer_model_set_path(struct bypeer_model *model, const struct bypeer_link_path *path)
+{
+    struct bypeer_model_link *link = model_link(model, path->link);
+    if (!link || !link->live)
+        return -ENOENT;
+    link->adjacency = path->adjacency;
+    link->path_mtu = path->mtu;
+    memcpy(link->path_local, path->local, 16);
+    free(link->why_down);
+    link->why_down = path->adjacency ? NULL : strdup(path->why);
+    return model_refresh_link(model, link, NULL);
+}

@@ -1,0 +1,198 @@
+/*
+ * What the node knows: groups, links, members and routes, from the configuration file and from the API, and what of it
+ * is in the tables.
+ *
+ *   bypeer.yaml ---- bypeer_model_load(), _reload() ----+
+ *                                                       +--> model --> bypeer_writer (writer.h) --> data plane
+ *   API -- add, remove --> SQLite (store.h), committed -+
+ *
+ * Origin. An entry of the file belongs to the file: the API may not change it. An entry that was added by API is in the
+ * database before the call returns. Where both name the same thing, a reload is refused and says so; at a start (when
+ * the file was changed while the daemon was down, and refusing would stop all forwarding) the file wins and the other
+ * entry is *kept*: it stays in the database, is not in the tables, and becomes live when what is in its way is gone.
+ *
+ * Members are not in private memory, however many there are: the table has the 64-byte record that a look-up needs
+ * anyway, the database has the durable row, and the model only counts them per link (and has 24 bytes for each member
+ * of the file). A million members cost nothing here; listing them walks the database in order of address.
+ *
+ * Every change is checked first, then made durable, then made in the tables; a refusal leaves everything as it was.
+ *
+ * Thread: one (control's loop). Hooks must not call back into the model, but for bypeer_model_use_writer() from
+ * make_room.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "control/kernel/adjacencies.h"
+#include "control/problem.h"
+#include "control/store/store.h"
+#include "overlay/tables/writer.h"
+
+struct bypeer_model;
+
+struct bypeer_model_group {
+    uint32_t id;
+    uint32_t line; /* of the configuration file; 0: added by API */
+    bool live;     /* in the tables; else only kept */
+    bool stored;   /* the database has a definition */
+    bool has_address;
+    uint8_t prefix[16];
+    uint8_t address[16]; /* this node's own */
+    uint32_t vni;
+    uint32_t local_link; /* id of the link to this host; 0: there is none */
+    uint32_t links;      /* live ones to peers */
+    uint32_t kept;       /* links of the store that are not live */
+    char name[64];
+};
+
+struct bypeer_model_link {
+    uint32_t id;
+    uint32_t serial;
+    uint32_t line;
+    bool live;
+    bool stored;
+    bool local; /* to this host itself; its name is "@" and the group's */
+    bool has_local;
+    uint32_t group; /* id */
+    uint8_t peer[16];
+    uint8_t local_address[16]; /* that was asked for */
+    uint32_t vni;              /* 0: the group's */
+    uint16_t udp_port;
+    uint16_t mtu; /* that was asked for; 0: what the path carries */
+    /* What the kernel says. */
+    uint32_t adjacency;
+    uint8_t path_local[16];
+    uint16_t path_mtu;
+    char *why_down; /* NULL: it is up */
+    /* Who uses it. */
+    uint32_t members; /* in the tables */
+    uint32_t routes;
+    uint32_t kept; /* members and routes of the store that are not live */
+    char name[64];
+};
+
+struct bypeer_model_route {
+    uint8_t prefix[16];
+    uint8_t bits;
+    uint32_t link; /* id */
+    uint32_t line;
+};
+
+/* Largest numbers of the configuration; what is beyond is refused with its name. */
+struct bypeer_model_limits {
+    uint32_t members_max;
+    uint32_t links;
+    uint32_t groups;
+    uint32_t routes;
+    uint16_t port_mtu; /* smallest of the ports: what a link's MTU comes from while its path is not known */
+};
+
+/* What the model asks of its daemon. Any may be NULL. */
+struct bypeer_model_hooks {
+    /*
+     * The tables have no room for what is to be put: error is -ENOSPC (full: need says how much there must be room for)
+     * or -EAGAIN (all that is free waits for a grace period). 0: there is room now, in the writer or in another one.
+     */
+    int (*make_room)(void *context, int error, const struct bypeer_tables_size *need, struct bypeer_problem *problem);
+    /* An entry is live now, or changed, or (gone) is no more; it is valid during the call. */
+    void (*group_changed)(void *context, const struct bypeer_model_group *group, bool gone);
+    void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
+    void (*route_changed)(void *context, const struct bypeer_model_route *route, bool gone);
+    void *context;
+};
+
+int bypeer_model_create(struct bypeer_model **ret_model, struct bypeer_store *store,
+                        const struct bypeer_model_hooks *hooks);
+void bypeer_model_free(struct bypeer_model *model); /* NULL is fine; the store stays the caller's */
+
+/* The writer that changes go to from now on; it holds already what the one before held (bypeer_writer_copy()). */
+void bypeer_model_use_writer(struct bypeer_model *model, struct bypeer_writer *writer);
+
+/* How large the first tables should be for this configuration and what the store has. */
+int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_config *config,
+                            struct bypeer_tables_size *ret_size, struct bypeer_problem *problem);
+void bypeer_model_limits(const struct bypeer_config *config, struct bypeer_model_limits *ret_limits);
+
+/*
+ * Fills the model and the empty tables of its writer from the file and the store. Conflicts are settled as above; each
+ * gives a line to warn.
+ */
+int bypeer_model_load(struct bypeer_model *model, const struct bypeer_config *config,
+                      void (*warn)(void *context, const char *line), void *context, struct bypeer_problem *problem);
+
+/*
+ * Makes the model follow another configuration. All is checked before anything is changed: returns how many entries
+ * were changed, or -EINVAL with every conflict in *ret_errors (bypeer_config_errors_free()), or another negative errno
+ * with one message there.
+ */
+int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *before,
+                        const struct bypeer_config *next, struct bypeer_config_errors *ret_errors);
+
+/* --- what the API does: durable and in the tables when 0 (or more) is returned --- */
+
+int bypeer_model_add_group(struct bypeer_model *model, const struct bypeer_store_group *definition,
+                           struct bypeer_problem *problem);
+int bypeer_model_remove_group(struct bypeer_model *model, const char *name, struct bypeer_problem *problem);
+/* definition->group is ignored, group names it. */
+int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_link *definition, const char *group,
+                          struct bypeer_problem *problem);
+int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struct bypeer_problem *problem);
+int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits, const char *link,
+                           struct bypeer_problem *problem);
+int bypeer_model_remove_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits,
+                              struct bypeer_problem *problem);
+/*
+ * Makes all addresses members behind a link, in one transaction. addresses are sorted by this call, and doubles count
+ * once.
+ */
+int bypeer_model_load_members(struct bypeer_model *model, const char *link, uint8_t (*addresses)[16], size_t count,
+                              size_t *ret_added, size_t *ret_replaced, struct bypeer_problem *problem);
+/* Those that are no members are no error. */
+int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)[16], size_t count, size_t *ret_removed,
+                                struct bypeer_problem *problem);
+
+/* --- what there is --- */
+
+/* The entry after id (0: the first), or NULL. Kept entries are among them. */
+const struct bypeer_model_group *bypeer_model_next_group(const struct bypeer_model *model, uint32_t id);
+const struct bypeer_model_link *bypeer_model_next_link(const struct bypeer_model *model, uint32_t id);
+const struct bypeer_model_group *bypeer_model_find_group(const struct bypeer_model *model, const char *name);
+const struct bypeer_model_link *bypeer_model_find_link(const struct bypeer_model *model, const char *name);
+const struct bypeer_model_group *bypeer_model_group(const struct bypeer_model *model, uint32_t id); /* or NULL */
+const struct bypeer_model_link *bypeer_model_link(const struct bypeer_model *model, uint32_t id);
+const struct bypeer_model_route *bypeer_model_routes(const struct bypeer_model *model, size_t *ret_count); /* sorted */
+
+/* Largest inner packet that the link carries now. */
+uint16_t bypeer_model_link_mtu(const struct bypeer_model *model, const struct bypeer_model_link *link);
+/* The smallest of all live links to peers; 0: there are none. */
+uint16_t bypeer_model_smallest_mtu(const struct bypeer_model *model);
+
+/* Members in the tables, this node's own addresses not among them. */
+uint64_t bypeer_model_count_members(const struct bypeer_model *model);
+
+struct bypeer_model_member {
+    uint8_t address[16];
+    uint32_t link;
+    uint32_t line;
+};
+/*
+ * Live members by ascending address, after an address (NULL: from the first): only those of a group or link if that is
+ * not 0. Returns how many of ret_members (room for limit) were filled, or negative errno. *ret_more: there may be more
+ * after *ret_last, which is set even when filtering left nothing: one call looks at a bounded number of rows.
+ */
+long bypeer_model_list_members(struct bypeer_model *model, const uint8_t *after, uint32_t group, uint32_t link,
+                               struct bypeer_model_member *ret_members, size_t limit, uint8_t ret_last[static 16],
+                               bool *ret_more, struct bypeer_problem *problem);
+
+/* --- what the kernel says --- */
+
+int bypeer_model_set_adjacency(struct bypeer_model *model, const struct bypeer_adjacency *adjacency);
+int bypeer_model_remove_adjacency(struct bypeer_model *model, uint32_t id);
+int bypeer_model_set_path(struct bypeer_model *model, const struct bypeer_link_path *path);
+
+/* Finishes what had to wait for a grace period; to be called after bypeer_writer_reclaim(). */
+void bypeer_model_continue(struct bypeer_model *model);

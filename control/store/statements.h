@@ -1,0 +1,53 @@
+/*
+ * Private to the store: its statements, prepared once at opening, and the few things that all of its files do with
+ * them.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "control/store/store.h"
+
+enum store_statement {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_COUNT_UP,
+    STORE_PUT_GROUP,
+    STORE_REMOVE_GROUP,
+    STORE_EACH_GROUP,
+    STORE_PUT_LINK,
+    STORE_REMOVE_LINK,
+    STORE_EACH_LINK,
+    STORE_PUT_MEMBER,
+    STORE_REMOVE_MEMBER,
+    STORE_EACH_MEMBER,
+    STORE_FIND_MEMBER,
+    STORE_COUNT_MEMBERS,
+    STORE_PUT_ROUTE,
+    STORE_REMOVE_ROUTE,
+    STORE_EACH_ROUTE,
+    STORE_FIND_ROUTE,
+    STORE_STATEMENTS,
+};
+
+struct bypeer_store {
+    sqlite3 *database;
+    char *file;
+    sqlite3_stmt *statements[STORE_STATEMENTS];
+};
+
+/* Fills in problem from SQLite's last error; returns the negative errno that fits it. */
+int store_failed(struct bypeer_store *store, const char *what, struct bypeer_problem *problem);
+
+/* Runs a bound statement that returns no row, and makes it ready again. */
+int store_run(struct bypeer_store *store, sqlite3_stmt *statement, const char *what, struct bypeer_problem *problem);
+
+/* Binds an address, or NULL. The bytes must live until the statement has run. */
+void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address);
+
+/* Copies a column of 16 bytes; false: it is NULL or of another size, *ret_address is then untouched. */
+bool store_read_address(sqlite3_stmt *statement, int column, uint8_t ret_address[static 16]);
+
+/* A column as a number from 0 to limit; what is outside (a damaged file) is 0. */
+uint32_t store_read_number(sqlite3_stmt *statement, int column, uint32_t limit);

@@ -1,0 +1,264 @@
+/*
+ * Opening the database, its schema, and transactions.
+ *
+ * WAL with synchronous=FULL: a commit is one fsync of the log. The log may grow to 64 MiB before it is written back,
+ * because a batch of members touches most pages of the b-tree: their addresses are hashes, so they are spread evenly.
+ */
+#include "control/store/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/store/statements.h"
+
+static const char store_schema[] =
+    "CREATE TABLE schema (version INTEGER NOT NULL);"
+    "INSERT INTO schema VALUES (1);"
+    "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, prefix BLOB, vni INTEGER, address BLOB);"
+    "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
+    "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
+    "CREATE TABLE members (address BLOB PRIMARY KEY, link INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE routes (prefix BLOB NOT NULL, bits INTEGER NOT NULL, link INTEGER NOT NULL,"
+    "  PRIMARY KEY (prefix, bits)) WITHOUT ROWID;";
+
+static const char store_settings[] = "PRAGMA journal_mode = WAL;"
+                                     "PRAGMA synchronous = FULL;"
+                                     "PRAGMA cache_size = -131072;" /* KiB: the b-tree of three million members */
+                                     "PRAGMA wal_autocheckpoint = 16384;"
+                                     "PRAGMA journal_size_limit = 67108864;"
+                                     "PRAGMA trusted_schema = OFF;";
+
+static const char *const store_texts[STORE_STATEMENTS] = {
+    [STORE_BEGIN] = "BEGIN IMMEDIATE",
+    [STORE_COMMIT] = "COMMIT",
+    [STORE_ROLLBACK] = "ROLLBACK",
+    [STORE_COUNT_UP] = "INSERT INTO counters VALUES (?1, 1)"
+                       " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+    [STORE_PUT_GROUP] = "INSERT OR REPLACE INTO groups VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STORE_REMOVE_GROUP] = "DELETE FROM groups WHERE id = ?1",
+    [STORE_EACH_GROUP] = "SELECT id, name, prefix, vni, address FROM groups ORDER BY id",
+    [STORE_PUT_LINK] = "INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STORE_REMOVE_LINK] = "DELETE FROM links WHERE id = ?1",
+    [STORE_EACH_LINK] = "SELECT id, name, serial, group_id, peer, local, vni, udp_port, mtu FROM links ORDER BY id",
+    [STORE_PUT_MEMBER] = "INSERT OR REPLACE INTO members VALUES (?1, ?2)",
+    [STORE_REMOVE_MEMBER] = "DELETE FROM members WHERE address = ?1",
+    [STORE_EACH_MEMBER] = "SELECT address, link FROM members WHERE address >= ?1 ORDER BY address",
+    [STORE_FIND_MEMBER] = "SELECT link FROM members WHERE address = ?1",
+    [STORE_COUNT_MEMBERS] = "SELECT count(*) FROM members",
+    [STORE_PUT_ROUTE] = "INSERT OR REPLACE INTO routes VALUES (?1, ?2, ?3)",
+    [STORE_REMOVE_ROUTE] = "DELETE FROM routes WHERE prefix = ?1 AND bits = ?2",
+    [STORE_EACH_ROUTE] = "SELECT prefix, bits, link FROM routes ORDER BY prefix, bits",
+    [STORE_FIND_ROUTE] = "SELECT link FROM routes WHERE prefix = ?1 AND bits = ?2",
+};
+
+int store_failed(struct bypeer_store *store, const char *what, struct bypeer_problem *problem)
+{
+    int code = sqlite3_errcode(store->database);
+    int error = -EIO;
+    const char *remedy = "check the file system and the file; see the log of the system";
+    switch (code) {
+    case SQLITE_FULL:
+        error = -ENOSPC;
+        remedy = "free space on its file system";
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        error = -EBUSY;
+        remedy = "another program holds the database open for writing: end it";
+        break;
+    case SQLITE_NOMEM:
+        error = -ENOMEM;
+        remedy = "give the process more memory";
+        break;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+        error = -EACCES;
+        remedy = "let the daemon's user write to the file and its directory";
+        break;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        error = -EBADMSG;
+        remedy = "restore the file from a backup, or remove it to begin with the configuration alone";
+        break;
+    default:
+        break;
+    }
+    return bypeer_problem_set(problem, error, "store", "%s\n%s failed: %s\n%s", store->file, what,
+                              sqlite3_errmsg(store->database), remedy);
+}
+
+int store_run(struct bypeer_store *store, sqlite3_stmt *statement, const char *what, struct bypeer_problem *problem)
+{
+    int code = sqlite3_step(statement);
+    int result = code == SQLITE_DONE || code == SQLITE_ROW ? 0 : store_failed(store, what, problem);
+    sqlite3_reset(statement);
+    return result;
+}
+
+void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address)
+{
+    if (address)
+        sqlite3_bind_blob(statement, at, address, 16, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
+bool store_read_address(sqlite3_stmt *statement, int column, uint8_t ret_address[static 16])
+{
+    if (sqlite3_column_type(statement, column) != SQLITE_BLOB || sqlite3_column_bytes(statement, column) != 16)
+        return false;
+    memcpy(ret_address, sqlite3_column_blob(statement, column), 16);
+    return true;
+}
+
+uint32_t store_read_number(sqlite3_stmt *statement, int column, uint32_t limit)
+{
+    sqlite3_int64 value = sqlite3_column_int64(statement, column);
+    return value < 0 || value > (sqlite3_int64)limit ? 0 : (uint32_t)value;
+}
+
+static int store_execute(struct bypeer_store *store, const char *text, const char *what, struct bypeer_problem *problem)
+{
+    return sqlite3_exec(store->database, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_failed(store, what, problem);
+}
+
+/* One number that a query answers with; -1: it answers nothing. */
+static int store_ask(struct bypeer_store *store, const char *text, sqlite3_int64 *ret_value,
+                     struct bypeer_problem *problem)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(store->database, text, -1, &statement, NULL) != SQLITE_OK)
+        return store_failed(store, "reading", problem);
+    int code = sqlite3_step(statement);
+    int result = 0;
+    if (code == SQLITE_ROW)
+        *ret_value = sqlite3_column_int64(statement, 0);
+    else if (code == SQLITE_DONE)
+        *ret_value = -1;
+    else
+        result = store_failed(store, "reading", problem);
+    sqlite3_finalize(statement);
+    return result;
+}
+
+/* Makes the schema in an empty database, accepts ours, refuses any other. */
+static int store_check_schema(struct bypeer_store *store, struct bypeer_problem *problem)
+{
+    sqlite3_int64 tables, version;
+    int result = store_ask(store, "SELECT count(*) FROM sqlite_master", &tables, problem);
+    if (result < 0)
+        return result;
+    if (tables == 0) {
+        result = store_execute(store, "BEGIN IMMEDIATE", "beginning", problem);
+        if (result == 0)
+            result = store_execute(store, store_schema, "making the schema", problem);
+        return result == 0 ? store_execute(store, "COMMIT", "making the schema", problem) : result;
+    }
+    result = store_ask(store, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema'", &tables,
+                       problem);
+    if (result < 0)
+        return result;
+    if (tables == 0)
+        return bypeer_problem_set(problem, -EBADMSG, "foreign_database",
+                                  "%s\nis a database of another program\nset node.state to a directory of its own",
+                                  store->file);
+    result = store_ask(store, "SELECT version FROM schema", &version, problem);
+    if (result < 0)
+        return result;
+    if (version > BYPEER_STORE_SCHEMA)
+        return bypeer_problem_set(problem, -ENOTSUP, "newer_schema",
+                                  "%s\nhas schema %lld, made by a newer release; this one (%s) knows up to %d\n"
+                                  "start the newer release, or restore the file from a backup",
+                                  store->file, (long long)version, BYPEER_RELEASE, BYPEER_STORE_SCHEMA);
+    if (version < 1)
+        return bypeer_problem_set(problem, -EBADMSG, "foreign_database",
+                                  "%s\nnames no schema version\nrestore the file from a backup", store->file);
+    return 0;
+}
+
+static int store_prepare(struct bypeer_store *store, struct bypeer_problem *problem)
+{
+    for (int at = 0; at < STORE_STATEMENTS; at++)
+        if (sqlite3_prepare_v3(store->database, store_texts[at], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[at],
+                               NULL) != SQLITE_OK)
+            return store_failed(store, "preparing a statement", problem);
+    return 0;
+}
+
+int bypeer_store_open(struct bypeer_store **ret_store, const char *file, struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = calloc(1, sizeof(*store));
+    if (!store || !(store->file = strdup(file))) {
+        free(store);
+        return bypeer_problem_set(problem, -ENOMEM, "memory", "%s\nno memory to open it\n", file);
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int result = 0;
+    if (sqlite3_open_v2(file, &store->database, flags, NULL) != SQLITE_OK)
+        result = store_failed(store, "opening", problem);
+    if (result == 0)
+        result = store_check_schema(store, problem);
+    if (result == 0)
+        result = store_execute(store, store_settings, "setting WAL mode", problem);
+    if (result == 0)
+        result = store_prepare(store, problem);
+    if (result < 0) {
+        bypeer_store_close(store);
+        return result;
+    }
+    *ret_store = store;
+    return 0;
+}
+
+void bypeer_store_close(struct bypeer_store *store)
+{
+    if (!store)
+        return;
+    for (int at = 0; at < STORE_STATEMENTS; at++)
+        sqlite3_finalize(store->statements[at]);
+    sqlite3_close(store->database);
+    free(store->file);
+    free(store);
+}
+
+int bypeer_store_begin(struct bypeer_store *store, struct bypeer_problem *problem)
+{
+    return store_run(store, store->statements[STORE_BEGIN], "beginning", problem);
+}
+
+int bypeer_store_commit(struct bypeer_store *store, struct bypeer_problem *problem)
+{
+    int result = store_run(store, store->statements[STORE_COMMIT], "committing", problem);
+    if (result < 0)
+        bypeer_store_rollback(store);
+    return result;
+}
+
+void bypeer_store_rollback(struct bypeer_store *store)
+{
+    if (bypeer_store_in_transaction(store))
+        store_run(store, store->statements[STORE_ROLLBACK], "rolling back", NULL);
+}
+
+bool bypeer_store_in_transaction(const struct bypeer_store *store)
+{
+    return !sqlite3_get_autocommit(store->database);
+}
+
+int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint64_t *ret_value,
+                          struct bypeer_problem *problem)
+{
+    sqlite3_stmt *statement = store->statements[STORE_COUNT_UP];
+    sqlite3_bind_text(statement, 1, counter, -1, SQLITE_STATIC);
+    int result = 0;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret_value = (uint64_t)sqlite3_column_int64(statement, 0);
+    else
+        result = store_failed(store, "counting", problem);
+    sqlite3_reset(statement);
+    return result;
+}
