@@ -102,6 +102,15 @@ static inline int bypeer_room_trim(struct rte_mbuf *mbuf, uint16_t bytes)
     return status;
 }
 
+/* Keeps bytes of the data from at on, both within it. */
+static inline void bypeer_room_narrow(struct rte_mbuf *mbuf, uint16_t at, uint16_t bytes)
+{
+    mbuf->data_off = (uint16_t)(mbuf->data_off + at);
+    mbuf->data_len = bytes;
+    mbuf->pkt_len = bytes;
+    bypeer_room_close(mbuf);
+}
+
 /* rte_pktmbuf_free_bulk() */
 static inline void bypeer_room_free_bulk(struct rte_mbuf **mbufs, unsigned count)
 {

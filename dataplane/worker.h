@@ -47,6 +47,7 @@ struct bypeer_worker {
     uint16_t burst;             /* frames to read at once, at most 128 */
     uint64_t now_tsc;           /* at the start of the walk */
     uint64_t now_realtime_s;    /* whole seconds, for last-seen stamps; updated about once a second */
+    uint32_t recent_link;       /* id of the link that the last fabric packet came by: where to look first, no more */
     struct rte_mempool *pool;   /* for generated packets */
     struct rte_ring *punt;      /* to the host thread: frames for the TAPs, packets for the TUN */
     struct rte_ring *inject;    /* from the host thread */

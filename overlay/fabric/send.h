@@ -1,0 +1,81 @@
+/*
+ * From an overlay packet to the datagram that carries it over a fabric link: the link's template (link.h) before it,
+ * and what differs from packet to packet filled in. Inline: it runs for every packet.
+ */
+#pragma once
+
+#include "overlay/fabric/gpe.h"
+#include "overlay/fabric/link.h"
+#include "overlay/ip/checksum.h"
+#include "overlay/ip/ipv4.h"
+#include "overlay/ip/ipv6.h"
+#include "overlay/ip/udp.h"
+
+/* RFC 7348, 5: a source port from the dynamic range, by a hash of the inner flow, so that the underlay spreads flows
+ * over paths and queues and keeps each in order. */
+#define BYPEER_FABRIC_SOURCE_PORTS 0xc000u
+
+/*
+ * The UDP source port for the inner packet of bytes (at least 40) bytes. A flow is addresses, flow label, next header,
+ * and the ports of TCP and UDP; fragments have another next header, so those of one packet stay together.
+ */
+static inline uint16_t bypeer_fabric_source_port(const uint8_t *inner, size_t bytes)
+{
+    /* Odd constants from the digits of pi; the products' upper halves mix well enough to spread flows. */
+    const uint64_t one = UINT64_C(0x243f6a8885a308d3), two = UINT64_C(0x13198a2e03707345),
+                   three = UINT64_C(0xa4093822299f31d1);
+    uint64_t label = bypeer_load32(inner) & 0xfffff;
+    uint8_t next = inner[BYPEER_IPV6_NEXT_HEADER];
+    uint64_t flow = label << 8 | next;
+    if ((next == BYPEER_NEXT_TCP || next == BYPEER_NEXT_UDP) && bytes >= BYPEER_IPV6_BYTES + 4)
+        flow |= (uint64_t)bypeer_load32(inner + BYPEER_IPV6_BYTES) << 32;
+    const uint8_t *source = inner + BYPEER_IPV6_SOURCE, *destination = inner + BYPEER_IPV6_DESTINATION;
+    uint64_t hash = (bypeer_load64_raw(source) ^ one) * two + (bypeer_load64_raw(source + 8) ^ two) * three;
+    hash ^= hash >> 32;
+    hash += (bypeer_load64_raw(destination) ^ three) * one + (bypeer_load64_raw(destination + 8) ^ flow) * two;
+    hash ^= hash >> 29;
+    hash = (hash + flow) * three;
+    return (uint16_t)(BYPEER_FABRIC_SOURCE_PORTS | hash >> 50);
+}
+
+/* What differs from packet to packet on one link. */
+struct bypeer_fabric_variable {
+    uint16_t inner_bytes;
+    uint16_t inner_sum; /* ones' complement sum of the inner packet, raw */
+    uint16_t source_port;
+    uint8_t ecn; /* enum bypeer_ecn, for the outer header */
+};
+
+/*
+ * Writes the outer headers, template_bytes of the link's underlay, to outer; the inner packet follows there. Trusts the
+ * link's header for what goes on the wire only: sizes come from underlay, and anything but 4 counts as 6.
+ */
+static inline void bypeer_fabric_encapsulate(uint8_t *outer, const struct bypeer_link *link,
+                                             const struct bypeer_fabric_variable *variable)
+{
+    uint16_t udp_length = (uint16_t)(BYPEER_UDP_BYTES + BYPEER_GPE_BYTES + variable->inner_bytes);
+    uint8_t *udp;
+    if (link->underlay == 4) {
+        memcpy(outer, link->header, BYPEER_FABRIC_IPV4_TEMPLATE_BYTES);
+        uint16_t total = (uint16_t)(BYPEER_IPV4_BYTES + udp_length);
+        outer[BYPEER_IPV4_TOS] = variable->ecn;
+        bypeer_store16(outer + BYPEER_IPV4_LENGTH, total);
+        uint64_t sum = bypeer_load16_raw(outer + BYPEER_IPV4_CHECKSUM) + bypeer_checksum_field(variable->ecn) +
+                       bypeer_checksum_field(total);
+        bypeer_store16_raw(outer + BYPEER_IPV4_CHECKSUM, (uint16_t)~bypeer_checksum_fold(sum));
+        udp = outer + BYPEER_IPV4_BYTES;
+    } else {
+        memcpy(outer, link->header, BYPEER_FABRIC_IPV6_TEMPLATE_BYTES);
+        outer[1] = (uint8_t)(outer[1] | variable->ecn << 4);
+        bypeer_store16(outer + BYPEER_IPV6_LENGTH, udp_length);
+        udp = outer + BYPEER_IPV6_BYTES;
+    }
+    bypeer_store16(udp + BYPEER_UDP_SOURCE, variable->source_port);
+    bypeer_store16(udp + BYPEER_UDP_LENGTH, udp_length);
+    /* The length counts twice: in the pseudo-header, and as a field. */
+    uint64_t sum = bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) + 2 * bypeer_checksum_field(udp_length) +
+                   bypeer_checksum_field(variable->source_port) + variable->inner_sum;
+    uint16_t checksum = (uint16_t)~bypeer_checksum_fold(sum);
+    /* RFC 8200, 8.1: a computed zero is sent as its other form. */
+    bypeer_store16_raw(udp + BYPEER_UDP_CHECKSUM, checksum == 0 ? 0xffff : checksum);
+}
