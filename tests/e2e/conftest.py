@@ -94,15 +94,6 @@ def lab(build):
         made.close()
 
 
-@pytest.fixture(scope="module")
-def module_lab(build):
-    """One for all tests of a file, where starting a node for each would take the time."""
-    made = Lab(build)
-    yield made
-    if made in labs:
-        made.close()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
     """The test, then what holds after each one: while its nodes still run, and as a failure of the test itself."""
