@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import Lab  # noqa: E402
+from harness import Lab, transfer  # noqa: E402
 from harness.lab import labs  # noqa: E402
 from harness.namespace import remove_stale  # noqa: E402
 from harness.node import Build, Node, running  # noqa: E402
@@ -25,7 +25,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    Node.stopped_when_ready = config.getoption("--stop-dataplane")
+    if config.getoption("--stop-dataplane"):
+        Node.stopped_when_ready = True
+        transfer.patience = 3
     config.addinivalue_line("markers", "slow: takes minutes with a sanitizer build")
     config.addinivalue_line("markers", "no_traffic: needs no packet through the data plane")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

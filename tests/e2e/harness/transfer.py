@@ -7,8 +7,10 @@ import struct
 import threading
 import time
 
+# Seconds for one transfer; shorter when it is meant to fail (--stop-dataplane).
+patience = 30
+
 HEADER = struct.Struct("!I")
-IPV6_UDP = 40 + 8
 
 
 def ping(namespace, address, count=3, size=56, interval=0.02, check=True, source=None, wait=2):
@@ -33,7 +35,7 @@ def pattern(size, seed=1):
     return struct.pack(f"!{len(words)}I", *words)[:size]
 
 
-def udp_transfer(sender, receiver, source, destination, datagram, size=1 << 20, window=32, timeout=20):
+def udp_transfer(sender, receiver, source, destination, datagram, size=1 << 20, window=32):
     """
     Sends size bytes in datagrams of datagram bytes (their UDP payload), a window at a time, lost ones again, and
     compares all that arrives. Returns how many datagrams arrived.
@@ -51,7 +53,7 @@ def udp_transfer(sender, receiver, source, destination, datagram, size=1 << 20, 
         out.bind((source, 0))
         out.connect(into.getsockname()[:2])
         got, arrived, missing = {}, 0, list(range(len(parts)))
-        end = time.monotonic() + timeout
+        end = time.monotonic() + patience
         while missing:
             assert time.monotonic() < end, f"UDP: {len(missing)} of {len(parts)} datagrams of {datagram} never arrived"
             waited, missing = missing[:window], missing[window:]
@@ -70,7 +72,7 @@ def udp_transfer(sender, receiver, source, destination, datagram, size=1 << 20, 
     return arrived
 
 
-def tcp_transfer(client, server, source, destination, size=1 << 20, timeout=30, port=0, mss=None):
+def tcp_transfer(client, server, source, destination, size=1 << 20):
     """size bytes each way at once over one connection, compared. Returns the client's maximum segment size at the end."""
     data, answer = pattern(size, 3), pattern(size, 5)
     family = socket.AF_INET6 if ":" in destination else socket.AF_INET
@@ -81,17 +83,15 @@ def tcp_transfer(client, server, source, destination, size=1 << 20, timeout=30, 
         near = socket.socket(family, socket.SOCK_STREAM)
     failures = []
     with contextlib.closing(listener), contextlib.closing(near):
-        listener.bind((destination, port))
+        listener.bind((destination, 0))
         listener.listen(1)
-        listener.settimeout(timeout)
-        near.settimeout(timeout)
-        if mss:
-            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, mss)
+        listener.settimeout(patience)
+        near.settimeout(patience)
         if source:
             near.bind((source, 0))
         near.connect(listener.getsockname()[:2])
         far, _ = listener.accept()
-        far.settimeout(timeout)
+        far.settimeout(patience)
 
         def send(end, what):
             try:
