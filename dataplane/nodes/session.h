@@ -9,28 +9,21 @@
 #pragma once
 
 #include "dataplane/worker.h"
+#include "overlay/tables/sessions.h"
 
 struct bypeer_tally {
     const struct bypeer_link *link; /* NULL: nothing added yet */
     uint64_t packets, bytes;
 };
 
-/* The entry of a link, taken over from the link that had it before; NULL: no sessions region, or no room in it. */
+/* The entry of a link; NULL: no sessions region, or no room in it. */
 static inline struct bypeer_session *bypeer_session_of(const struct bypeer_worker *worker,
                                                        const struct bypeer_link *link)
 {
     if (link->session >= worker->session_count)
         return NULL;
     struct bypeer_session *session = &worker->sessions[link->session];
-    if (unlikely(session->link_serial != link->serial)) {
-        __atomic_store_n(&session->received_packets, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&session->received_bytes, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&session->sent_packets, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&session->sent_bytes, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&session->last_received_ns, 0, __ATOMIC_RELAXED);
-        /* Last: a reader that sees the new serial (acquire) sees the counts begin at 0. */
-        __atomic_store_n(&session->link_serial, link->serial, __ATOMIC_RELEASE);
-    }
+    bypeer_session_begin(session, link->serial);
     return session;
 }
 
