@@ -9,6 +9,7 @@
 #include <rte_telemetry.h>
 
 #include "dataplane/counters.h"
+#include "dataplane/node_times.h"
 #include "dataplane/telemetry.h"
 
 /* DPDK gives a callback no context of its own. */
@@ -137,6 +138,8 @@ static int telemetry_answer(const char *command, const char *parameters, struct 
         telemetry_counters(&telemetry.report->status, data);
     else if (strcmp(command, "/bypeer/workers") == 0)
         telemetry_rows(&telemetry.report->status, data, false);
+    else if (strcmp(command, "/bypeer/nodes") == 0)
+        status = bypeer_node_times_answer(data);
     else if (strcmp(command, "/bypeer/ports") == 0)
         telemetry_rows(&telemetry.report->status, data, true);
     else
@@ -151,6 +154,7 @@ int bypeer_telemetry_start(const struct bypeer_report *report, struct bypeer_tra
         {"/bypeer/status", "Release, tables and packets in flight. Takes no parameters"},
         {"/bypeer/counters", "Every counter, summed over all threads. Takes no parameters"},
         {"/bypeer/workers", "State and time of each worker; the last one is the host thread. Takes no parameters"},
+        {"/bypeer/nodes", "Calls, packets and cycles of each node of the graphs. Takes no parameters"},
         {"/bypeer/ports", "Link and losses of each port. Takes no parameters"},
         {"/bypeer/trace", "Traces the next packets (parameter: how many), or shows the last trace (no parameter)"},
     };

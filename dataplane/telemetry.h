@@ -4,6 +4,7 @@
  *   /bypeer/status         release, control's tables, what goes in and out
  *   /bypeer/counters       every counter, summed over the workers and the host thread
  *   /bypeer/workers        one entry a worker: state, walks, share of the time busy and asleep
+ *   /bypeer/nodes          calls, packets and cycles of each node (node_times.h)
  *   /bypeer/ports          link, losses
  *   /bypeer/trace,N        traces the next N packets
  *   /bypeer/trace          the steps of the last trace, as far as they fit
