@@ -1,0 +1,167 @@
+/*
+ * How many members a second the table writer inserts and removes, in process: what is left when neither SQLite nor the
+ * API takes part.
+ *
+ * The table holds the given number of members. A batch removes members picked at random and inserts as many new ones;
+ * after each one the writer asks for a grace period and reclaims what the one before has released, as bypeerd does.
+ * What a grace period itself takes is `bypeer-bench grace`'s to say: here it has always passed one batch later.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "overlay/tables/tables.h"
+#include "overlay/tables/writer.h"
+#include "perf/bench.h"
+#include "perf/bench_pages.h"
+
+#define BATCH   1000
+#define BATCHES 500 /* of a turn: a million updates */
+#define TURNS   7
+
+struct bench {
+    uint32_t entries;
+    struct bypeer_writer *writer;
+    uint32_t *present; /* numbers of the members in the table */
+    uint32_t next;     /* number of the next new one */
+    uint64_t random;
+    uint64_t token; /* grace period that the batch before asked for */
+};
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+/* The overlay address of a member: a /48 and 80 bits that look random. */
+static void member_key(uint32_t member, uint8_t ret_key[static 16])
+{
+    static const uint8_t prefix[6] = {0xfd, 0x12, 0x34, 0x56, 0x78, 0x9a};
+    uint64_t low = mix(member), high = mix(~(uint64_t)member);
+    memcpy(ret_key, prefix, 6);
+    memcpy(ret_key + 6, &high, 2);
+    memcpy(ret_key + 8, &low, 8);
+}
+
+static int insert_next(struct bench *bench, uint32_t place)
+{
+    struct bypeer_destination destination = {.link = 1 + bench->next % 16, .group = 1, .prefix_bits = 128};
+    member_key(bench->next, destination.key);
+    int result = bypeer_writer_put_destination(bench->writer, &destination);
+    if (result != 1)
+        return bench_fail("member %" PRIu32 " does not fit: %s", bench->next, strerror(-result));
+    bench->present[place] = bench->next++;
+    return 0;
+}
+
+static int run_batch(struct bench *bench)
+{
+    uint32_t places[BATCH];
+    for (unsigned i = 0; i < BATCH; i++) {
+        bench->random += UINT64_C(0x9e3779b97f4a7c15);
+        /* One of the i-th part of the table, so that no member is picked twice. */
+        uint32_t part = bench->entries / BATCH;
+        places[i] = i * part + (uint32_t)(((mix(bench->random) >> 32) * part) >> 32);
+        uint8_t key[16];
+        member_key(bench->present[places[i]], key);
+        int result = bypeer_writer_remove_destination(bench->writer, key);
+        if (result != 0)
+            return bench_fail("member %" PRIu32 " is lost: %s", bench->present[places[i]], strerror(-result));
+    }
+    for (unsigned i = 0; i < BATCH; i++)
+        if (insert_next(bench, places[i]) != 0)
+            return 1;
+    bypeer_writer_reclaim(bench->writer, bench->token);
+    bench->token = bypeer_writer_request(bench->writer);
+    return 0;
+}
+
+static int prepare(struct bench *bench, bool *ret_huge)
+{
+    const struct bypeer_tables_size size = {
+        .destinations = bench->entries + 4 * BATCH, .links = 1, .adjacencies = 1, .groups = 1, .prefixes = 1};
+    const uint64_t bytes = bypeer_tables_bytes(&size);
+    *ret_huge = bench_pages_borrow(bytes);
+    void *region = bench_pages_map(bytes, *ret_huge);
+    bench->present = calloc(bench->entries, sizeof(*bench->present));
+    if (region == NULL || bench->present == NULL)
+        return bench_fail("no memory for %" PRIu32 " entries", bench->entries);
+    int error = bypeer_writer_create(&bench->writer, region, bytes, &size, BYPEER_LAYOUT_NEWEST, 1,
+                                     UINT64_C(0x6279706565720001), 0);
+    if (error < 0)
+        return bench_fail("tables: %s", strerror(-error));
+    bypeer_writer_publish(bench->writer);
+    for (uint32_t place = 0; place < bench->entries; place++)
+        if (insert_next(bench, place) != 0)
+            return 1;
+    return 0;
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int run(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"entries", required_argument, NULL, 'e'},
+        {"json", no_argument, NULL, 'j'},
+        {0},
+    };
+    struct bench bench = {.entries = 1000000};
+    bool json = false, huge;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'e')
+            bench.entries = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'j')
+            json = true;
+        else
+            return 2;
+    }
+    if (bench.entries < BATCH || bench.entries > 50000000)
+        return bench_fail("--entries: give %d to 50000000", BATCH);
+    if (prepare(&bench, &huge) != 0)
+        return 1;
+
+    double rates[TURNS];
+    for (int turn = -1; turn < TURNS; turn++) { /* turn -1 warms up */
+        double start = now_s();
+        for (unsigned batch = 0; batch < BATCHES; batch++)
+            if (run_batch(&bench) != 0)
+                return 1;
+        if (turn >= 0)
+            rates[turn] = 2.0 * BATCH * BATCHES / (now_s() - start);
+    }
+    qsort(rates, TURNS, sizeof(rates[0]), compare_doubles);
+    if (json)
+        printf("{\"entries\": %" PRIu32 ", \"writer_per_s\": %.0f, \"huge_pages\": %s}\n", bench.entries,
+               rates[TURNS / 2], huge ? "true" : "false");
+    else
+        printf("%" PRIu32 " entries, %s pages: %.2f million members inserted or removed a second "
+               "(median of %d turns of %d; slowest %.2f, fastest %.2f)\n",
+               bench.entries, huge ? "2 MiB" : "normal", rates[TURNS / 2] / 1e6, TURNS, 2 * BATCH * BATCHES,
+               rates[0] / 1e6, rates[TURNS - 1] / 1e6);
+    return 0;
+}
+
+const struct bench_command bench_writer = {
+    .name = "writer",
+    .options = "[--entries N] [--json]",
+    .summary = "members that the table writer inserts and removes a second",
+    .run = run,
+};

@@ -1,0 +1,295 @@
+"""The two that are compared, bypeer and dpdk-testpmd, each with one worker on the same frames and the same device.
+
+The device is net_pcap with infinite_rx: it copies frames of a file, over and over, into fresh buffers, and since no file
+is given to write to, what is transmitted is freed and counted as sent. So there is no wire and no kernel in the way; what
+is measured is what a program does between receive and transmit.
+"""
+import argparse
+import ipaddress
+import json
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import keeper
+
+FRAMES = 262144
+PEERS = 16
+PREFIX = "fd12:3456:789a::/48"
+VNI = 7
+NODE_ADDRESS = "2001:db8:1::1"
+PORT_MAC = "02:70:63:61:70:00"  # of the first net_pcap device
+LOAD_AT_ONCE = 50000
+MEBIBYTE = 1 << 20
+
+
+class Refused(Exception):
+    """What the API said."""
+
+
+class Api:
+    """JSON-RPC 2.0, an object a line."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.reader = self.socket.makefile("rb")
+        self.number = 0
+
+    def encode(self, method, params):
+        self.number += 1
+        return json.dumps({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}).encode() + b"\n"
+
+    def send(self, request):
+        self.socket.sendall(request)
+        line = self.reader.readline()
+        if not line:
+            raise Refused("bypeerd closed the connection")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Refused(answer["error"]["message"])
+        return answer["result"]
+
+    def call(self, method, **params):
+        return self.send(self.encode(method, params))
+
+
+class Telemetry:
+    """DPDK's, of the process with this file prefix."""
+
+    def __init__(self, prefix):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.connect(f"/run/dpdk/{prefix}/dpdk_telemetry.v2")
+        self.socket.recv(4096)
+
+    def ask(self, command):
+        self.socket.send(command.encode())
+        return json.loads(self.socket.recv(65536))[command.partition(",")[0]]
+
+    def close(self):
+        self.socket.close()
+
+
+def wait_for(what, condition, seconds=60):
+    """The condition's first true value; an OSError or a refusal means not yet."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, Refused, ValueError):
+            pass
+        if time.monotonic() > end:
+            raise SystemExit(f"{what}: not within {seconds} s")
+        time.sleep(0.05)
+
+
+class Machine:
+    """A network namespace, hugepages, a directory and two cores for one benchmark, given back at the end."""
+
+    def __init__(self, build, members, frame, extra_members=0):
+        self.build = build
+        self.members = members
+        self.frame = frame
+        self.room = members + extra_members
+        self.keeper = keeper.Keeper()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
+        cpus = sorted(os.sched_getaffinity(0))
+        self.main_cpu, self.worker_cpu = cpus[0], cpus[-1]
+        self.name = f"bypeer-perf-{os.getpid()}"
+        self.prefix = self.name
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bypeer-perf-"))
+        self.keeper.note("directory", str(self.directory))
+        self.keeper.note("directory", f"/run/dpdk/{self.prefix}")
+        self.keeper.note("namespace", self.name)
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        subprocess.run(["ip", "-n", self.name, "link", "set", "lo", "up"], check=True)
+        self.pcap = self.directory / "frames.pcap"
+        self.mtu = max(1500, frame - 14)
+        # An mbuf as either program makes it: its header, headroom, the frame, and the pool's own line.
+        self.mbuf_bytes = 128 + max(2048 + 128, self.mtu + 64 + 128) + 128
+        self.packet_megabytes = (FRAMES + 40000) * self.mbuf_bytes // MEBIBYTE + 64
+        tables_megabytes = self.room * 100 // MEBIBYTE + 64
+        self.keeper.hugepages((self.packet_megabytes + 192 + 2 * tables_megabytes) // 2)
+        self.frames_program("write", self.pcap, members, PEERS, frame, FRAMES, PORT_MAC)
+        self.control = self.dataplane = self.api = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.keeper.close()
+
+    def frames_program(self, *arguments):
+        program = self.build / "perf" / "bypeer-frames"
+        return subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def addresses(self, first, count):
+        return self.frames_program("addresses", first, count).split()
+
+    def start(self, name, argv, cpu=None, **more):
+        """A process in the namespace, which does not outlive the benchmark; its words are in a file of its name."""
+        pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
+        with open(self.directory / f"{name}.log", "ab") as log:
+            process = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)], stdout=log,
+                                       stderr=subprocess.STDOUT, preexec_fn=pin, **more)
+        self.keeper.process(process.pid)
+        return process
+
+    def last_words(self, name):
+        return (self.directory / f"{name}.log").read_text(errors="replace")[-2000:]
+
+    def alive(self, process, name):
+        if process.poll() is not None:
+            raise SystemExit(f"{name} ended with {process.returncode}:\n{self.last_words(name)}")
+
+    # --- bypeer ---
+
+    def write_config(self):
+        links = [{"name": f"peer{peer}", "group": "perf", "peer": self.peer_address(peer)} for peer in range(PEERS)]
+        config = {
+            "node": {"name": "perf", "state": str(self.directory / "state"), "run": str(self.directory / "run")},
+            "tables": {"members": max(self.room + self.room // 16, 1000), "links": 64},
+            "dataplane": {"workers": 1, "cores": [self.worker_cpu], "main-core": self.main_cpu, "memory": "hugepages",
+                          "megabytes": self.packet_megabytes, "file-prefix": self.prefix},
+            "ports": [{"name": "fabric", "device": f"net_pcap0,rx_pcap={self.pcap},infinite_rx=1", "mtu": self.mtu,
+                       "addresses": [f"{NODE_ADDRESS}/64"]}],
+            "groups": [{"name": "perf", "prefix": PREFIX, "vni": VNI}],
+            "links": links,
+        }
+        for part in ("state", "run"):
+            (self.directory / part).mkdir()
+        file = self.directory / "bypeer.yaml"
+        file.write_text(json.dumps(config))  # JSON is YAML
+        return file
+
+    @staticmethod
+    def peer_address(peer):
+        return str(ipaddress.IPv6Address(f"{NODE_ADDRESS}:0") + peer)
+
+    def start_control(self):
+        """bypeerd with all members, loaded by its API, and the peers' MACs, which nobody else would tell it."""
+        self.config = self.write_config()
+        self.control = self.start("bypeerd", [self.build / "control" / "bypeerd", "--config", self.config],
+                                  self.main_cpu)
+
+        def connected():
+            self.alive(self.control, "bypeerd")
+            return Api(self.directory / "run" / "control.sock")
+        self.api = wait_for("bypeerd's socket", connected)
+        for peer in range(PEERS):
+            subprocess.run(["ip", "-n", self.name, "neigh", "replace", self.peer_address(peer), "lladdr",
+                            f"02:00:00:00:01:{peer:02x}", "nud", "permanent", "dev", "bp-fabric"], check=True)
+        addresses = self.addresses(0, self.members)
+        for peer in range(PEERS):
+            behind = addresses[peer::PEERS]
+            for at in range(0, len(behind), LOAD_AT_ONCE):
+                self.api.call("members.load", link=f"peer{peer}", addresses=behind[at:at + LOAD_AT_ONCE])
+        count = self.api.call("members.count")["count"]
+        if count != self.members:
+            raise SystemExit(f"loaded {self.members} members, and bypeerd counts {count}")
+
+    def start_dataplane(self):
+        self.dataplane = self.start("bypeer-dataplane",
+                                    [self.build / "dataplane" / "bypeer-dataplane", "--config", self.config])
+
+        def ready():
+            self.alive(self.dataplane, "bypeer-dataplane")
+            self.alive(self.control, "bypeerd")
+            status = self.api.call("status")
+            dataplane = status["dataplane"]
+            return (dataplane["state"] == "attached" and dataplane["pid"] == self.dataplane.pid
+                    and dataplane["generation"] == status["tables"]["generation"]
+                    and status["links"]["up"] == PEERS)
+        wait_for("the data plane with all links", ready)
+
+    def stop_dataplane(self):
+        self.stop(self.dataplane, "bypeer-dataplane", 20)
+
+    def counters(self):
+        """(time, {counter: value}, frames that the device lost)."""
+        values = {entry["name"]: entry["value"] for entry in self.api.call("counters")["counters"]}
+        missed = sum(port["missed"] for port in self.api.call("status")["dataplane"]["ports"])
+        return time.monotonic(), values, missed
+
+    def nodes(self):
+        telemetry = Telemetry(self.prefix)
+        answer = telemetry.ask("/bypeer/nodes")
+        telemetry.close()
+        return answer
+
+    # --- its rival ---
+
+    def start_rival(self):
+        """testpmd that swaps the MAC addresses of each frame and sends it back."""
+        log = self.directory / "testpmd.log"
+        argv = ["dpdk-testpmd", f"--lcores=0@{self.main_cpu},1@{self.worker_cpu}", "--main-lcore=0", "--in-memory",
+                f"--file-prefix={self.prefix}", "--no-pci", "--iova-mode=va", "-m", self.packet_megabytes + 64,
+                f"--vdev=net_pcap0,rx_pcap={self.pcap},infinite_rx=1", "--",
+                "--forward-mode=macswap", "--burst=32", "--port-topology=loop", "--nb-cores=1", "--rxq=1", "--txq=1",
+                f"--total-num-mbufs={FRAMES + 32768}", "--auto-start"]
+        if self.mtu > 1500:
+            argv += [f"--mbuf-size={self.mtu + 64 + 128}", f"--max-pkt-len={self.mtu + 18}"]
+        log.write_bytes(b"")
+        rival = self.start("testpmd", argv, stdin=subprocess.PIPE)
+
+        def forwarding():
+            self.alive(rival, "testpmd")
+            telemetry = Telemetry(self.prefix)
+            if telemetry.ask("/ethdev/stats,0")["opackets"] > 0:
+                return telemetry
+            telemetry.close()
+            return None
+        return rival, wait_for("testpmd", forwarding)
+
+    def stop(self, process, name, seconds=10):
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise SystemExit(f"{name} did not end within {seconds} s of SIGTERM:\n{self.last_words(name)}") from None
+        if status not in (0, -signal.SIGTERM):
+            raise SystemExit(f"{name} ended with {status}:\n{self.last_words(name)}")
+
+
+def find_build():
+    """The meson build directory: where this file was copied to, or build/ in the source tree, or $BYPEER_BUILD."""
+    here = pathlib.Path(__file__).resolve().parent
+    for candidate in (os.environ.get("BYPEER_BUILD"), here.parent, here.parent / "build"):
+        if candidate and (pathlib.Path(candidate) / "perf" / "bypeer-frames").is_file():
+            return pathlib.Path(candidate).resolve()
+    raise SystemExit("there is no build: meson setup build && ninja -C build, or name its directory in BYPEER_BUILD")
+
+
+def check_machine():
+    if os.geteuid() != 0:
+        raise SystemExit("needs root: it makes a network namespace and reserves hugepages (and gives both back)")
+    if len(os.sched_getaffinity(0)) < 2:
+        raise SystemExit("needs two cores: one for the worker that is measured, one for everything else")
+
+
+def options(description, members=1000000, frame=128, seconds=5.0):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--members", type=int, default=members, help=f"members in the tables (default {members})")
+    parser.add_argument("--frame", type=int, default=frame, help=f"bytes of a frame without its FCS (default {frame})")
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"of each turn (default {seconds:g})")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    arguments = parser.parse_args()
+    if not 1000 <= arguments.members <= 50000000:
+        parser.error(f"--members {arguments.members}: use 1000 to 50000000")
+    if not 118 <= arguments.frame <= 9014:
+        parser.error(f"--frame {arguments.frame}: use 118 (the headers of both layers) to 9014")
+    check_machine()
+    return arguments
+
+
+def median(values):
+    return statistics.median(values)
