@@ -85,10 +85,11 @@ class Keeper:
     def hugepages(self, pages):
         """Makes at least this many more 2 MiB pages available."""
         before = get_hugepages()
+        self.note("hugepages", pages)
         set_hugepages(before + pages)
         got = get_hugepages() - before
-        self.note("hugepages", got)
         if got < pages:
+            self.note("hugepages", got - pages)
             sys.exit(f"hugepages: the kernel found {got} of {pages} (2 MiB each); free some memory, or restart")
 
     def close(self):
