@@ -18,7 +18,7 @@
 #define ICMP_ERRORS_BURST             50   /* as Linux' icmp_msgs_burst */
 #define ICMP_ERRORS_SENDER_PER_SECOND 100
 #define ICMP_ERRORS_SENDER_BURST      10
-#define ICMP_ERRORS_SENDERS           256 /* classes, by hash of the source: a power of two */
+#define ICMP_ERRORS_SENDER_BITS       8 /* 256 classes, by hash of the source */
 
 enum { ICMP_ERROR_LOOKUP, ICMP_ERROR_DROP, ICMP_ERROR_EDGES };
 
@@ -26,7 +26,7 @@ enum { ICMP_ERROR_LOOKUP, ICMP_ERROR_DROP, ICMP_ERROR_EDGES };
 struct icmp_error_limits {
     uint64_t tsc_hz;
     uint64_t all_full_tsc;
-    uint64_t sender_full_tsc[ICMP_ERRORS_SENDERS];
+    uint64_t sender_full_tsc[1 << ICMP_ERRORS_SENDER_BITS];
 };
 
 static bool icmp_error_has_token(uint64_t full_tsc, uint64_t now_tsc, uint64_t interval_tsc, unsigned burst)
@@ -44,7 +44,7 @@ static bool icmp_error_within_limits(struct icmp_error_limits *limits, uint64_t 
     uint64_t all_tsc = limits->tsc_hz / ICMP_ERRORS_PER_SECOND;
     uint64_t sender_tsc = limits->tsc_hz / ICMP_ERRORS_SENDER_PER_SECOND;
     uint64_t hash = bypeer_load64_raw(source + 8) * UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t *sender_full_tsc = &limits->sender_full_tsc[(hash >> 32) % ICMP_ERRORS_SENDERS];
+    uint64_t *sender_full_tsc = &limits->sender_full_tsc[hash >> (64 - ICMP_ERRORS_SENDER_BITS)];
     if (!icmp_error_has_token(*sender_full_tsc, now_tsc, sender_tsc, ICMP_ERRORS_SENDER_BURST) ||
         !icmp_error_has_token(limits->all_full_tsc, now_tsc, all_tsc, ICMP_ERRORS_BURST))
         return false;
