@@ -3,6 +3,7 @@
 #include "overlay/tables/exact_bucket.h"
 #include "overlay/tables/exact_burst.h"
 #include "overlay/tables/exact_hash.h"
+#include "overlay/tables/exact_vector.h"
 
 uint32_t bypeer_exact_buckets_for(uint32_t capacity)
 {
@@ -60,9 +61,8 @@ const struct bypeer_destination *bypeer_exact_find(const struct bypeer_exact *ex
 static inline uint32_t exact_generic_match(const struct bypeer_bucket *bucket, uint16_t tag)
 {
     uint64_t ways = bypeer_bucket_match(bucket, tag);
-    /* A set of no ways would name no bit: bit 63 stands for none. */
-    unsigned way = bypeer_bucket_way(ways | UINT64_C(1) << 63);
-    return ways != 0 ? bypeer_bucket_slot(bucket, way < BYPEER_BUCKET_WAYS ? way : 0) : 0;
+    unsigned way = bypeer_bucket_way(ways | BYPEER_BUCKET_LAST_WAY); /* no ways would name no bit */
+    return bypeer_exact_if(ways != 0, bypeer_bucket_slot(bucket, way));
 }
 
 static void exact_lookup_generic(const struct bypeer_exact *exact, const uint8_t *const keys[], unsigned count,
@@ -71,15 +71,49 @@ static void exact_lookup_generic(const struct bypeer_exact *exact, const uint8_t
     bypeer_exact_burst(exact, keys, count, found, exact_generic_match);
 }
 
+#if defined(__x86_64__)
+#endif
+
 void bypeer_exact_variants(struct bypeer_exact_variant ret_variants[static BYPEER_EXACT_VARIANTS])
 {
     ret_variants[0] = (struct bypeer_exact_variant){"generic", exact_lookup_generic};
-    for (unsigned i = 1; i < BYPEER_EXACT_VARIANTS; i++)
-        ret_variants[i] = (struct bypeer_exact_variant){NULL, NULL};
+    ret_variants[1] = (struct bypeer_exact_variant){"avx2", NULL};
+    ret_variants[2] = (struct bypeer_exact_variant){"avx512", NULL};
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+        ret_variants[1].lookup = bypeer_exact_lookup_avx2;
+    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
+        ret_variants[2].lookup = bypeer_exact_lookup_avx512;
+#endif
 }
+
+/* Vector loads are no atomic ones, and ThreadSanitizer knows only these. */
+#if defined(__SANITIZE_THREAD__)
+#define EXACT_ATOMICS_ONLY 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define EXACT_ATOMICS_ONLY 1
+#endif
+#endif
+
+/* Chosen once, before main(), and never changed. */
+static bypeer_exact_lookup_function *exact_lookup = exact_lookup_generic;
+
+#if !defined(EXACT_ATOMICS_ONLY)
+__attribute__((constructor)) static void exact_choose(void)
+{
+    struct bypeer_exact_variant variants[BYPEER_EXACT_VARIANTS];
+    bypeer_exact_variants(variants);
+    for (unsigned i = 0; i < BYPEER_EXACT_VARIANTS; i++) {
+        if (variants[i].lookup)
+            exact_lookup = variants[i].lookup;
+    }
+}
+#endif
 
 void bypeer_exact_lookup(const struct bypeer_exact *exact, const uint8_t *const keys[], unsigned count,
                          const struct bypeer_destination *found[])
 {
-    exact_lookup_generic(exact, keys, count, found);
+    exact_lookup(exact, keys, count, found);
 }

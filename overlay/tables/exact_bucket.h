@@ -30,7 +30,10 @@ static inline uint64_t bypeer_bucket_match(const struct bypeer_bucket *bucket, u
     return bypeer_bucket_zero_lanes(a ^ every) >> 15 | bypeer_bucket_zero_lanes(b ^ every) >> 14 | two_lanes >> 13;
 }
 
-/* One way of a set that is not empty. */
+/* The way of the highest bit: adding it to a set changes which way is named only if the set is empty. */
+#define BYPEER_BUCKET_LAST_WAY (UINT64_C(1) << 49)
+
+/* One way of a set that is not empty, that of its lowest bit. */
 static inline unsigned bypeer_bucket_way(uint64_t ways)
 {
     unsigned bit = (unsigned)__builtin_ctzll(ways);
