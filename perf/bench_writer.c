@@ -115,6 +115,29 @@ static int compare_doubles(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static int measure(struct bench *bench, bool huge, bool json)
+{
+    double rates[TURNS];
+    for (int turn = -1; turn < TURNS; turn++) { /* turn -1 warms up */
+        double start = now_s();
+        for (unsigned batch = 0; batch < BATCHES; batch++)
+            if (run_batch(bench) != 0)
+                return 1;
+        if (turn >= 0)
+            rates[turn] = 2.0 * BATCH * BATCHES / (now_s() - start);
+    }
+    qsort(rates, TURNS, sizeof(rates[0]), compare_doubles);
+    if (json)
+        printf("{\"entries\": %" PRIu32 ", \"writer_per_s\": %.0f, \"huge_pages\": %s}\n", bench->entries,
+               rates[TURNS / 2], huge ? "true" : "false");
+    else
+        printf("%" PRIu32 " entries, %s pages: %.2f million members inserted or removed a second "
+               "(median of %d turns of %d; slowest %.2f, fastest %.2f)\n",
+               bench->entries, huge ? "2 MiB" : "normal", rates[TURNS / 2] / 1e6, TURNS, 2 * BATCH * BATCHES,
+               rates[0] / 1e6, rates[TURNS - 1] / 1e6);
+    return 0;
+}
+
 static int run(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -135,28 +158,12 @@ static int run(int argc, char **argv)
     }
     if (bench.entries < BATCH || bench.entries > 50000000)
         return bench_fail("--entries: give %d to 50000000", BATCH);
-    if (prepare(&bench, &huge) != 0)
-        return 1;
-
-    double rates[TURNS];
-    for (int turn = -1; turn < TURNS; turn++) { /* turn -1 warms up */
-        double start = now_s();
-        for (unsigned batch = 0; batch < BATCHES; batch++)
-            if (run_batch(&bench) != 0)
-                return 1;
-        if (turn >= 0)
-            rates[turn] = 2.0 * BATCH * BATCHES / (now_s() - start);
-    }
-    qsort(rates, TURNS, sizeof(rates[0]), compare_doubles);
-    if (json)
-        printf("{\"entries\": %" PRIu32 ", \"writer_per_s\": %.0f, \"huge_pages\": %s}\n", bench.entries,
-               rates[TURNS / 2], huge ? "true" : "false");
-    else
-        printf("%" PRIu32 " entries, %s pages: %.2f million members inserted or removed a second "
-               "(median of %d turns of %d; slowest %.2f, fastest %.2f)\n",
-               bench.entries, huge ? "2 MiB" : "normal", rates[TURNS / 2] / 1e6, TURNS, 2 * BATCH * BATCHES,
-               rates[0] / 1e6, rates[TURNS - 1] / 1e6);
-    return 0;
+    int status = prepare(&bench, &huge);
+    if (status == 0)
+        status = measure(&bench, huge, json);
+    free(bench.present);
+    bypeer_writer_free(bench.writer);
+    return status;
 }
 
 const struct bench_command bench_writer = {

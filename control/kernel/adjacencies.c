@@ -289,13 +289,19 @@ static void link_route(struct bypeer_adjacencies *all, const struct link *link, 
     ret_path->mtu = route.mtu != 0 && route.mtu < mtu ? (uint16_t)route.mtu : mtu;
 }
 
+static bool path_is_same(const struct bypeer_link_path *a, const struct bypeer_link_path *b)
+{
+    return a->adjacency == b->adjacency && a->mtu == b->mtu && memcmp(a->local, b->local, sizeof(a->local)) == 0 &&
+           strcmp(a->why, b->why) == 0;
+}
+
 static void link_report(struct bypeer_adjacencies *all, const struct bypeer_link_path *path)
 {
     struct link *link = &all->links[path->link];
     link->doubtful = 0;
     if (!link->used)
         return;
-    if (!link->reported_once || memcmp(&link->reported, path, sizeof(*path)) != 0) {
+    if (!link->reported_once || !path_is_same(&link->reported, path)) {
         link->reported = *path;
         link->reported_once = 1;
         all->reports.path(all->reports.data, path);
