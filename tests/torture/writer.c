@@ -279,8 +279,10 @@ static void hand_to(struct torture_writer *torture, struct writer_reader *reader
         .type = BYPEER_HANDOVER_TABLES,
         .tables = {.generation = torture->present.generation, .bytes = torture->present.memory.bytes},
     };
-    if (reader->number < 0 || bypeer_passing_send(reader->socket, &message, &torture->present.memory.fd, 1))
-        torture_fail(torture->shared, "cannot hand tables to a reader");
+    int error = bypeer_passing_send(reader->socket, &message, &torture->present.memory.fd, 1);
+    /* It may have died meanwhile: its pidfd will say so. */
+    if (reader->number < 0 || (error && error != -EPIPE && error != -ECONNRESET))
+        torture_fail(torture->shared, "cannot hand tables to a reader: %d", error);
 }
 
 static void start_generation(struct torture_writer *torture, struct writer_tables tables)

@@ -1,0 +1,355 @@
+/*
+ * Hostile contents: whatever a region holds, and however it changes meanwhile, a look-up stays within it.
+ *
+ * hostile tables|status|sessions [--rounds N]     BYPEER_HOSTILE_ROUNDS is the default (400)
+ *
+ * The region lies between two pages that nobody may touch. First its header and sections are damaged, and attaching
+ * must either refuse them or lead to look-ups that stay inside; then a good one is attached and all of it (or some bits
+ * of it) replaced by random bytes before look-ups of every kind, some 80,000 a round, while a second thread goes on
+ * damaging it. A step outside ends the program with SIGSEGV.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "overlay/tables/exact.h"
+#include "overlay/tables/grace.h"
+#include "overlay/tables/sessions.h"
+#include "overlay/tables/status.h"
+#include "overlay/tables/writer.h"
+#include "tests/torture/torture.h"
+
+#define PAGE          4096
+#define LOOKUP_BURSTS 400
+#define HEADERS       40 /* damaged headers a round */
+#define BURST         32
+
+static uint64_t random_state = UINT64_C(88172645463325252);
+static volatile uint64_t sink; /* what is read must be read */
+static uint64_t lookups, attached;
+
+static uint64_t draw(void)
+{
+    return torture_draw(&random_state);
+}
+
+/* --- memory between guard pages ----------------------------------------------------------------------------------- */
+
+struct guarded {
+    uint8_t *base; /* before it and behind it lies a page that nobody may touch */
+    uint64_t bytes;
+    uint8_t *good; /* what it should hold */
+};
+
+static struct guarded guarded_make(uint64_t bytes)
+{
+    bytes = (bytes + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+    uint8_t *all = mmap(NULL, bytes + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED || mprotect(all + PAGE, bytes, PROT_READ | PROT_WRITE)) {
+        perror("hostile: memory");
+        exit(EXIT_FAILURE);
+    }
+    return (struct guarded){.base = all + PAGE, .bytes = bytes, .good = malloc(bytes)};
+}
+
+static void guarded_free(struct guarded *region)
+{
+    free(region->good);
+    munmap(region->base - PAGE, region->bytes + 2 * PAGE);
+}
+
+static void keep_good(struct guarded *region)
+{
+    memcpy(region->good, region->base, region->bytes);
+}
+
+static void restore(struct guarded *region)
+{
+    memcpy(region->base, region->good, region->bytes);
+}
+
+/* Random words, few values that are likely to hurt, or single bits. */
+static void damage(const struct guarded *region, uint64_t from, uint64_t to, unsigned way, uint64_t *state)
+{
+    static const uint64_t edges[] = {0, UINT64_MAX, UINT32_MAX, UINT64_C(1) << 63, UINT64_C(0x7fffffff), 1};
+    if (way % 4 == 0) {
+        for (uint64_t i = 0; i < 64; i++) {
+            uint64_t bit = torture_draw(state) % ((to - from) * 8);
+            region->base[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+        return;
+    }
+    for (uint64_t at = from; at + 8 <= to; at += 8) {
+        uint64_t word = way % 4 == 1 ? torture_draw(state) : edges[torture_draw(state) % 6];
+        if (way % 4 == 3) /* small slots: most are in range, so look-ups go all the way */
+            word = (torture_draw(state) % 2000) << 32 | torture_draw(state) % 2000;
+        memcpy(region->base + at, &word, 8);
+    }
+}
+
+/* --- tables ------------------------------------------------------------------------------------------------------- */
+
+static void touch(const void *record, size_t bytes)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < bytes; i++)
+        sum += ((const uint8_t *)record)[i];
+    sink += sum;
+}
+
+static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[BURST][16])
+{
+    const uint8_t *pointers[BURST];
+    const struct bypeer_destination *found[BURST];
+    struct bypeer_exact_variant variants[BYPEER_EXACT_VARIANTS];
+    for (unsigned i = 0; i < BURST; i++)
+        pointers[i] = keys[i];
+    bypeer_exact_variants(variants);
+    for (unsigned v = 0; v < 2 * BYPEER_EXACT_VARIANTS; v++) {
+        if (!variants[v / 2].lookup)
+            continue;
+        variants[v / 2].lookup(v % 2 ? &tables->ingresses : &tables->destinations, pointers, BURST, found);
+        for (unsigned i = 0; i < BURST; i++)
+            if (found[i])
+                touch(found[i], sizeof(*found[i]));
+        lookups += BURST;
+    }
+    for (unsigned i = 0; i < BURST; i++) {
+        uint32_t id = (uint32_t)(i % 2 ? draw() % 64 : draw());
+        touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
+        touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
+        touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
+        const struct bypeer_destination *route = bypeer_prefixes_lookup(tables, keys[i]);
+        if (route)
+            touch(route, sizeof(*route));
+        lookups += 4;
+    }
+}
+
+/* Keys that are there in the good tables, and some that are not. */
+static void draw_keys(uint8_t keys[BURST][16], uint32_t present)
+{
+    for (unsigned i = 0; i < BURST; i++) {
+        uint32_t bits;
+        if (i % 4 == 0)
+            torture_prefix_key((uint32_t)(draw() % TORTURE_PREFIXES), keys[i], &bits);
+        else
+            torture_destination_key((uint32_t)(draw() % (present + present / 4)), keys[i]);
+    }
+}
+
+static struct guarded make_tables(void)
+{
+    const struct bypeer_tables_size size = {
+        .destinations = 1000, .links = 40, .adjacencies = 20, .groups = 10, .prefixes = 100};
+    struct guarded region = guarded_make(bypeer_tables_bytes(&size));
+    struct bypeer_writer *writer;
+    if (bypeer_writer_create(&writer, region.base, region.bytes, &size, BYPEER_LAYOUT_NEWEST, 1, draw(), 0))
+        exit(EXIT_FAILURE);
+    for (uint32_t i = 0; i < size.destinations; i++) {
+        struct bypeer_destination destination = torture_destination(i, 1), prefix = torture_prefix(i, 1);
+        struct bypeer_link link = torture_link(i, 1);
+        bypeer_writer_put_destination(writer, &destination);
+        if (i < size.prefixes)
+            bypeer_writer_put_prefix(writer, &prefix);
+        if (i < size.links)
+            bypeer_writer_put_link(writer, &link);
+    }
+    bypeer_writer_commit_prefixes(writer);
+    bypeer_writer_publish(writer);
+    bypeer_writer_free(writer);
+    keep_good(&region);
+    return region;
+}
+
+struct damager {
+    const struct guarded *region;
+    bool stop;
+};
+
+/* Goes on damaging while look-ups run: what was checked a moment ago may be different now. */
+static void *damage_on(void *argument)
+{
+    struct damager *damager = argument;
+    uint64_t state = UINT64_C(0x2545f4914f6cdd1d);
+    while (!__atomic_load_n(&damager->stop, __ATOMIC_RELAXED))
+        for (unsigned way = 0; way < 4; way++) {
+            uint64_t from = torture_draw(&state) % (damager->region->bytes - 2048) & ~UINT64_C(7);
+            damage(damager->region, from, from + 2048, way, &state);
+        }
+    return NULL;
+}
+
+static void attach_and_look(struct guarded *region, const uint8_t keys[BURST][16])
+{
+    struct bypeer_tables tables;
+    char why[BYPEER_REGION_WHY_BYTES];
+    if (bypeer_tables_attach(&tables, region->base, region->bytes, why))
+        return;
+    attached++;
+    look_up_all(&tables, keys);
+    damage(region, sizeof(struct bypeer_tables_header), region->bytes, 1 + (unsigned)(attached % 3), &random_state);
+    look_up_all(&tables, keys);
+}
+
+static void attack_tables(unsigned rounds)
+{
+    struct guarded region = make_tables();
+    struct bypeer_tables tables;
+    char why[BYPEER_REGION_WHY_BYTES];
+    uint8_t keys[BURST][16];
+    for (unsigned round = 0; round < rounds; round++) {
+        for (unsigned i = 0; i < HEADERS; i++) {
+            restore(&region);
+            draw_keys(keys, 1000);
+            /* The sections alone (so that something gets past magic and hash), or one word of the whole header. */
+            uint64_t from = offsetof(struct bypeer_tables_header, sections), to = sizeof(struct bypeer_tables_header);
+            if (i % 2)
+                from = draw() % (to / 8) * 8;
+            else
+                from += draw() % BYPEER_TABLES_SECTIONS * sizeof(struct bypeer_section);
+            damage(&region, from, from + 8, i % 4 ? 2 : 0, &random_state);
+            attach_and_look(&region, keys);
+        }
+        restore(&region);
+        if (bypeer_tables_attach(&tables, region.base, region.bytes, why)) {
+            fprintf(stderr, "hostile: %s\n", why);
+            exit(EXIT_FAILURE);
+        }
+        damage(&region, round % 2 ? 0 : sizeof(struct bypeer_tables_header), region.bytes, round, &random_state);
+        pthread_t thread;
+        struct damager damager = {.region = &region};
+        pthread_create(&thread, NULL, damage_on, &damager);
+        for (unsigned i = 0; i < LOOKUP_BURSTS; i++) {
+            draw_keys(keys, 1000);
+            look_up_all(&tables, keys);
+        }
+        __atomic_store_n(&damager.stop, true, __ATOMIC_RELAXED);
+        pthread_join(thread, NULL);
+    }
+    guarded_free(&region);
+}
+
+/* --- status and sessions ------------------------------------------------------------------------------------------ */
+
+static void read_status(const struct bypeer_status_view *view)
+{
+    char text[128];
+    struct bypeer_grace grace;
+    bypeer_grace_init(&grace, 1);
+    bypeer_grace_add(&grace, view->header);
+    bypeer_grace_asked(&grace, 5, 1);
+    struct bypeer_grace_turn turn = bypeer_grace_turn(&grace, true, UINT64_C(1) << 40);
+    if (turn.completed > 5)
+        abort();
+    sink += (uint64_t)bypeer_status_latest(view);
+    for (uint32_t worker = 0; worker <= view->size.workers; worker++)
+        for (uint32_t counter = 0; counter <= view->size.counters; counter++)
+            sink += bypeer_status_counter(view, worker, counter);
+    for (unsigned i = 0; i < 100; i++)
+        sink += bypeer_status_counter(view, (uint32_t)draw() >> i % 32, (uint32_t)draw() >> i % 32);
+    for (uint32_t i = 0; i < view->size.counters; i++) {
+        bypeer_status_text(text, view->counters[i].text, sizeof(view->counters[i].text));
+        sink += strlen(text);
+    }
+    for (uint32_t i = 0; i < view->size.ports; i++) {
+        bypeer_status_text(text, view->ports[i].name, sizeof(view->ports[i].name));
+        sink += strlen(text);
+    }
+    lookups++;
+}
+
+static void attack_status(unsigned rounds)
+{
+    const struct bypeer_status_size size = {.counters = 60, .workers = 4, .ports = 3};
+    struct guarded region = guarded_make(bypeer_status_bytes(&size));
+    struct bypeer_status status;
+    struct bypeer_status_view view;
+    char why[BYPEER_REGION_WHY_BYTES];
+    bypeer_status_init(&status, region.base, region.bytes, &size, 1, 0);
+    bypeer_region_publish(region.base);
+    keep_good(&region);
+    for (unsigned round = 0; round < rounds * 20; round++) {
+        restore(&region);
+        uint64_t from = draw() % (sizeof(struct bypeer_status_header) / 8) * 8;
+        damage(&region, from, from + 8, round % 4 ? 2 : 0, &random_state);
+        if (bypeer_status_attach(&view, region.base, region.bytes, why) == 0) {
+            attached++;
+            read_status(&view);
+        }
+        restore(&region);
+        if (bypeer_status_attach(&view, region.base, region.bytes, why))
+            exit(EXIT_FAILURE);
+        damage(&region, 0, region.bytes, round, &random_state);
+        read_status(&view);
+    }
+    guarded_free(&region);
+}
+
+static void read_sessions(const struct bypeer_sessions_view *view)
+{
+    struct bypeer_session sum;
+    for (unsigned i = 0; i < 200; i++) {
+        uint32_t session = (uint32_t)(i % 2 ? draw() % (view->links + 1) : draw());
+        bypeer_sessions_sum(view, session, i % 4 ? 7 : draw(), &sum);
+        sink += sum.received_packets;
+        lookups++;
+    }
+}
+
+static void attack_sessions(unsigned rounds)
+{
+    struct guarded region = guarded_make(bypeer_sessions_bytes(3, 100));
+    struct guarded copy = guarded_make(bypeer_sessions_bytes(2, 150));
+    struct bypeer_sessions sessions, to;
+    struct bypeer_sessions_view view;
+    char why[BYPEER_REGION_WHY_BYTES];
+    bypeer_sessions_init(&sessions, region.base, region.bytes, 3, 100, 1, 0);
+    bypeer_sessions_init(&to, copy.base, copy.bytes, 2, 150, 1, 0);
+    for (unsigned i = 0; i < 300; i++)
+        sessions.entries[i].link_serial = 7;
+    keep_good(&region);
+    for (unsigned round = 0; round < rounds * 20; round++) {
+        restore(&region);
+        uint64_t from = draw() % (sizeof(struct bypeer_sessions_header) / 8) * 8;
+        damage(&region, from, from + 8, round % 4 ? 3 : 0, &random_state);
+        if (bypeer_sessions_view(&view, region.base, region.bytes, why) == 0) {
+            attached++;
+            read_sessions(&view);
+        }
+        /* A data plane that takes over what another left behind. */
+        if (bypeer_sessions_attach(&sessions, region.base, region.bytes, why) == 0)
+            bypeer_sessions_copy(&to, &sessions);
+        restore(&region);
+        if (bypeer_sessions_view(&view, region.base, region.bytes, why))
+            exit(EXIT_FAILURE);
+        damage(&region, 0, region.bytes, round, &random_state);
+        read_sessions(&view);
+    }
+    guarded_free(&region);
+    guarded_free(&copy);
+}
+
+int main(int argc, char **argv)
+{
+    const char *wanted = getenv("BYPEER_HOSTILE_ROUNDS");
+    unsigned rounds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 400;
+    if (argc == 4 && strcmp(argv[2], "--rounds") == 0)
+        rounds = (unsigned)strtoul(argv[3], NULL, 10);
+    if (argc >= 2 && strcmp(argv[1], "tables") == 0)
+        attack_tables(rounds);
+    else if (argc >= 2 && strcmp(argv[1], "status") == 0)
+        attack_status(rounds);
+    else if (argc >= 2 && strcmp(argv[1], "sessions") == 0)
+        attack_sessions(rounds);
+    else
+        return 2;
+    printf("%s: %lu look-ups in hostile memory, %lu damaged headers accepted\n", argv[1], (unsigned long)lookups,
+           (unsigned long)attached);
+    return EXIT_SUCCESS;
+}
