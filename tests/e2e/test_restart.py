@@ -154,10 +154,10 @@ def test_session_counts_survive_the_data_plane(star):
     with Stream(star, 10000):
         time.sleep(0.5)
     before = {link["name"]: link for link in star.node.call("links.list")["links"]}
-    assert before["left"]["received"]["packets"] > 3000
+    assert before["left"]["received_packets"] > 3000
     star.node.kill_dataplane()
     star.node.start_dataplane()
     star.node.wait_ready()
     after = {link["name"]: link for link in star.node.call("links.list")["links"]}
-    assert after["left"]["received"]["packets"] >= before["left"]["received"]["packets"]
+    assert after["left"]["received_packets"] >= before["left"]["received_packets"]
     ping(star.namespace("left"), star.local("left"), count=1)

@@ -72,5 +72,5 @@ def test_both_ends_say_so(pair):
     for name, node in nodes.items():
         after = {link["name"]: link for link in node.call("links.list")["links"]}
         for link in ("host", "other"):
-            for way in ("sent", "received"):
-                assert after[link][way]["packets"] - before[name][link][way]["packets"] >= 10, (name, link, way)
+            for way in ("sent_packets", "received_packets"):
+                assert after[link][way] - before[name][link][way] >= 10, (name, link, way)
