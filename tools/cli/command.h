@@ -1,0 +1,115 @@
+/*
+ * The commands of `bypeer`: one table (commands.c), from which come the parsing of arguments, help, shell completion
+ * and the man page bypeer(1). A new command is one row there and one function.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct cli;
+
+/* What the shell can offer for a value. */
+enum cli_values {
+    CLI_VALUES_ANY, /* nothing */
+    CLI_VALUES_FILE,
+    CLI_VALUES_FORMAT, /* table, json */
+    CLI_VALUES_GROUP,  /* names that the node knows */
+    CLI_VALUES_LINK,
+    CLI_VALUES_KEY,     /* keys of the configuration */
+    CLI_VALUES_COMMAND, /* first words of commands */
+};
+
+enum cli_option_id {
+    CLI_OPTION_NONE, /* ends a list */
+    CLI_OPTION_CONFIG,
+    CLI_OPTION_SOCKET,
+    CLI_OPTION_OUTPUT,
+    CLI_OPTION_HELP,
+    CLI_OPTION_ADDRESS,
+    CLI_OPTION_ALL,
+    CLI_OPTION_BYTES,
+    CLI_OPTION_GROUP,
+    CLI_OPTION_LIMIT,
+    CLI_OPTION_LINK,
+    CLI_OPTION_LOCAL,
+    CLI_OPTION_MTU,
+    CLI_OPTION_PEER,
+    CLI_OPTION_PREFIX,
+    CLI_OPTION_RUNNING,
+    CLI_OPTION_TIMEOUT,
+    CLI_OPTION_UDP_PORT,
+    CLI_OPTION_VNI,
+    CLI_OPTION_WORKERS,
+    CLI_OPTIONS,
+};
+
+struct cli_option {
+    const char *name;  /* without its two hyphens */
+    char letter;       /* 0: none */
+    const char *value; /* name of its value; NULL: it takes none */
+    enum cli_values values;
+    const char *help; /* one line, no full stop */
+};
+
+/* By id. The first ones, up to HELP, go with every command. */
+extern const struct cli_option cli_options[CLI_OPTIONS];
+
+#define CLI_COMMAND_ARGUMENTS 2
+#define CLI_COMMAND_OPTIONS   8
+
+struct cli_argument {
+    const char *name; /* NULL: no more */
+    enum cli_values values;
+    bool optional;
+    bool repeats; /* the last one only */
+};
+
+struct cli_command {
+    const char *word; /* those with the same word stand together */
+    const char *verb; /* NULL: the word alone */
+    struct cli_argument arguments[CLI_COMMAND_ARGUMENTS + 1];
+    enum cli_option_id required[4];
+    enum cli_option_id options[CLI_COMMAND_OPTIONS];
+    bool implied;                /* of several with one word: the one that is meant when there is no verb */
+    bool hidden;                 /* for completion */
+    const char *help;            /* one line, no full stop */
+    const char *details;         /* further sentences, or NULL */
+    int (*run)(struct cli *cli); /* returns the exit status */
+};
+
+extern const struct cli_command cli_commands[];
+extern const unsigned cli_command_count;
+
+/* By word and verb (NULL: none was given); NULL: there is no such command. */
+const struct cli_command *cli_command_find(const char *word, const char *verb);
+/* The i-th of the different words, hidden ones left out, and the i-th verb of a word; NULL: no more. */
+const char *cli_command_word(const void *unused, unsigned i);
+const char *cli_command_verb(const void *word, unsigned i);
+#define CLI_COMMAND_NAME 32
+const char *cli_command_name(const struct cli_command *command, char name[static CLI_COMMAND_NAME]);
+
+int cli_run_config_check(struct cli *cli);
+int cli_run_config_explain(struct cli *cli);
+int cli_run_config_reload(struct cli *cli);
+int cli_run_config_show(struct cli *cli);
+int cli_run_counters(struct cli *cli);
+int cli_run_groups_add(struct cli *cli);
+int cli_run_groups_list(struct cli *cli);
+int cli_run_groups_remove(struct cli *cli);
+int cli_run_help(struct cli *cli);
+int cli_run_links_add(struct cli *cli);
+int cli_run_links_list(struct cli *cli);
+int cli_run_links_remove(struct cli *cli);
+int cli_run_members_add(struct cli *cli);
+int cli_run_members_count(struct cli *cli);
+int cli_run_members_list(struct cli *cli);
+int cli_run_members_load(struct cli *cli);
+int cli_run_members_remove(struct cli *cli);
+int cli_run_members_unload(struct cli *cli);
+int cli_run_names(struct cli *cli);
+int cli_run_routes_add(struct cli *cli);
+int cli_run_routes_list(struct cli *cli);
+int cli_run_routes_remove(struct cli *cli);
+int cli_run_status(struct cli *cli);
+int cli_run_trace(struct cli *cli);
+int cli_run_version(struct cli *cli);

@@ -1,0 +1,222 @@
+#include "tools/cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_option cli_options[CLI_OPTIONS] = {
+    [CLI_OPTION_CONFIG] = {"config", 'c', "FILE", CLI_VALUES_FILE,
+                           "Configuration file (default /etc/bypeer/bypeer.yaml); it names the socket too"},
+    [CLI_OPTION_SOCKET] = {"socket", 's', "PATH", CLI_VALUES_FILE,
+                           "Socket of bypeerd (default: BYPEER_SOCKET, then control.sock in the node's run directory)"},
+    [CLI_OPTION_OUTPUT] = {"output", 'o', "FORMAT", CLI_VALUES_FORMAT, "table, or json with the keys of bypeer-api(7)"},
+    [CLI_OPTION_HELP] = {"help", 'h', NULL, CLI_VALUES_ANY, "Show help, also of one command, and exit"},
+    [CLI_OPTION_ADDRESS] = {"address", 0, "ADDRESS", CLI_VALUES_ANY, "This node's own address in the group"},
+    [CLI_OPTION_ALL] = {"all", 'a', NULL, CLI_VALUES_ANY, "Counters that are 0 too"},
+    [CLI_OPTION_BYTES] = {"bytes", 'b', NULL, CLI_VALUES_ANY, "The packet's first bytes at every stage"},
+    [CLI_OPTION_GROUP] = {"group", 'g', "GROUP", CLI_VALUES_GROUP, "Name of a group"},
+    [CLI_OPTION_LIMIT] = {"limit", 'n', "NUMBER", CLI_VALUES_ANY, "Stop after this many (default: all)"},
+    [CLI_OPTION_LINK] = {"link", 'l', "LINK", CLI_VALUES_LINK, "Name of a link"},
+    [CLI_OPTION_LOCAL] = {"local", 0, "ADDRESS", CLI_VALUES_ANY,
+                          "Underlay address of this end (default: the kernel chooses)"},
+    [CLI_OPTION_MTU] = {"mtu", 0, "BYTES", CLI_VALUES_ANY, "Largest overlay packet (default: what the port carries)"},
+    [CLI_OPTION_PEER] = {"peer", 'p', "ADDRESS", CLI_VALUES_ANY, "Underlay address of the other end"},
+    [CLI_OPTION_PREFIX] = {"prefix", 'p', "PREFIX", CLI_VALUES_ANY, "The group's /48, from fd00::/8"},
+    [CLI_OPTION_RUNNING] = {"running", 'r', NULL, CLI_VALUES_ANY,
+                            "What bypeerd uses, instead of the file as it is now"},
+    [CLI_OPTION_TIMEOUT] = {"timeout", 't', "SECONDS", CLI_VALUES_ANY, "How long to wait for packets (default 5)"},
+    [CLI_OPTION_UDP_PORT] = {"udp-port", 0, "PORT", CLI_VALUES_ANY, "UDP port of VXLAN-GPE (default 4790)"},
+    [CLI_OPTION_VNI] = {"vni", 'v', "VNI", CLI_VALUES_ANY,
+                        "VXLAN network identifier (of a link, default: the group's)"},
+    [CLI_OPTION_WORKERS] = {"workers", 'w', NULL, CLI_VALUES_ANY, "One column for each worker"},
+};
+
+const struct cli_command cli_commands[] = {
+    {.word = "status",
+     .run = cli_run_status,
+     .help = "How the node is",
+     .details =
+         "Shows the daemon and the data plane, how full the tables are, and the packet sum: whatever came in went "
+         "out, or is in flight."},
+
+    {.word = "links",
+     .verb = "list",
+     .implied = true,
+     .run = cli_run_links_list,
+     .help = "List the links to other nodes"},
+    {.word = "links",
+     .verb = "add",
+     .run = cli_run_links_add,
+     .help = "Add a link to another node",
+     .arguments = {{"NAME"}},
+     .required = {CLI_OPTION_GROUP, CLI_OPTION_PEER},
+     .options = {CLI_OPTION_LOCAL, CLI_OPTION_VNI, CLI_OPTION_UDP_PORT, CLI_OPTION_MTU},
+     .details = "The other node needs a link back, with the same VNI."},
+    {.word = "links",
+     .verb = "remove",
+     .run = cli_run_links_remove,
+     .help = "Remove links that were added by API",
+     .arguments = {{"LINK", CLI_VALUES_LINK, .repeats = true}},
+     .details = "A link that still has members or routes is refused."},
+
+    {.word = "members",
+     .verb = "list",
+     .implied = true,
+     .run = cli_run_members_list,
+     .help = "List members by address",
+     .options = {CLI_OPTION_GROUP, CLI_OPTION_LINK, CLI_OPTION_LIMIT}},
+    {.word = "members",
+     .verb = "count",
+     .run = cli_run_members_count,
+     .help = "Count members",
+     .options = {CLI_OPTION_GROUP, CLI_OPTION_LINK}},
+    {.word = "members",
+     .verb = "add",
+     .run = cli_run_members_add,
+     .help = "Make an address a member behind a link",
+     .arguments = {{"ADDRESS"}, {"LINK", CLI_VALUES_LINK}},
+     .details = "A member that is there already moves to the link."},
+    {.word = "members",
+     .verb = "remove",
+     .run = cli_run_members_remove,
+     .help = "Remove members that were added by API",
+     .arguments = {{"ADDRESS", .repeats = true}}},
+    {.word = "members",
+     .verb = "load",
+     .run = cli_run_members_load,
+     .help = "Add many members from a file",
+     .arguments = {{"FILE", CLI_VALUES_FILE}},
+     .options = {CLI_OPTION_LINK},
+     .details =
+         "One member a line: its address, and after a space the name of its link, which may be left out where "
+         "--link names one for all. Empty lines, and what follows a #, are skipped. - reads standard input. Each "
+         "address should be there once. A file is checked before anything is sent; of a stream, what came before "
+         "a wrong line may be loaded by then. Members go in durable batches of up to 50000; after a failure the "
+         "same file can be loaded again."},
+    {.word = "members",
+     .verb = "unload",
+     .run = cli_run_members_unload,
+     .help = "Remove many members from a file",
+     .arguments = {{"FILE", CLI_VALUES_FILE}},
+     .details = "A file as for members load; names of links in it are not looked at. Addresses that are no members are "
+                "skipped."},
+
+    {.word = "groups", .verb = "list", .implied = true, .run = cli_run_groups_list, .help = "List the groups"},
+    {.word = "groups",
+     .verb = "add",
+     .run = cli_run_groups_add,
+     .help = "Add a group",
+     .arguments = {{"NAME"}},
+     .required = {CLI_OPTION_PREFIX, CLI_OPTION_VNI},
+     .options = {CLI_OPTION_ADDRESS}},
+    {.word = "groups",
+     .verb = "remove",
+     .run = cli_run_groups_remove,
+     .help = "Remove groups that were added by API",
+     .arguments = {{"GROUP", CLI_VALUES_GROUP, .repeats = true}},
+     .details = "A group that still has links is refused."},
+
+    {.word = "routes",
+     .verb = "list",
+     .implied = true,
+     .run = cli_run_routes_list,
+     .help = "List the networks behind members"},
+    {.word = "routes",
+     .verb = "add",
+     .run = cli_run_routes_add,
+     .help = "Route a prefix to a link",
+     .arguments = {{"PREFIX"}, {"LINK", CLI_VALUES_LINK}}},
+    {.word = "routes",
+     .verb = "remove",
+     .run = cli_run_routes_remove,
+     .help = "Remove routes that were added by API",
+     .arguments = {{"PREFIX", .repeats = true}}},
+
+    {.word = "counters",
+     .run = cli_run_counters,
+     .help = "Show what the data plane counted, and the packet sum",
+     .options = {CLI_OPTION_ALL, CLI_OPTION_WORKERS},
+     .details = "The sum is received + injected + generated + copied = sent + punted + consumed + dropped + in flight; "
+                "every packet is counted once on either side."},
+    {.word = "trace",
+     .run = cli_run_trace,
+     .help = "Follow the next packets through the data plane",
+     .arguments = {{"NUMBER", .optional = true}},
+     .options = {CLI_OPTION_TIMEOUT, CLI_OPTION_BYTES},
+     .details =
+         "Shows every stage of the next NUMBER packets (default 1, at most 1000), with the time since the first."},
+
+    {.word = "config",
+     .verb = "check",
+     .run = cli_run_config_check,
+     .help = "Check a configuration file",
+     .arguments = {{"FILE", CLI_VALUES_FILE, .optional = true}},
+     .details = "Tells everything that is wrong with it, with file and line. Needs no daemon."},
+    {.word = "config",
+     .verb = "show",
+     .run = cli_run_config_show,
+     .help = "Show every value in effect and where it comes from",
+     .arguments = {{"FILE", CLI_VALUES_FILE, .optional = true}},
+     .options = {CLI_OPTION_RUNNING},
+     .details = "Reads the file, without the daemon; with --running asks the daemon what it uses."},
+    {.word = "config",
+     .verb = "explain",
+     .run = cli_run_config_explain,
+     .help = "Explain a key of the configuration, or list all",
+     .arguments = {{"KEY", CLI_VALUES_KEY, .optional = true}}},
+    {.word = "config",
+     .verb = "reload",
+     .run = cli_run_config_reload,
+     .help = "Make the daemon follow its changed configuration",
+     .details = "A file with any error is refused whole. Also tells which changes wait for a restart, and of what."},
+
+    {.word = "version", .run = cli_run_version, .help = "Show the releases of this program and of the daemon"},
+    {.word = "help",
+     .run = cli_run_help,
+     .help = "Show help, also of one command",
+     .arguments = {{"COMMAND", CLI_VALUES_COMMAND, .optional = true}, {"WORD", .optional = true}}},
+    {.word = "names",
+     .run = cli_run_names,
+     .hidden = true,
+     .help = "Print names for completion: groups, links or keys",
+     .arguments = {{"WHAT"}}},
+};
+
+const unsigned cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+const struct cli_command *cli_command_find(const char *word, const char *verb)
+{
+    for (unsigned i = 0; i < cli_command_count; i++) {
+        const struct cli_command *command = &cli_commands[i];
+        if (strcmp(command->word, word) != 0)
+            continue;
+        if (!command->verb || (verb ? strcmp(command->verb, verb) == 0 : command->implied))
+            return command;
+    }
+    return NULL;
+}
+
+const char *cli_command_word(const void *unused, unsigned wanted)
+{
+    (void)unused;
+    for (unsigned i = 0; i < cli_command_count; i++) {
+        bool again = i > 0 && strcmp(cli_commands[i].word, cli_commands[i - 1].word) == 0;
+        if (!again && !cli_commands[i].hidden && wanted-- == 0)
+            return cli_commands[i].word;
+    }
+    return NULL;
+}
+
+const char *cli_command_verb(const void *word, unsigned wanted)
+{
+    for (unsigned i = 0; i < cli_command_count; i++)
+        if (strcmp(cli_commands[i].word, word) == 0 && cli_commands[i].verb && wanted-- == 0)
+            return cli_commands[i].verb;
+    return NULL;
+}
+
+const char *cli_command_name(const struct cli_command *command, char name[static CLI_COMMAND_NAME])
+{
+    snprintf(name, CLI_COMMAND_NAME, "%s%s%s", command->word, command->verb ? " " : "",
+             command->verb ? command->verb : "");
+    return name;
+}
