@@ -104,8 +104,8 @@ struct bypeer_handover {
 /* How many descriptors go with a message. */
 unsigned bypeer_handover_fds(const struct bypeer_handover *message);
 
-/* Writes message into buffer; returns its bytes (at most BYPEER_HANDOVER_MAX), or 0 if it is none (type, count). Strings
- * without an end are cut. */
+/* Writes message into buffer; returns its bytes (at most BYPEER_HANDOVER_MAX), or 0 if it is none (type, count).
+ * Strings without an end are cut. */
 size_t bypeer_handover_write(const struct bypeer_handover *message, uint8_t buffer[static BYPEER_HANDOVER_MAX]);
 
 /*

@@ -1,10 +1,10 @@
 /*
  * Tables as a reader sees them: attach once, then look up.
  *
- * bypeer_tables_attach() checks a mapped region once and copies every offset and count into private memory. From then on
- * the reader trusts nothing in the region but cache lines of plain data: each index found there is bounded by a private
- * count, each loop by a constant. Random bytes in a mapped region can therefore make a lookup answer nonsense, never
- * make it leave the region or loop for ever.
+ * bypeer_tables_attach() checks a mapped region once and copies every offset and count into private memory. From then
+ * on the reader trusts nothing in the region but cache lines of plain data: each index found there is bounded by a
+ * private count, each loop by a constant. Random bytes in a mapped region can therefore make a lookup answer nonsense,
+ * never make it leave the region or loop for ever.
  *
  * What a lookup returns points into the region. It stays valid, whole and unchanged, until the calling worker's next
  * quiescent state: copy what must live longer.
@@ -86,13 +86,15 @@ const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tabl
 void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t vni, uint8_t ret_key[static 16]);
 
 /*
- * The ingress table also says what is ours at all: as long as any fabric link has this local address and UDP port, there
- * is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other address
- * or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no meaning.
+ * The ingress table also says what is ours at all: as long as any fabric link has this local address and UDP port,
+ * there is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other
+ * address or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no
+ * meaning.
  */
 #define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
 
-/* The record of an id, never NULL: an id that is out of range or unused gives record 0, all zero (kind NONE, valid 0). */
+/* The record of an id, never NULL: an id that is out of range or unused gives record 0, all zero (kind NONE, valid 0).
+ */
 static inline const void *bypeer_slots_find(const struct bypeer_slots *slots, uint32_t id, uint32_t record_bytes)
 {
     uint32_t slot = 0;
