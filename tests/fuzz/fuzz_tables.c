@@ -1,0 +1,53 @@
+/* A tables region of any contents: attach refuses it, or every look-up stays inside. */
+#include "overlay/tables/exact.h"
+#include "tests/fuzz/region_input.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static volatile uint64_t sink;
+
+static void touch(const void *record, size_t bytes)
+{
+    for (size_t i = 0; record && i < bytes; i++)
+        sink += ((const uint8_t *)record)[i];
+}
+
+static void look_up(const struct bypeer_tables *tables, const uint8_t *key)
+{
+    struct bypeer_exact_variant variants[BYPEER_EXACT_VARIANTS];
+    const struct bypeer_destination *found;
+    uint32_t id;
+    bypeer_exact_variants(variants);
+    for (unsigned i = 0; i < BYPEER_EXACT_VARIANTS; i++) {
+        if (!variants[i].lookup)
+            continue;
+        variants[i].lookup(&tables->destinations, &key, 1, &found);
+        touch(found, sizeof(*found));
+        variants[i].lookup(&tables->ingresses, &key, 1, &found);
+        touch(found, sizeof(*found));
+    }
+    touch(bypeer_prefixes_lookup(tables, key), sizeof(struct bypeer_destination));
+    memcpy(&id, key, sizeof(id));
+    touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
+    touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
+    touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t bytes;
+    char why[BYPEER_REGION_WHY_BYTES];
+    struct bypeer_tables tables;
+    uint8_t *base = region_input(BYPEER_REGION_TABLES, data, size, &bytes);
+    if (!base)
+        return 0;
+    if (bypeer_tables_attach(&tables, base, bytes, why) == 0) {
+        for (unsigned at = 0; at + 16 <= REGION_INPUT_HEAD; at++)
+            look_up(&tables, data + at);
+        /* Keys of the records themselves, as far as the input holds some. */
+        for (uint32_t i = 0; i < tables.destinations.record_count && i < 8; i++)
+            look_up(&tables, tables.destinations.records[i].key);
+    }
+    free(base);
+    return 0;
+}
