@@ -27,6 +27,9 @@ struct bypeer_model {
     struct bypeer_model_member *configured; /* members of the file, by address */
     size_t configured_count;
 
+    struct bypeer_adjacency *adjacencies; /* by id; .id 0: none */
+    uint32_t adjacency_room;
+
     bool prefixes_wait; /* a commit of prefixes waits for a grace period */
 };
 
@@ -78,7 +81,6 @@ void model_stop_link(struct bypeer_model *model, struct bypeer_model_link *link)
 /* Puts the link's record as it is now into the tables. */
 int model_refresh_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem);
 void model_define_link(struct bypeer_model_link *link, const struct bypeer_store_link *definition);
-uint32_t model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link);
 
 int model_put_member(struct bypeer_model *model, const uint8_t address[static 16], struct bypeer_model_link *link,
                      uint32_t flags, struct bypeer_problem *problem);

@@ -108,7 +108,7 @@ int model_start_group(struct bypeer_model *model, struct bypeer_model_group *gro
         }
     }
     if (model->hooks.group_changed)
-        model->hooks.group_changed(model->hooks.context, group, false);
+        model->hooks.group_changed(model->hooks.entries_context, group, false);
     return 0;
 }
 
@@ -117,7 +117,7 @@ void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *gro
     if (!group->live)
         return;
     if (model->hooks.group_changed)
-        model->hooks.group_changed(model->hooks.context, group, true);
+        model->hooks.group_changed(model->hooks.entries_context, group, true);
     struct bypeer_model_link *local = model_link(model, group->local_link);
     if (local) {
         model_take_member(model, group->address);

@@ -22,12 +22,31 @@ void model_define_link(struct bypeer_model_link *link, const struct bypeer_store
     link->mtu = definition->mtu;
 }
 
-uint32_t model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link)
+uint32_t bypeer_model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link)
 {
     if (link->vni)
         return link->vni;
     const struct bypeer_model_group *group = model_group(model, link->group);
     return group ? group->vni : 0;
+}
+
+const struct bypeer_adjacency *bypeer_model_adjacency(const struct bypeer_model *model, uint32_t id)
+{
+    return id < model->adjacency_room && model->adjacencies[id].id == id && id > 0 ? &model->adjacencies[id] : NULL;
+}
+
+const char *bypeer_model_link_why_down(const struct bypeer_model *model, const struct bypeer_model_link *link)
+{
+    if (!link->live)
+        return "is not active";
+    if (link->local)
+        return "goes to this host";
+    if (link->adjacency == 0)
+        return link->why_down ? link->why_down : "the kernel has not told the next hop yet";
+    if (bypeer_model_link_mtu(model, link) < IPV6_MTU_MIN)
+        return "its path carries no 1280 bytes of overlay packet";
+    const struct bypeer_adjacency *adjacency = bypeer_model_adjacency(model, link->adjacency);
+    return adjacency && adjacency->valid ? NULL : "its next hop does not answer";
 }
 
 int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)
@@ -80,7 +99,7 @@ static void links_make_record(const struct bypeer_model *model, const struct byp
         .id = link->id,
         .kind = link->local ? BYPEER_LINK_LOCAL : BYPEER_LINK_FABRIC,
         .group = link->group,
-        .vni = model_link_vni(model, link),
+        .vni = bypeer_model_link_vni(model, link),
         .mtu = bypeer_model_link_mtu(model, link),
         .udp_port = link->udp_port,
         .session = link->id,
@@ -145,7 +164,7 @@ int model_start_link(struct bypeer_model *model, struct bypeer_model_link *link,
     }
     link->live = true;
     if (model->hooks.link_changed)
-        model->hooks.link_changed(model->hooks.context, link, false);
+        model->hooks.link_changed(model->hooks.entries_context, link, false);
     return 0;
 }
 
@@ -153,9 +172,9 @@ void model_stop_link(struct bypeer_model *model, struct bypeer_model_link *link)
 {
     if (!link->live)
         return;
-    if (model->hooks.link_changed)
-        model->hooks.link_changed(model->hooks.context, link, true);
     bypeer_writer_remove_link(model->writer, link->id);
+    if (model->hooks.link_changed) /* after the record: its next hop may be taken out now */
+        model->hooks.link_changed(model->hooks.entries_context, link, true);
     link->live = false;
     link->adjacency = 0;
     link->path_mtu = 0;
@@ -262,8 +281,31 @@ int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struc
 
 /* --- what the kernel says --- */
 
+/* A copy for people; what workers use is in the tables. */
+static int links_note_adjacency(struct bypeer_model *model, const struct bypeer_adjacency *adjacency)
+{
+    if (adjacency->id >= model->adjacency_room) {
+        uint32_t room = model->adjacency_room ? model->adjacency_room : 16;
+        while (room <= adjacency->id)
+            room *= 2;
+        struct bypeer_adjacency *longer = reallocarray(model->adjacencies, room, sizeof(*longer));
+        if (!longer)
+            return -ENOMEM;
+        memset(longer + model->adjacency_room, 0, (room - model->adjacency_room) * sizeof(*longer));
+        model->adjacencies = longer;
+        model->adjacency_room = room;
+    }
+    model->adjacencies[adjacency->id] = *adjacency;
+    return 0;
+}
+
 int bypeer_model_set_adjacency(struct bypeer_model *model, const struct bypeer_adjacency *adjacency)
 {
+    if (adjacency->id == 0 || adjacency->id > BYPEER_TABLES_IDS_MAX)
+        return -EINVAL;
+    int noted = links_note_adjacency(model, adjacency);
+    if (noted < 0)
+        return noted;
     for (unsigned attempt = 0;; attempt++) {
         int result = bypeer_writer_put_adjacency(model->writer, adjacency);
         if (result >= 0)
@@ -278,6 +320,8 @@ int bypeer_model_set_adjacency(struct bypeer_model *model, const struct bypeer_a
 
 int bypeer_model_remove_adjacency(struct bypeer_model *model, uint32_t id)
 {
+    if (id < model->adjacency_room)
+        model->adjacencies[id] = (struct bypeer_adjacency){0};
     return bypeer_writer_remove_adjacency(model->writer, id);
 }
 

@@ -171,12 +171,11 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
     size_t changed = 0, replaced = 0;
     for (size_t at = 0; at < count; at++) {
         const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, addresses[at]);
-        if (there && there->link == link->id)
-            continue;
         replaced += there ? 1 : 0;
-        memmove(addresses[changed++], addresses[at], 16);
+        if (!there || there->link != link->id)
+            memmove(addresses[changed++], addresses[at], 16);
     }
-    result = members_reserve(model, changed - replaced, problem);
+    result = members_reserve(model, count - replaced, problem);
     if (result < 0)
         return result;
 
@@ -197,7 +196,7 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
         if (result < 0)
             return result;
     }
-    *ret_added = changed - replaced;
+    *ret_added = count - replaced;
     *ret_replaced = replaced;
     return 0;
 }

@@ -46,6 +46,7 @@ void bypeer_model_free(struct bypeer_model *model)
     free(model->links);
     free(model->routes);
     free(model->configured);
+    free(model->adjacencies);
     free(model);
 }
 
@@ -123,12 +124,24 @@ int model_no_memory(struct bypeer_problem *problem)
     return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\ngive the process more memory");
 }
 
+/* What a full section needs room for. */
+static uint32_t model_one_more(uint32_t used, uint32_t capacity)
+{
+    return used >= capacity ? used + 1 : used;
+}
+
 int model_make_room(struct bypeer_model *model, int error, unsigned attempt, struct bypeer_problem *problem)
 {
     if (attempt < ROOM_ATTEMPTS && model->hooks.make_room) {
         struct bypeer_writer_usage usage;
         bypeer_writer_usage(model->writer, &usage);
-        struct bypeer_tables_size need = usage.used;
+        struct bypeer_tables_size need = {
+            .destinations = model_one_more(usage.used.destinations, usage.capacity.destinations),
+            .links = model_one_more(usage.used.links, usage.capacity.links),
+            .adjacencies = model_one_more(usage.used.adjacencies, usage.capacity.adjacencies),
+            .groups = model_one_more(usage.used.groups, usage.capacity.groups),
+            .prefixes = model_one_more(usage.used.prefixes, usage.capacity.prefixes),
+        };
         return model->hooks.make_room(model->hooks.context, error, &need, problem);
     }
     return bypeer_problem_set(problem, error, error == -EAGAIN ? "busy" : "full",

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/diff.h"
 #include "control/kernel/adjacencies.h"
 #include "control/problem.h"
 #include "control/store/store.h"
@@ -98,11 +98,13 @@ struct bypeer_model_hooks {
      * or -EAGAIN (all that is free waits for a grace period). 0: there is room now, in the writer or in another one.
      */
     int (*make_room)(void *context, int error, const struct bypeer_tables_size *need, struct bypeer_problem *problem);
+    void *context; /* of make_room */
     /* An entry is live now, or changed, or (gone) is no more; it is valid during the call. */
     void (*group_changed)(void *context, const struct bypeer_model_group *group, bool gone);
     void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
-    void (*route_changed)(void *context, const struct bypeer_model_route *route, bool gone);
-    void *context;
+    void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
+                          bool gone);
+    void *entries_context; /* of these three */
 };
 
 int bypeer_model_create(struct bypeer_model **ret_model, struct bypeer_store *store,
@@ -125,12 +127,12 @@ int bypeer_model_load(struct bypeer_model *model, const struct bypeer_config *co
                       void (*warn)(void *context, const char *line), void *context, struct bypeer_problem *problem);
 
 /*
- * Makes the model follow another configuration. All is checked before anything is changed: returns how many entries
- * were changed, or -EINVAL with every conflict in *ret_errors (bypeer_config_errors_free()), or another negative errno
- * with one message there.
+ * Makes the model follow another configuration; diff is what has changed (its entries). All is checked before anything
+ * is changed: returns 0, or -EINVAL with every conflict in *ret_errors (bypeer_config_errors_free()), or another
+ * negative errno with one message there.
  */
-int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *before,
-                        const struct bypeer_config *next, struct bypeer_config_errors *ret_errors);
+int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *next, const struct bypeer_diff *diff,
+                        struct bypeer_config_errors *ret_errors);
 
 /* --- what the API does: durable and in the tables when 0 (or more) is returned --- */
 
@@ -141,13 +143,14 @@ int bypeer_model_remove_group(struct bypeer_model *model, const char *name, stru
 int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_link *definition, const char *group,
                           struct bypeer_problem *problem);
 int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struct bypeer_problem *problem);
+/* Returns 1 if the route is new, 0 if it took the place of one that was added by API. */
 int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits, const char *link,
                            struct bypeer_problem *problem);
 int bypeer_model_remove_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits,
                               struct bypeer_problem *problem);
 /*
  * Makes all addresses members behind a link, in one transaction. addresses are sorted by this call, and doubles count
- * once.
+ * once. *ret_added were no members before, *ret_replaced were.
  */
 int bypeer_model_load_members(struct bypeer_model *model, const char *link, uint8_t (*addresses)[16], size_t count,
                               size_t *ret_added, size_t *ret_replaced, struct bypeer_problem *problem);
@@ -166,6 +169,12 @@ const struct bypeer_model_group *bypeer_model_group(const struct bypeer_model *m
 const struct bypeer_model_link *bypeer_model_link(const struct bypeer_model *model, uint32_t id);
 const struct bypeer_model_route *bypeer_model_routes(const struct bypeer_model *model, size_t *ret_count); /* sorted */
 
+/* NULL: the link goes to a peer, and packets can leave by it. Else why not, for people. */
+const char *bypeer_model_link_why_down(const struct bypeer_model *model, const struct bypeer_model_link *link);
+/* The next hop of that id, or NULL. */
+const struct bypeer_adjacency *bypeer_model_adjacency(const struct bypeer_model *model, uint32_t id);
+/* Its own, or its group's. */
+uint32_t bypeer_model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link);
 /* Largest inner packet that the link carries now. */
 uint16_t bypeer_model_link_mtu(const struct bypeer_model *model, const struct bypeer_model_link *link);
 /* The smallest of all live links to peers; 0: there are none. */

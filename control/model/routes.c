@@ -113,7 +113,7 @@ int model_put_route(struct bypeer_model *model, const struct bypeer_model_route 
     *place = *route;
     link->routes++;
     if (model->hooks.route_changed)
-        model->hooks.route_changed(model->hooks.context, place, false);
+        model->hooks.route_changed(model->hooks.entries_context, place, model_group(model, link->group), false);
     return 0;
 }
 
@@ -122,9 +122,10 @@ void model_take_route(struct bypeer_model *model, const uint8_t prefix[static 16
     const struct bypeer_model_route *route = model_find_route(model, prefix, bits);
     if (!route)
         return;
-    if (model->hooks.route_changed)
-        model->hooks.route_changed(model->hooks.context, route, true);
     struct bypeer_model_link *link = model_link(model, route->link);
+    if (model->hooks.route_changed)
+        model->hooks.route_changed(model->hooks.entries_context, route, link ? model_group(model, link->group) : NULL,
+                                   true);
     if (link)
         link->routes--;
     bypeer_writer_remove_prefix(model->writer, prefix, bits);
@@ -161,13 +162,12 @@ int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[stat
     int kept = there ? 0 : bypeer_store_find_route(model->store, prefix, bits, &kept_link, problem);
     if (kept < 0)
         return kept;
-    if (there || kept > 0)
-        return bypeer_problem_set(problem, -EEXIST, "route_exists", "route %s/%u\nexists already%s\nremove it first",
+    if (kept > 0 || (there && there->line))
+        return bypeer_problem_set(problem, -EEXIST, "route_exists", "route %s/%u\nexists already, %s\nremove it there",
                                   text, bits,
-                                  there && there->line ? ", in the configuration file"
-                                  : there              ? ""
-                                                       : ", of a link that is not active");
-    if (model->route_count >= model->limits.routes)
+                                  kept > 0 ? "behind a link that is not active" : "in the configuration file");
+    bool is_new = !there;
+    if (is_new && model->route_count >= model->limits.routes)
         return bypeer_problem_set(problem, -ENOSPC, "capacity",
                                   "route %s/%u\nthere are %zu routes already, as many as tables.prefixes allows\n"
                                   "raise tables.prefixes and reload",
@@ -187,7 +187,9 @@ int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[stat
     struct bypeer_model_route route = {.bits = bits, .link = its_link->id};
     memcpy(route.prefix, prefix, 16);
     result = model_put_route(model, &route, problem);
-    return result < 0 ? result : model_commit_routes(model, problem);
+    if (result == 0)
+        result = model_commit_routes(model, problem);
+    return result < 0 ? result : is_new;
 }
 
 int bypeer_model_remove_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits,

@@ -1,0 +1,93 @@
+/*
+ * Private to the API: one call of one method, and the table of methods.
+ *
+ * A method gets parameters that were checked against its table row, and either fills in call->result and returns 0, or
+ * returns a negative errno (or code of JSON-RPC) with call->problem filled in, or returns CALL_LATER and ends the call
+ * by call_end() when it is done.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "control/api/api.h"
+
+#define CALL_LATER 1
+
+struct call {
+    struct bypeer_node *node;
+    struct bypeer_exchange *exchange;
+    const struct method *method;
+    json_t *id;         /* NULL: a notification */
+    json_t *parameters; /* an object, or NULL; owned by the exchange */
+    json_t *result;
+    json_t *messages; /* further lines for the error's data, or NULL */
+    struct bypeer_problem problem;
+    bool ended;
+    json_t *answer;
+    void (*cancelled)(struct call *call); /* lets go of what would come later; or NULL */
+};
+
+/* A method that had said CALL_LATER is done: 0 with its result, or negative errno with its problem. */
+void call_end(struct call *call, int outcome);
+
+#define PARAMETERS_MAX 7
+
+struct parameter {
+    const char *name;
+    enum { PARAMETER_STRING, PARAMETER_INTEGER, PARAMETER_BOOLEAN, PARAMETER_LIST } type;
+    bool optional;
+    json_int_t minimum, maximum; /* INTEGER; of a LIST, maximum is how many there may be */
+};
+
+struct method {
+    const char *name;
+    int (*run)(struct call *call);
+    struct parameter parameters[PARAMETERS_MAX];
+};
+
+/* NULL: there is no such method. */
+const struct method *method_find(const char *name);
+
+/* Parameters by name; optional ones that are missing give NULL or fallback. */
+const char *call_string(const struct call *call, const char *name);
+json_int_t call_integer(const struct call *call, const char *name, json_int_t fallback);
+
+/* An address or prefix in a parameter; negative with the problem filled in. Underlay: IPv4 as ::ffff:a.b.c.d, too. */
+int call_overlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16]);
+int call_underlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16]);
+int call_prefix(struct call *call, const char *name, const char *text, uint8_t ret_prefix[static 16],
+                uint8_t *ret_bits);
+
+/* Texts as the API gives them: RFC 5952, IPv4 dotted; "config:14" or "api". */
+json_t *call_address_text(const uint8_t address[static 16]);
+json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits);
+json_t *call_mac_text(const uint8_t mac[static 6]);
+json_t *call_origin(uint32_t line);
+
+/* The result {key: number}; returns 0. */
+int call_number(struct call *call, const char *key, uint64_t number);
+
+/* --- the methods, by file --- */
+
+int method_version(struct call *call); /* status.c */
+int method_status(struct call *call);
+int method_counters(struct call *call);    /* counters.c */
+int method_groups_list(struct call *call); /* entries.c */
+int method_groups_add(struct call *call);
+int method_groups_remove(struct call *call);
+int method_links_list(struct call *call); /* links.c */
+int method_links_add(struct call *call);
+int method_links_remove(struct call *call);
+int method_routes_list(struct call *call); /* entries.c */
+int method_routes_add(struct call *call);
+int method_routes_remove(struct call *call);
+int method_members_list(struct call *call); /* members.c */
+int method_members_count(struct call *call);
+int method_members_add(struct call *call);
+int method_members_remove(struct call *call);
+int method_members_load(struct call *call);
+int method_members_unload(struct call *call);
+int method_trace(struct call *call);       /* trace.c */
+int method_config_show(struct call *call); /* config.c */
+int method_config_reload(struct call *call);

@@ -1,0 +1,53 @@
+/*
+ * Every method with its parameters: what is not in this table is refused before a method runs.
+ */
+#include <string.h>
+
+#include "control/api/call.h"
+
+/* clang-format off */
+#define TEXT(key)                        {.name = (key), .type = PARAMETER_STRING}
+#define NUMBER(key, low, high)           {.name = (key), .type = PARAMETER_INTEGER, .minimum = (low), .maximum = (high)}
+#define LIST(key)                        {.name = (key), .type = PARAMETER_LIST, .maximum = 50000}
+#define OPTIONAL_TEXT(key)               {.name = (key), .optional = true, .type = PARAMETER_STRING}
+#define OPTIONAL_BOOLEAN(key)            {.name = (key), .optional = true, .type = PARAMETER_BOOLEAN}
+#define OPTIONAL_NUMBER(key, low, high) \
+    {.name = (key), .optional = true, .type = PARAMETER_INTEGER, .minimum = (low), .maximum = (high)}
+
+static const struct method methods[] = {
+    {"version",        method_version,        {{0}}},
+    {"status",         method_status,         {{0}}},
+    {"counters",       method_counters,       {OPTIONAL_BOOLEAN("per_worker")}},
+    {"groups.list",    method_groups_list,    {{0}}},
+    {"groups.add",     method_groups_add,     {TEXT("name"), TEXT("prefix"), NUMBER("vni", 1, 0xffffff),
+                                               OPTIONAL_TEXT("address")}},
+    {"groups.remove",  method_groups_remove,  {TEXT("name")}},
+    {"links.list",     method_links_list,     {{0}}},
+    {"links.add",      method_links_add,      {TEXT("name"), TEXT("group"), TEXT("peer"), OPTIONAL_TEXT("local"),
+                                               OPTIONAL_NUMBER("vni", 1, 0xffffff),
+                                               OPTIONAL_NUMBER("udp_port", 1, 65535),
+                                               OPTIONAL_NUMBER("mtu", 1280, 9000)}},
+    {"links.remove",   method_links_remove,   {TEXT("name")}},
+    {"routes.list",    method_routes_list,    {{0}}},
+    {"routes.add",     method_routes_add,     {TEXT("prefix"), TEXT("link")}},
+    {"routes.remove",  method_routes_remove,  {TEXT("prefix")}},
+    {"members.list",   method_members_list,   {OPTIONAL_TEXT("after"), OPTIONAL_NUMBER("limit", 1, 10000),
+                                               OPTIONAL_TEXT("group"), OPTIONAL_TEXT("link")}},
+    {"members.count",  method_members_count,  {OPTIONAL_TEXT("group"), OPTIONAL_TEXT("link")}},
+    {"members.add",    method_members_add,    {TEXT("address"), TEXT("link")}},
+    {"members.remove", method_members_remove, {TEXT("address")}},
+    {"members.load",   method_members_load,   {TEXT("link"), LIST("addresses")}},
+    {"members.unload", method_members_unload, {LIST("addresses")}},
+    {"trace",          method_trace,          {NUMBER("packets", 1, 1000), OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
+    {"config.show",    method_config_show,    {{0}}},
+    {"config.reload",  method_config_reload,  {{0}}},
+};
+/* clang-format on */
+
+const struct method *method_find(const char *name)
+{
+    for (size_t at = 0; at < sizeof(methods) / sizeof(methods[0]); at++)
+        if (strcmp(methods[at].name, name) == 0)
+            return &methods[at];
+    return NULL;
+}

@@ -1,0 +1,98 @@
+/*
+ * Values of parameters and results: addresses, prefixes, numbers.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/api/call.h"
+
+static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+const char *call_string(const struct call *call, const char *name)
+{
+    return json_string_value(json_object_get(call->parameters, name));
+}
+
+json_int_t call_integer(const struct call *call, const char *name, json_int_t fallback)
+{
+    const json_t *value = json_object_get(call->parameters, name);
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+int call_overlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16])
+{
+    uint8_t address[16];
+    if (inet_pton(AF_INET6, text, address) != 1)
+        return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_address",
+                                  "parameter \"%s\"\n\"%.64s\" is no IPv6 address\nwrite it as in RFC 5952", name,
+                                  text);
+    memcpy(ret_address, address, 16);
+    return 0;
+}
+
+int call_underlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16])
+{
+    uint8_t address[16];
+    memcpy(address, ipv4_prefix, sizeof(ipv4_prefix));
+    if (inet_pton(AF_INET, text, address + 12) != 1 && inet_pton(AF_INET6, text, address) != 1)
+        return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_address",
+                                  "parameter \"%s\"\n\"%.64s\" is no IPv6 or IPv4 address\nwrite one", name, text);
+    memcpy(ret_address, address, 16);
+    return 0;
+}
+
+int call_prefix(struct call *call, const char *name, const char *text, uint8_t ret_prefix[static 16], uint8_t *ret_bits)
+{
+    char address[INET6_ADDRSTRLEN];
+    uint8_t prefix[16];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : sizeof(address);
+    char *end = NULL;
+    unsigned long bits = slash && slash[1] >= '0' && slash[1] <= '9' ? strtoul(slash + 1, &end, 10) : 129;
+    if (length < sizeof(address) && bits <= 128 && *end == '\0') {
+        memcpy(address, text, length);
+        address[length] = '\0';
+        if (inet_pton(AF_INET6, address, prefix) == 1) {
+            memcpy(ret_prefix, prefix, 16);
+            *ret_bits = (uint8_t)bits;
+            return 0;
+        }
+    }
+    return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_prefix",
+                              "parameter \"%s\"\n\"%.64s\" is no IPv6 prefix\nwrite address, slash, length", name,
+                              text);
+}
+
+json_t *call_address_text(const uint8_t address[static 16])
+{
+    char text[INET6_ADDRSTRLEN];
+    if (memcmp(address, ipv4_prefix, sizeof(ipv4_prefix)) == 0)
+        inet_ntop(AF_INET, address + 12, text, sizeof(text));
+    else
+        inet_ntop(AF_INET6, address, text, sizeof(text));
+    return json_string(text);
+}
+
+json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits)
+{
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, prefix, text, sizeof(text));
+    return json_sprintf("%s/%u", text, bits);
+}
+
+json_t *call_mac_text(const uint8_t mac[static 6])
+{
+    return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+json_t *call_origin(uint32_t line)
+{
+    return line ? json_sprintf("config:%u", line) : json_string("api");
+}
+
+int call_number(struct call *call, const char *key, uint64_t number)
+{
+    call->result = json_pack("{s:I}", key, (json_int_t)number);
+    return 0;
+}

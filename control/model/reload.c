@@ -1,0 +1,260 @@
+/*
+ * A reload: check everything, make new names durable, then change the tables entry by entry.
+ *
+ * What an entry keeps over a reload it keeps in the tables, too: only what differs is touched. A link whose peer, VNI
+ * or group changes is taken out first and put back with its new key, so that two links may swap peers.
+ */
+#include "control/model/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/model/configured.h"
+
+static bool reload_is_link_moved(const struct bypeer_config_link *before, const struct bypeer_config_link *after)
+{
+    return memcmp(before->peer, after->peer, 16) != 0 || before->vni != after->vni ||
+           strcmp(before->group, after->group) != 0;
+}
+
+/* Names get their ids and rows in one transaction. */
+static int reload_make_durable(struct bypeer_model *model, const struct bypeer_config *next,
+                               struct bypeer_problem *problem)
+{
+    int result = bypeer_store_begin(model->store, problem);
+    for (uint32_t at = 0; at < next->group_count && result == 0; at++)
+        if (!model_need_configured_group(model, &next->groups[at], problem))
+            result = problem->error;
+    for (uint32_t at = 0; at < next->link_count && result == 0; at++)
+        if (!model_need_configured_link(model, &next->links[at], problem))
+            result = problem->error;
+    if (result == 0)
+        result = bypeer_store_commit(model->store, problem);
+    if (result < 0)
+        bypeer_store_rollback(model->store);
+    return result;
+}
+
+/* Room for all that the new configuration brings, at once. */
+static int reload_reserve(struct bypeer_model *model, const struct bypeer_config *next, struct bypeer_problem *problem)
+{
+    struct bypeer_writer_usage usage;
+    bypeer_writer_usage(model->writer, &usage);
+    uint32_t links = model->limits.links + model->limits.groups;
+    uint64_t members = (uint64_t)usage.used.destinations + next->member_count;
+    struct bypeer_tables_size need = usage.used;
+    need.links = links < BYPEER_TABLES_IDS_MAX ? links : BYPEER_TABLES_IDS_MAX;
+    need.adjacencies = model->limits.links;
+    need.prefixes = model->limits.routes;
+    if (members > model->configured_count)
+        members -= model->configured_count;
+    need.destinations = members > UINT32_MAX ? UINT32_MAX : (uint32_t)members;
+    if (need.links <= usage.capacity.links && need.adjacencies <= usage.capacity.adjacencies &&
+        need.prefixes <= usage.capacity.prefixes && need.destinations <= usage.capacity.destinations)
+        return 0;
+    if (!model->hooks.make_room)
+        return model_make_room(model, -ENOSPC, UINT32_MAX, problem);
+    return model->hooks.make_room(model->hooks.context, -ENOSPC, &need, problem);
+}
+
+/* --- taking out --- */
+
+static void reload_remove_link(struct bypeer_model *model, const char *name)
+{
+    struct bypeer_model_link *link = model_find_link(model, name);
+    if (!link)
+        return;
+    model_stop_link(model, link);
+    link->line = 0;
+    if (link->stored || link->kept > 0)
+        return; /* the database has one of that name: it may wake */
+    bypeer_store_remove_link(model->store, link->id, NULL);
+    model_drop_link(model, link);
+}
+
+static void reload_remove_group(struct bypeer_model *model, const char *name)
+{
+    struct bypeer_model_group *group = model_find_group(model, name);
+    if (!group)
+        return;
+    struct bypeer_model_link *local = model_link(model, group->local_link);
+    model_stop_group(model, group);
+    if (local) {
+        bypeer_store_remove_link(model->store, local->id, NULL);
+        model_drop_link(model, local);
+    }
+    group->line = 0;
+    if (group->stored || group->kept > 0)
+        return;
+    bypeer_store_remove_group(model->store, group->id, NULL);
+    model_drop_group(model, group);
+}
+
+static void reload_take_out(struct bypeer_model *model, const struct bypeer_diff_entry *entry)
+{
+    switch (entry->section) {
+    case BYPEER_CONFIG_ROUTES: {
+        const struct bypeer_config_route *route = entry->before;
+        model_take_route(model, route->prefix, route->bits);
+        break;
+    }
+    case BYPEER_CONFIG_MEMBERS: {
+        const struct bypeer_config_member *member = entry->before;
+        model_take_member(model, member->address);
+        break;
+    }
+    case BYPEER_CONFIG_LINKS: {
+        const struct bypeer_config_link *link = entry->before;
+        reload_remove_link(model, link->name);
+        break;
+    }
+    case BYPEER_CONFIG_GROUPS: {
+        const struct bypeer_config_group *group = entry->before;
+        reload_remove_group(model, group->name);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+/* Links whose key changes make room for each other; a group that changes starts anew. */
+static void reload_stop_moved(struct bypeer_model *model, const struct bypeer_diff_entry *entry)
+{
+    if (entry->section == BYPEER_CONFIG_LINKS && reload_is_link_moved(entry->before, entry->after)) {
+        struct bypeer_model_link *link =
+            model_find_link(model, ((const struct bypeer_config_link *)entry->before)->name);
+        if (link)
+            model_stop_link(model, link);
+    } else if (entry->section == BYPEER_CONFIG_GROUPS) {
+        struct bypeer_model_group *group =
+            model_find_group(model, ((const struct bypeer_config_group *)entry->before)->name);
+        if (group)
+            model_stop_group(model, group);
+    }
+}
+
+/* --- putting in --- */
+
+static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_entry *entry,
+                         struct bypeer_problem *problem)
+{
+    switch (entry->section) {
+    case BYPEER_CONFIG_GROUPS: {
+        const struct bypeer_config_group *from = entry->after;
+        struct bypeer_model_group *group = model_find_group(model, from->name);
+        if (!group)
+            return -ENOENT;
+        model_configure_group(group, from);
+        return model_start_group(model, group, problem);
+    }
+    case BYPEER_CONFIG_LINKS: {
+        const struct bypeer_config_link *from = entry->after;
+        struct bypeer_model_link *link = model_find_link(model, from->name);
+        if (!link)
+            return -ENOENT;
+        model_configure_link(model, link, from);
+        return model_start_link(model, link, problem);
+    }
+    case BYPEER_CONFIG_ROUTES: {
+        struct bypeer_model_route route;
+        int result = model_configured_route(model, entry->after, &route, problem);
+        return result < 0 ? result : model_put_route(model, &route, problem);
+    }
+    default:
+        return 0; /* members: reload_members() */
+    }
+}
+
+/* Members whose record is not as the file says: new ones, moved ones, and those whose link changed its group. */
+static int reload_members(struct bypeer_model *model, struct bypeer_problem *problem)
+{
+    for (size_t at = 0; at < model->configured_count; at++) {
+        const struct bypeer_model_member *member = &model->configured[at];
+        struct bypeer_model_link *link = model_link(model, member->link);
+        const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, member->address);
+        if (!link || (there && there->link == link->id && there->group == link->group))
+            continue;
+        int result = model_put_member(model, member->address, link, 0, problem);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+/* Entries that are the same may stand in another line. */
+static void reload_lines(struct bypeer_model *model, const struct bypeer_config *next)
+{
+    for (uint32_t at = 0; at < next->group_count; at++)
+        model_find_group(model, next->groups[at].name)->line = next->groups[at].origin.line;
+    for (uint32_t at = 0; at < next->link_count; at++)
+        model_find_link(model, next->links[at].name)->line = next->links[at].origin.line;
+    for (uint32_t at = 0; at < next->route_count; at++) {
+        const struct bypeer_model_route *route =
+            model_find_route(model, next->routes[at].prefix, next->routes[at].bits);
+        if (route)
+            model->routes[route - model->routes].line = next->routes[at].origin.line;
+    }
+}
+
+static int reload_apply(struct bypeer_model *model, const struct bypeer_config *next, const struct bypeer_diff *diff,
+                        struct bypeer_model_member *members, size_t member_count, struct bypeer_problem *problem)
+{
+    for (size_t at = 0; at < diff->entry_count; at++)
+        if (!diff->entries[at].after)
+            reload_take_out(model, &diff->entries[at]);
+    for (size_t at = 0; at < diff->entry_count; at++)
+        if (diff->entries[at].before && diff->entries[at].after)
+            reload_stop_moved(model, &diff->entries[at]);
+    int result = 0;
+    for (size_t at = 0; at < diff->entry_count && result == 0; at++)
+        if (diff->entries[at].after)
+            result = reload_put_in(model, &diff->entries[at], problem);
+    free(model->configured);
+    model->configured = members;
+    model->configured_count = member_count;
+    if (result == 0)
+        result = reload_members(model, problem);
+    if (result == 0)
+        result = model_commit_routes(model, problem);
+    reload_lines(model, next);
+    /* An entry that left the file may have hidden one of the database, or the other way round. */
+    return result == 0 && diff->entry_count > 0 ? model_wake(model, NULL, NULL, problem) : result;
+}
+
+int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *next, const struct bypeer_diff *diff,
+                        struct bypeer_config_errors *ret_errors)
+{
+    struct bypeer_report report = {.file = next->file};
+    model_check_reload(model, next, diff, &report);
+    if (report.count > 0 || report.out_of_memory)
+        return bypeer_report_finish(&report, ret_errors);
+
+    struct bypeer_problem problem = {0};
+    struct bypeer_model_limits limits_before = model->limits;
+    struct bypeer_model_member *members = NULL;
+    size_t member_count = 0;
+    bypeer_model_limits(next, &model->limits);
+    int result = reload_reserve(model, next, &problem);
+    if (result == 0)
+        result = reload_make_durable(model, next, &problem);
+    if (result == 0)
+        result = model_configured_members(model, next, &members, &member_count, &problem);
+    if (result == 0)
+        result = bypeer_store_begin(model->store, &problem);
+    if (result < 0) {
+        model->limits = limits_before;
+        free(members);
+    } else {
+        result = reload_apply(model, next, diff, members, member_count, &problem);
+        /* Should this fail, names that left the file keep their ids for longer; nothing else is in it. */
+        bypeer_store_commit(model->store, NULL);
+    }
+    if (result == 0)
+        return 0;
+    char text[BYPEER_PROBLEM_TEXT];
+    bypeer_report_add(&report, 0, NULL, "%s", bypeer_problem_text(&problem, text));
+    bypeer_report_finish(&report, ret_errors);
+    return result;
+}

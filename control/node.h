@@ -1,0 +1,71 @@
+/*
+ * The node's state: configuration, database, model, and the present generation of tables; without sockets or a loop.
+ *
+ * The daemon (daemon.h) adds the loop, the data plane's channel, this host's devices, signals and the API's socket.
+ *
+ * Thread: one (control's loop).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "config/diff.h"
+#include "control/dataplane/generation.h"
+#include "control/model/model.h"
+#include "control/store/store.h"
+
+struct bypeer_channel;
+
+/* What somebody else has to do on the node's behalf. Any may be NULL. */
+struct bypeer_node_hooks {
+    /* The entries of the model, as in model.h. */
+    void (*group_changed)(void *context, const struct bypeer_model_group *group, bool gone);
+    void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
+    void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
+                          bool gone);
+    /* Another generation is published: hand it over; the one before it is freed after the call. */
+    void (*renewed)(void *context, struct bypeer_generation *generation);
+    /* Readers may have passed a grace period: reclaim. Returns whether anything was. NULL: there are no readers. */
+    bool (*reclaim)(void *context);
+    /* The configuration is another one now. */
+    void (*reconfigured)(void *context, const struct bypeer_config *before, const struct bypeer_config *after);
+    void *context;
+};
+
+struct bypeer_node {
+    struct bypeer_config *config;
+    struct bypeer_store *store;
+    struct bypeer_model *model;
+    struct bypeer_generation *generation;
+    struct bypeer_node_hooks hooks;
+    struct bypeer_channel *channel; /* NULL: no data plane can attach (tests) */
+    uint64_t started_ns;            /* CLOCK_MONOTONIC */
+};
+
+/*
+ * Opens the database (":memory:" for tests), makes the first generation and fills it, but does not publish it: next
+ * hops may still be missing. config is taken over when 0 is returned.
+ */
+int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, const char *database,
+                     const struct bypeer_node_hooks *hooks, struct bypeer_problem *problem);
+void bypeer_node_close(struct bypeer_node *node);
+
+/* Makes the next generation, of another size or layout, fills it from the present one and hands it over. */
+int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size *size, uint32_t layout,
+                      struct bypeer_problem *problem);
+
+/* What a reload did. */
+struct bypeer_node_reload {
+    unsigned changed;        /* entries */
+    struct bypeer_diff diff; /* .settings: what needs a restart; valid until bypeer_node_reload_free() */
+    struct bypeer_config *before;
+};
+
+/*
+ * Loads the configuration file again and follows it; refuses it whole, with every message in *ret_errors, if anything
+ * in it is wrong or conflicts with what the API had added.
+ */
+int bypeer_node_reload(struct bypeer_node *node, struct bypeer_node_reload *ret_reload,
+                       struct bypeer_config_errors *ret_errors);
+void bypeer_node_reload_free(struct bypeer_node_reload *reload);
