@@ -8,12 +8,12 @@
 
 #include "dataplane/ports.h"
 
-uint16_t bypeer_ports_frame_room(uint16_t mtu)
-{
-    /* Ethernet header and two VLAN tags; 2048 is what many devices take for granted. */
-    uint32_t frame = mtu + (uint32_t)RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
-    return (uint16_t)RTE_ALIGN_CEIL(RTE_MAX(frame, 2048u), RTE_CACHE_LINE_SIZE);
-}
+/* A slot of net_af_packet: before the frame lie struct tpacket2_hdr, struct sockaddr_ll and 14 bytes, so aligned that
+ * the IP header is on a multiple of 16; the driver reckons with 32 bytes, and wants an mbuf that holds the rest. */
+#define AF_PACKET_FRAME_OFFSET 66
+#define AF_PACKET_SLOT_BESIDE  32
+#define AF_PACKET_BLOCK        65536u
+#define AF_PACKET_SLOTS        2048
 
 /* Is it "<driver><number>" or "<driver><number>,..."? */
 static bool device_is(const char *device, const char *driver)
@@ -21,6 +21,27 @@ static bool device_is(const char *device, const char *driver)
     size_t length = strlen(driver);
     return strncmp(device, driver, length) == 0 &&
            (device[length] == '\0' || device[length] == ',' || (device[length] >= '0' && device[length] <= '9'));
+}
+
+/* Longest frame of an MTU: Ethernet header and two VLAN tags more. */
+static uint32_t device_frame_bytes(uint16_t mtu)
+{
+    return mtu + (uint32_t)RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+}
+
+/* The driver takes slots to lie one after the other without gaps between blocks: a power of two. */
+static uint32_t device_af_packet_slot(uint16_t mtu)
+{
+    return rte_align32pow2(device_frame_bytes(mtu) + AF_PACKET_FRAME_OFFSET);
+}
+
+uint16_t bypeer_ports_frame_room(const char *device, uint16_t mtu)
+{
+    uint32_t room = device_frame_bytes(mtu);
+    if (device_is(device, "net_af_packet"))
+        room = device_af_packet_slot(mtu) - AF_PACKET_SLOT_BESIDE;
+    /* 2048 is what many devices take for granted. */
+    return (uint16_t)RTE_ALIGN_CEIL(RTE_MAX(room, 2048u), RTE_CACHE_LINE_SIZE);
 }
 
 static bool device_sets(const char *device, const char *key)
@@ -51,19 +72,18 @@ int bypeer_ports_device_string(char *text, size_t room, const char *device, uint
         if (queues > 1)
             status = device_add(text, room, "queue_count", queues);
     } else if (device_is(device, "net_af_packet")) {
-        /* A frame slot holds 128 bytes of headers too, and is a power of two within a block. The driver's own size cuts
-         * longer frames short without a word. */
-        uint32_t slot = rte_align32pow2(bypeer_ports_frame_room(mtu) + 128u);
+        /* The driver's own size cuts longer frames short without a word. */
+        uint32_t slot = device_af_packet_slot(mtu);
         if (queues > 1)
             status = device_add(text, room, "qpairs", queues);
         if (status == 0)
             status = device_add(text, room, "framesz", slot);
         if (status == 0)
-            status = device_add(text, room, "blocksz", RTE_MAX(slot, 65536u));
+            status = device_add(text, room, "blocksz", RTE_MAX(slot, AF_PACKET_BLOCK));
         if (status == 0)
-            status = device_add(text, room, "framecnt", 2048);
+            status = device_add(text, room, "framecnt", AF_PACKET_SLOTS);
     } else if (device_is(device, "net_memif")) {
-        status = device_add(text, room, "bsize", bypeer_ports_frame_room(mtu));
+        status = device_add(text, room, "bsize", bypeer_ports_frame_room(device, mtu));
     }
     return status;
 }

@@ -159,8 +159,7 @@ int bypeer_eal_arguments(struct bypeer_eal_arguments *ret_arguments, const struc
                 eal_add(ret_arguments, &used, "--lcores=%s", lcores) &&
                 eal_add(ret_arguments, &used, "--main-lcore=0") &&
                 eal_add(ret_arguments, &used, "--file-prefix=%s", config->dataplane.file_prefix) &&
-                eal_add(ret_arguments, &used, "--log-level=*:warning") &&
-                eal_add(ret_arguments, &used, "--log-level=lib.telemetry:error");
+                eal_add(ret_arguments, &used, "--log-level=*:error");
     if (hugepages) /* memfds: needs no hugetlbfs mount, and a killed process gives its pages back */
         fits = fits && eal_add(ret_arguments, &used, "--in-memory");
     else /* DPDK 22.11 refuses --in-memory beside --no-huge; without --no-shconf two nodes need two prefixes */

@@ -289,7 +289,8 @@ static int ports_make_pools(struct bypeer_ports *ports, const struct bypeer_conf
     bool pci = false;
     for (uint16_t i = 0; i < ports->count; i++) {
         pci = pci || bypeer_eal_is_pci(ports->devices[i].config->device);
-        uint16_t room = bypeer_ports_frame_room(ports->devices[i].config->mtu);
+        const struct bypeer_config_port *port = ports->devices[i].config;
+        uint16_t room = bypeer_ports_frame_room(port->device, port->mtu);
         uint16_t at = 0;
         while (at < count && rooms[at] < room)
             at++;
@@ -304,7 +305,7 @@ static int ports_make_pools(struct bypeer_ports *ports, const struct bypeer_conf
                       ports->devices[i].transmit_queues * (uint32_t)TRANSMIT_DESCRIPTORS;
     }
     if (count == 0) { /* no port: the overlay TUN alone */
-        rooms[0] = bypeer_ports_frame_room(RTE_ETHER_MTU);
+        rooms[0] = bypeer_ports_frame_room("", RTE_ETHER_MTU);
         wanted[0] = MBUFS_BESIDE;
         count = 1;
     }
@@ -327,7 +328,7 @@ static int ports_make_pools(struct bypeer_ports *ports, const struct bypeer_conf
     }
     for (uint16_t i = 0; i < ports->count; i++)
         for (uint16_t at = 0; at < count; at++)
-            if (rooms[at] == bypeer_ports_frame_room(ports->devices[i].config->mtu))
+            if (rooms[at] == bypeer_ports_frame_room(ports->devices[i].config->device, ports->devices[i].config->mtu))
                 ports->devices[i].pool = ports->pools[at];
     return 0;
 }

@@ -62,4 +62,4 @@ void bypeer_ports_report(const struct bypeer_ports *ports, struct bypeer_status_
 int bypeer_ports_device_string(char *text, size_t room, const char *device, uint16_t mtu, uint16_t queues);
 
 /* Bytes of data that an mbuf of such a port holds, beside its headroom. */
-uint16_t bypeer_ports_frame_room(uint16_t mtu);
+uint16_t bypeer_ports_frame_room(const char *device, uint16_t mtu);
