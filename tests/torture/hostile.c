@@ -1,7 +1,7 @@
 /*
  * Hostile contents: whatever a region holds, and however it changes meanwhile, a look-up stays within it.
  *
- * hostile tables|status|sessions [--rounds N]     BYPEER_HOSTILE_ROUNDS is the default (400)
+ * hostile tables|status|sessions [--rounds N]     BYPEER_HOSTILE_ROUNDS is the default (120)
  *
  * The region lies between two pages that nobody may touch. First its header and sections are damaged, and attaching
  * must either refuse them or lead to look-ups that stay inside; then a good one is attached and all of it (or some bits
@@ -338,7 +338,7 @@ static void attack_sessions(unsigned rounds)
 int main(int argc, char **argv)
 {
     const char *wanted = getenv("BYPEER_HOSTILE_ROUNDS");
-    unsigned rounds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 400;
+    unsigned rounds = wanted ? (unsigned)strtoul(wanted, NULL, 10) : 120;
     if (argc == 4 && strcmp(argv[2], "--rounds") == 0)
         rounds = (unsigned)strtoul(argv[3], NULL, 10);
     if (argc >= 2 && strcmp(argv[1], "tables") == 0)

@@ -98,18 +98,23 @@ static void check_children(struct torture *torture)
     int status;
     pid_t child;
     while ((child = waitpid(-1, &status, WNOHANG)) > 0)
-        if (!torture->shared->stop || status != 0)
-            torture_fail(torture->shared, "process %d ended with status %#x", (int)child, (unsigned)status);
+        torture_fail(torture->shared, "process %d ended with status %#x", (int)child, (unsigned)status);
+}
+
+static void wait_for(struct torture *torture, pid_t child)
+{
+    int status;
+    if (waitpid(child, &status, 0) == child && status != 0)
+        torture_fail(torture->shared, "process %d ended with status %#x", (int)child, (unsigned)status);
 }
 
 static void stop_children(struct torture *torture)
 {
     __atomic_store_n(&torture->shared->stop, true, __ATOMIC_RELAXED);
-    int status;
-    pid_t child;
-    while ((child = wait(&status)) > 0)
-        if (status != 0)
-            torture_fail(torture->shared, "process %d ended with status %#x", (int)child, (unsigned)status);
+    for (unsigned i = 0; i < PROCESSES; i++)
+        wait_for(torture, torture->readers[i]);
+    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELAXED);
+    wait_for(torture, torture->writer);
 }
 
 /* --- waiting for what must happen --------------------------------------------------------------------------------- */
@@ -215,8 +220,9 @@ static void run_threads(struct torture *torture)
     pthread_create(&reader_thread, NULL, run_reader_thread, &reader);
     run_steady(torture);
     __atomic_store_n(&torture->shared->stop, true, __ATOMIC_RELAXED);
-    pthread_join(writer, NULL);
     pthread_join(reader_thread, NULL);
+    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELAXED);
+    pthread_join(writer, NULL);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */

@@ -403,7 +403,8 @@ void torture_reader_run(struct torture_shared *shared, struct torture_place *pla
     if (process.current)
         bypeer_memory_free(&process.current->memory);
     free(process.current);
-    bypeer_memory_free(&process.status_memory);
+    if (!place->threads) /* the writer's thread may still be looking */
+        bypeer_memory_free(&process.status_memory);
     if (process.socket >= 0)
         close(process.socket);
 }

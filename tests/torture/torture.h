@@ -65,8 +65,9 @@ struct torture_counts {
 /* An anonymous shared mapping that outlives every process of the test. */
 struct torture_shared {
     unsigned sabotage;
-    bool growth; /* the writer makes a new generation every now and then */
-    bool stop;
+    bool growth;      /* the writer makes a new generation every now and then */
+    bool stop;        /* readers */
+    bool stop_writer; /* after them */
     uint64_t failures;
     unsigned
         stalled; /* reader thread + 1 that does not announce quiescent states: process * TORTURE_THREADS + thread */
@@ -125,5 +126,6 @@ struct torture_place {
 void torture_reader_run(struct torture_shared *shared, struct torture_place *place, const struct torture_engine *engine,
                         unsigned process, unsigned threads);
 
-/* Runs the writer until shared->stop; life counts its incarnations from 0: later ones take over from the oracle. */
+/* Runs the writer until shared->stop_writer; life counts its incarnations from 0: later ones take over from the oracle.
+ */
 void torture_writer_run(struct torture_shared *shared, struct torture_place *place, unsigned life);

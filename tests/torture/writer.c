@@ -427,7 +427,7 @@ void torture_writer_run(struct torture_shared *shared, struct torture_place *pla
     fill_tables(torture, &first);
     start_generation(torture, first);
 
-    while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+    while (!__atomic_load_n(&shared->stop_writer, __ATOMIC_RELAXED)) {
         accept_readers(torture);
         for (unsigned i = 0; i < READERS_MAX; i++)
             if (torture->readers[i].socket >= 0)
@@ -443,4 +443,7 @@ void torture_writer_run(struct torture_shared *shared, struct torture_place *pla
         shared->refused++;
         nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
     }
+    free_tables(&torture->old);
+    free_tables(&torture->present);
+    free(torture);
 }
