@@ -27,10 +27,11 @@ static bool contains(const enum cli_option_id *list, size_t room, enum cli_optio
     return false;
 }
 
+/* command NULL: an option of any. */
 static bool applies(const struct cli_command *command, enum cli_option_id option)
 {
-    return option <= CLI_OPTION_HELP || (command && (contains(command->required, 4, option) ||
-                                                     contains(command->options, CLI_COMMAND_OPTIONS, option)));
+    return !command || option <= CLI_OPTION_HELP || contains(command->required, 4, option) ||
+           contains(command->options, CLI_COMMAND_OPTIONS, option);
 }
 
 static const char *option_name(const void *command, unsigned wanted)
@@ -41,7 +42,6 @@ static const char *option_name(const void *command, unsigned wanted)
     return NULL;
 }
 
-/* Options may stand before the command that they belong to, so that a letter means what the command makes of it. */
 static enum cli_option_id option_find(const struct cli_command *command, const char *name, size_t length)
 {
     for (enum cli_option_id option = CLI_OPTION_NONE + 1; option < CLI_OPTIONS; option++)
@@ -95,7 +95,7 @@ static int parse_option(struct cli *cli, int argc, char **argv, int *at)
     return CLI_OK;
 }
 
-/* Finds the command: the first words that are neither options nor values of such that go with every command. */
+/* Finds the command: the first words that are neither options nor their values. */
 static int find_command(struct cli *cli, int argc, char **argv, int skip[static 2])
 {
     int words[2] = {0, 0};

@@ -20,7 +20,7 @@ const struct cli_option cli_options[CLI_OPTIONS] = {
                           "Underlay address of this end (default: the kernel chooses)"},
     [CLI_OPTION_MTU] = {"mtu", 0, "BYTES", CLI_VALUES_ANY, "Largest overlay packet (default: what the port carries)"},
     [CLI_OPTION_PEER] = {"peer", 'p', "ADDRESS", CLI_VALUES_ANY, "Underlay address of the other end"},
-    [CLI_OPTION_PREFIX] = {"prefix", 'p', "PREFIX", CLI_VALUES_ANY, "The group's /48, from fd00::/8"},
+    [CLI_OPTION_PREFIX] = {"prefix", 0, "PREFIX", CLI_VALUES_ANY, "The group's /48, from fd00::/8"},
     [CLI_OPTION_RUNNING] = {"running", 'r', NULL, CLI_VALUES_ANY,
                             "What bypeerd uses, instead of the file as it is now"},
     [CLI_OPTION_TIMEOUT] = {"timeout", 't', "SECONDS", CLI_VALUES_ANY, "How long to wait for packets (default 5)"},

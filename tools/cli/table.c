@@ -122,7 +122,10 @@ int cli_table_end(struct cli_table *table)
 {
     if (!table)
         return cli_fail(CLI_FAILED, "out of memory");
+    bool empty = !table->rows && !table->later;
     page_end(table);
+    if (empty)
+        fputs("none\n", stderr); /* not on standard output, where a program may count lines */
     bool failed = table->failed;
     free(table);
     return failed ? cli_fail(CLI_FAILED, "the table cannot be printed: out of memory, or the output is closed")
