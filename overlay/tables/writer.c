@@ -180,7 +180,8 @@ void bypeer_writer_free(struct bypeer_writer *writer)
 
 int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct bypeer_destination *destination)
 {
-    return bypeer_exact_writer_put(&writer->destinations, destination);
+    const struct bypeer_destination written = bypeer_writer_destination(writer, destination);
+    return bypeer_exact_writer_put(&writer->destinations, &written);
 }
 
 int bypeer_writer_remove_destination(struct bypeer_writer *writer, const uint8_t key[static 16])

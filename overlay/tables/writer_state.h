@@ -1,6 +1,8 @@
 /* What the files of the writer share: writer.c (the whole), writer_links.c, writer_prefixes.c. */
 #pragma once
 
+#include <string.h>
+
 #include "overlay/tables/exact_writer.h"
 #include "overlay/tables/prefixes.h"
 #include "overlay/tables/slots.h"
@@ -31,6 +33,21 @@ struct bypeer_writer {
     struct bypeer_slots_writer groups;
     struct bypeer_prefix_writer prefixes;
 };
+
+/* A destination as this generation's layout has it: what the layout does not know yet is zero, as readers expect. */
+static inline struct bypeer_destination bypeer_writer_destination(const struct bypeer_writer *writer,
+                                                                  const struct bypeer_destination *given)
+{
+    struct bypeer_destination destination = *given;
+    memset(destination.reserved, 0, sizeof(destination.reserved));
+#ifdef BYPEER_NEXT_LAYOUT
+    if (writer->layout < 2)
+        destination.expires_s = 0;
+#else
+    (void)writer;
+#endif
+    return destination;
+}
 
 int bypeer_prefix_writer_init(struct bypeer_prefix_writer *prefixes, struct bypeer_tables_header *header,
                               struct bypeer_destination *routes, uint32_t route_count, uint32_t capacity);
