@@ -148,8 +148,7 @@ static int api_refuse_unknown(struct call *call)
     const struct parameter *parameters = call->method->parameters;
     const char *name;
     json_t *value;
-    json_object_foreach(call->parameters, name, value)
-    {
+    json_object_foreach (call->parameters, name, value) {
         size_t at = 0;
         while (at < PARAMETERS_MAX && parameters[at].name && strcmp(parameters[at].name, name) != 0)
             at++;

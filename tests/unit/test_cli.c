@@ -286,7 +286,8 @@ Test(cli, a_refusal_is_4_and_says_why)
     cr_expect_str_eq(err, "bypeer: link \"x\": does not exist; list them with: bypeer links\n");
     cr_expect_str_eq(played.requests[0], "links.remove {\"name\":\"x\"}");
     cr_expect_eq(run("config reload"), 4);
-    cr_expect_str_eq(err, "bypeer.yaml:3: a\nbypeer.yaml:4: b\nbypeer: bypeer.yaml: 2 errors; mend them\n");
+    cr_expect_str_eq(err, "bypeer.yaml:3: a\nbypeer.yaml:4: b\nbypeer: refused whole, nothing was changed; mend what "
+                          "is above and try again\n");
 }
 
 Test(cli, the_socket_comes_from_the_configuration_that_is_named)
@@ -333,7 +334,7 @@ Test(cli, lists_for_people)
     cr_expect_eq(run("links"), 0);
     expect_in(out, "beta");
     expect_in(out, "02:00:00:00:00:02 on uplink");
-    expect_in(out, "no route to the peer");
+    expect_in(out, "gamma is down: no route to the peer\n");
     cr_expect_eq(run("groups"), 0);
     expect_in(out, "fd12:3456:789a::/48");
     cr_expect_eq(run("routes"), 0);

@@ -78,8 +78,7 @@ static int show_running(struct cli *cli, struct showing *showing, json_t **ret_r
     json_t *entry;
     if (status != CLI_OK || !showing->table)
         return status;
-    json_array_foreach(json_object_get(*ret_result, "entries"), i, entry)
-    {
+    json_array_foreach (json_object_get(*ret_result, "entries"), i, entry) {
         struct bypeer_show_value value = {
             .path = cli_text(entry, "key"), .value = cli_text(entry, "value"), .origin = cli_text(entry, "origin")};
         show_value(showing, &value);
@@ -140,11 +139,14 @@ int cli_run_config_reload(struct cli *cli)
     if (status != CLI_OK)
         return status;
     cli_print_done(cli, result, "%lld changes", (long long)cli_integer(result, "changed"));
-    json_array_foreach(json_object_get(result, "restart"), i, value) if (!cli->json) printf(
-        "%s: %s -> %s takes effect when %s restart%s\n", cli_text(value, "key"), cli_text(value, "before"),
-        cli_text(value, "after"),
-        strcmp(cli_text(value, "process"), "both") == 0 ? "bypeerd and bypeer-dataplane" : cli_text(value, "process"),
-        strcmp(cli_text(value, "process"), "both") == 0 ? "" : "s");
+    json_array_foreach (json_object_get(result, "restart"), i, value) {
+        if (!cli->json)
+            printf("%s: %s -> %s takes effect when %s restart%s\n", cli_text(value, "key"), cli_text(value, "before"),
+                   cli_text(value, "after"),
+                   strcmp(cli_text(value, "process"), "both") == 0 ? "bypeerd and bypeer-dataplane"
+                                                                   : cli_text(value, "process"),
+                   strcmp(cli_text(value, "process"), "both") == 0 ? "" : "s");
+    }
     json_decref(result);
     return CLI_OK;
 }
@@ -175,7 +177,9 @@ int cli_run_names(struct cli *cli)
     int status = cli_call(cli, method, NULL, &result);
     if (status != CLI_OK)
         return status;
-    json_array_foreach(json_object_get(result, what), i, entry) printf("%s\n", cli_text(entry, "name"));
+    json_array_foreach (json_object_get(result, what), i, entry) {
+        printf("%s\n", cli_text(entry, "name"));
+    }
     json_decref(result);
     return CLI_OK;
 }

@@ -76,13 +76,15 @@ int cli_connect(struct cli *cli)
     return CLI_OK;
 }
 
-static void print_messages(const json_t *data)
+/* Of a configuration that is refused: all that is wrong with it. Returns whether there was anything. */
+static bool print_messages(const json_t *data)
 {
     const json_t *messages = json_object_get(data, "messages");
     size_t i;
     json_t *message;
-    json_array_foreach(messages, i, message)
+    json_array_foreach (messages, i, message)
         fprintf(stderr, "%s\n", json_string_value(message) ? json_string_value(message) : "");
+    return json_array_size(messages) > 0;
 }
 
 int cli_call_failed(const struct cli *cli, int error)
@@ -90,7 +92,8 @@ int cli_call_failed(const struct cli *cli, int error)
     const char *text = bypeer_error_text(cli->node);
     if (error == -EREMOTEIO) {
         fflush(stdout);
-        print_messages(bypeer_error_data(cli->node));
+        if (print_messages(bypeer_error_data(cli->node)))
+            text = "refused whole, nothing was changed; mend what is above and try again";
         return cli_fail(bypeer_error_code(cli->node) == -32603 ? CLI_FAILED : CLI_REFUSED, "%s", text);
     }
     return cli_fail(error == -ECONNRESET ? CLI_UNREACHABLE : CLI_FAILED, "%s: %s", cli->socket, text);

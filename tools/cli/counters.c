@@ -20,8 +20,7 @@ static int print_counters(const struct cli *cli, const json_t *result)
     struct cli_table *table = cli_table_begin(cli, columns, count);
     size_t i;
     json_t *counter;
-    json_array_foreach(json_object_get(result, "counters"), i, counter)
-    {
+    json_array_foreach (json_object_get(result, "counters"), i, counter) {
         bool dropped = strcmp(cli_text(counter, "class"), "dropped") == 0;
         if (!all && cli_integer(counter, "value") == 0)
             continue;

@@ -60,8 +60,7 @@ int cli_run_groups_list(struct cli *cli)
     struct cli_table *table = cli_table_begin(cli, columns, 7);
     size_t i;
     json_t *group;
-    json_array_foreach(json_object_get(result, "groups"), i, group)
-    {
+    json_array_foreach (json_object_get(result, "groups"), i, group) {
         cli_table_row(table);
         cli_table_cell(table, cli_text(group, "name"));
         cli_table_cell(table, cli_text(group, "prefix"));
@@ -107,7 +106,7 @@ static void link_row(struct cli_table *table, const json_t *link, time_t now)
     if (json_is_object(adjacency))
         cli_table_format(table, "%s on %s", cli_text(adjacency, "mac"), cli_text(adjacency, "port"));
     else
-        cli_table_colour(table, cli_text(link, "why_down"), CLI_BAD);
+        cli_table_cell(table, NULL);
     cli_table_number(table, cli_integer(link, "members"));
     cli_table_number(table, cli_integer(link, "sent_packets"));
     cli_table_number(table, cli_integer(link, "received_packets"));
@@ -131,9 +130,16 @@ int cli_run_links_list(struct cli *cli)
     struct cli_table *table = cli_table_begin(cli, columns, 12);
     size_t i;
     json_t *link;
-    json_array_foreach(json_object_get(result, "links"), i, link) link_row(table, link, time(NULL));
+    json_array_foreach (json_object_get(result, "links"), i, link) {
+        link_row(table, link, time(NULL));
+    }
+    status = cli_table_end(table);
+    json_array_foreach (json_object_get(result, "links"), i, link) {
+        if (cli_text(link, "why_down")[0])
+            printf("%s is down: %s\n", cli_text(link, "name"), cli_text(link, "why_down"));
+    }
     json_decref(result);
-    return cli_table_end(table);
+    return status;
 }
 
 /* A number that is left out of the request when it is not given. */
@@ -175,8 +181,7 @@ int cli_run_routes_list(struct cli *cli)
     struct cli_table *table = cli_table_begin(cli, columns, 4);
     size_t i;
     json_t *route;
-    json_array_foreach(json_object_get(result, "routes"), i, route)
-    {
+    json_array_foreach (json_object_get(result, "routes"), i, route) {
         cli_table_row(table);
         cli_table_cell(table, cli_text(route, "prefix"));
         cli_table_cell(table, cli_text(route, "group"));

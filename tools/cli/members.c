@@ -14,7 +14,7 @@ static void print_member_json(struct listing *listing, const struct bypeer_membe
 {
     json_t *object = json_pack("{s:s, s:s, s:s, s:s}", "address", member->address, "group", member->group, "link",
                                member->link, "origin", member->origin);
-    fputs(listing->first ? "\n    " : ",\n    ", stdout);
+    fputs(listing->first ? "{\n  \"members\": [\n    " : ",\n    ", stdout);
     json_dumpf(object, stdout, 0);
     json_decref(object);
     listing->first = false;
@@ -47,20 +47,17 @@ int cli_run_members_list(struct cli *cli)
         status = cli_connect(cli);
     if (status != CLI_OK)
         return status;
-    if (cli->json)
-        fputs("{\n  \"members\": [", stdout);
-    else
+    if (!cli->json)
         listing.table = cli_table_begin(cli, columns, 4);
     int error = bypeer_member_each(cli->node, cli->options[CLI_OPTION_GROUP], cli->options[CLI_OPTION_LINK],
                                    list_member, &listing);
     if (error < 0) {
-        if (listing.table)
-            cli_table_end(listing.table);
+        cli_table_abandon(listing.table);
         return cli_call_failed(cli, error);
     }
     if (listing.table)
         return cli_table_end(listing.table);
-    fputs(listing.first ? "]\n}\n" : "\n  ]\n}\n", stdout);
+    fputs(listing.first ? "{\n  \"members\": []\n}\n" : "\n  ]\n}\n", stdout);
     return CLI_OK;
 }
 

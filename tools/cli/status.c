@@ -46,8 +46,7 @@ static int print_workers(const struct cli *cli, const json_t *workers)
     struct cli_table *table = cli_table_begin(cli, columns, 4);
     size_t i;
     json_t *worker;
-    json_array_foreach(workers, i, worker)
-    {
+    json_array_foreach (workers, i, worker) {
         cli_table_row(table);
         cli_table_number(table, cli_integer(worker, "index"));
         cli_table_number(table, cli_integer(worker, "lcore"));
@@ -65,8 +64,7 @@ static int print_ports(const struct cli *cli, const json_t *ports)
     struct cli_table *table = cli_table_begin(cli, columns, 8);
     size_t i;
     json_t *port;
-    json_array_foreach(ports, i, port)
-    {
+    json_array_foreach (ports, i, port) {
         bool up = json_is_true(json_object_get(port, "link_up"));
         cli_table_row(table);
         cli_table_cell(table, cli_text(port, "name"));

@@ -132,6 +132,13 @@ int cli_table_end(struct cli_table *table)
                   : CLI_OK;
 }
 
+void cli_table_abandon(struct cli_table *table)
+{
+    if (table)
+        page_end(table);
+    free(table);
+}
+
 const char *cli_colour_begin(const struct cli *cli, enum cli_colour colour)
 {
     return cli->colours ? sequences[colour] : "";

@@ -25,6 +25,8 @@ void cli_table_number(struct cli_table *table, long long number);
 __attribute__((format(printf, 2, 3))) void cli_table_format(struct cli_table *table, const char *format, ...);
 /* Prints what is left. CLI_OK, or CLI_FAILED after a message. */
 int cli_table_end(struct cli_table *table);
+/* After a failure: prints the rows that there are. */
+void cli_table_abandon(struct cli_table *table);
 
 /* Wraps text in a colour if there are any. */
 const char *cli_colour_begin(const struct cli *cli, enum cli_colour colour);

@@ -35,8 +35,7 @@ static void print_trace(const struct cli *cli, const json_t *steps)
     json_int_t start = 0;
     size_t i;
     json_t *step;
-    json_array_foreach(steps, i, step)
-    {
+    json_array_foreach (steps, i, step) {
         bool first = cli_integer(step, "packet") != packet;
         if (first) {
             packet = cli_integer(step, "packet");
