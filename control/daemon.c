@@ -225,10 +225,11 @@ static void daemon_start_handles(struct daemon *daemon)
 
 /* --- start --- */
 
-/* Makes a directory with its parents' last step missing at most; it may be there already. */
+/* Makes a directory whose parent is there; it may be there already, and is then left as it is. */
 static int daemon_need_directory(const char *path, mode_t mode, struct bypeer_problem *problem)
 {
-    if (mkdir(path, mode) == 0 || errno == EEXIST)
+    bool made = mkdir(path, mode) == 0;
+    if ((made && chmod(path, mode) == 0) || (!made && errno == EEXIST))
         return 0;
     return bypeer_problem_set(problem, -errno, "directory", "%s\ncannot be made: %s\nmake it, owned by this user", path,
                               strerror(errno));
@@ -314,7 +315,7 @@ int bypeer_daemon_run(struct bypeer_config *config)
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
     signal(SIGPIPE, SIG_IGN);
-    umask(022);
+    umask(077);
     int result = uv_loop_init(&daemon.loop);
     if (result < 0) {
         bypeer_log(BYPEER_LOG_ERROR, "event loop: %s", uv_strerror(result));

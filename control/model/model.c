@@ -108,6 +108,7 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
         return result;
 
     members += config->member_count + limits.groups;
+    members += members / 8; /* so that the first batch after a start needs no larger tables */
     uint64_t links = (uint64_t)limits.links + limits.groups; /* each group may have a link to this host */
     *ret_size = (struct bypeer_tables_size){
         .destinations = model_larger(config->tables.members, members),
