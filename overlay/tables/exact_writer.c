@@ -48,13 +48,6 @@ static struct bypeer_exact_place exact_writer_place(const struct bypeer_exact_wr
     return bypeer_exact_place(key, writer->view.seed, writer->view.bucket_count);
 }
 
-void bypeer_exact_writer_prefetch(const struct bypeer_exact_writer *writer, const uint8_t key[static 16])
-{
-    struct bypeer_exact_place place = exact_writer_place(writer, key);
-    __builtin_prefetch(&writer->buckets[place.first], 1);
-    __builtin_prefetch(&writer->buckets[place.second], 1);
-}
-
 /* --- finding ------------------------------------------------------------------------------------------------------ */
 
 static bool exact_entry_in_bucket(const struct bypeer_exact_writer *writer, struct bypeer_bucket *bucket, uint16_t tag,
@@ -269,24 +262,57 @@ int bypeer_exact_writer_remove(struct bypeer_exact_writer *writer, const uint8_t
     return 0;
 }
 
+/* --- growth ---------------------------------------------------------------------------------------------------------
+ */
+
+/* How many buckets ahead of the one that is copied its records, and the buckets that they go to, are fetched: otherwise
+ * each record waits three times for memory, one after the other (at 10 million 1100 ns in place of 120). */
+#define COPY_RECORDS_AHEAD 8
+#define COPY_BUCKETS_AHEAD 4
+
+static bool copy_has(const struct bypeer_exact_writer *from, uint32_t bucket, unsigned way)
+{
+    return bucket < from->view.bucket_count && from->buckets[bucket].tags[way] != 0;
+}
+
+static const struct bypeer_destination *copy_record(const struct bypeer_exact_writer *from, uint32_t bucket,
+                                                    unsigned way)
+{
+    return &from->records[from->buckets[bucket].slots[way]];
+}
+
+static void copy_prefetch(const struct bypeer_exact_writer *to, const struct bypeer_exact_writer *from, uint32_t bucket)
+{
+    for (unsigned way = 0; way < BYPEER_BUCKET_WAYS; way++) {
+        if (copy_has(from, bucket + COPY_RECORDS_AHEAD, way))
+            __builtin_prefetch(copy_record(from, bucket + COPY_RECORDS_AHEAD, way));
+        if (!copy_has(from, bucket + COPY_BUCKETS_AHEAD, way))
+            continue;
+        struct bypeer_exact_place place =
+            exact_writer_place(to, copy_record(from, bucket + COPY_BUCKETS_AHEAD, way)->key);
+        __builtin_prefetch(&to->buckets[place.first], 1);
+        __builtin_prefetch(&to->buckets[place.second], 1);
+    }
+}
+
 int bypeer_exact_writer_copy(struct bypeer_exact_writer *to, const struct bypeer_exact_writer *from)
 {
-    for (uint32_t i = 0; i < from->view.bucket_count; i++) {
-        const struct bypeer_bucket *bucket = &from->buckets[i];
+    for (uint32_t bucket = 0; bucket < from->view.bucket_count; bucket++) {
+        copy_prefetch(to, from, bucket);
         for (unsigned way = 0; way < BYPEER_BUCKET_WAYS; way++) {
-            if (bucket->tags[way] == 0)
+            if (!copy_has(from, bucket, way))
                 continue;
-            int error = bypeer_exact_writer_put(to, &from->records[bucket->slots[way]]);
-            if (error < 0)
-                return error;
+            int result = bypeer_exact_writer_put(to, copy_record(from, bucket, way));
+            if (result < 0)
+                return result;
         }
     }
     for (uint32_t i = 0; i < from->view.stash_count; i++) {
         if (from->stash[i] == 0)
             continue;
-        int error = bypeer_exact_writer_put(to, &from->records[from->stash[i]]);
-        if (error < 0)
-            return error;
+        int result = bypeer_exact_writer_put(to, &from->records[from->stash[i]]);
+        if (result < 0)
+            return result;
     }
     return 0;
 }

@@ -1,7 +1,6 @@
 #include "overlay/tables/writer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -195,11 +194,6 @@ const struct bypeer_destination *bypeer_writer_find_destination(const struct byp
     return bypeer_exact_writer_find(&writer->destinations, key);
 }
 
-void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16])
-{
-    bypeer_exact_writer_prefetch(&writer->destinations, key);
-}
-
 /* --- growth ---------------------------------------------------------------------------------------------------------
  */
 
@@ -261,27 +255,6 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
                    bypeer_pool_retired(&writer->prefixes.halves),
         .bytes = writer->bytes,
     };
-}
-
-void bypeer_writer_describe_full(const struct bypeer_writer *writer, enum bypeer_writer_full what,
-                                 char text[static 200])
-{
-    static const char *const names[] = {"destinations", "links", "adjacencies", "groups", "prefixes"};
-    struct bypeer_tables_size larger = writer->size;
-    uint32_t *const counts[] = {&larger.destinations, &larger.links, &larger.adjacencies, &larger.groups,
-                                &larger.prefixes};
-    const uint32_t most = what == BYPEER_FULL_DESTINATIONS ? BYPEER_DESTINATIONS_MAX : BYPEER_TABLES_IDS_MAX;
-    const uint32_t limit = *counts[what];
-    if (limit == most) {
-        snprintf(text, 200, "the tables hold at most %u %s, and all are in use: there is no larger table", limit,
-                 names[what]);
-        return;
-    }
-    *counts[what] = limit > most / 2 ? most : limit * 2;
-    snprintf(text, 200,
-             "the tables hold at most %u %s (%.1f MiB), and all are in use: tables for %u would take %.1f MiB", limit,
-             names[what], (double)writer->bytes / 1048576, *counts[what],
-             (double)bypeer_tables_bytes(&larger) / 1048576);
 }
 
 /* --- grace periods

@@ -64,9 +64,6 @@ int bypeer_writer_remove_destination(struct bypeer_writer *writer, const uint8_t
 const struct bypeer_destination *bypeer_writer_find_destination(const struct bypeer_writer *writer,
                                                                 const uint8_t key[static 16]);
 
-/* Starts to fetch what a change of this key will look at first: worth it some ten changes ahead. */
-void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16]);
-
 /* Ids are the caller's choice, 1 to size; the record replaces the one of that id. Same errors; -EINVAL: id. */
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
@@ -106,14 +103,3 @@ struct bypeer_writer_usage {
     uint64_t bytes;
 };
 void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_writer_usage *ret_usage);
-
-/* The message for -ENOSPC: the limit, and the memory that tables of twice as many would take. */
-enum bypeer_writer_full {
-    BYPEER_FULL_DESTINATIONS,
-    BYPEER_FULL_LINKS,
-    BYPEER_FULL_ADJACENCIES,
-    BYPEER_FULL_GROUPS,
-    BYPEER_FULL_PREFIXES,
-};
-void bypeer_writer_describe_full(const struct bypeer_writer *writer, enum bypeer_writer_full what,
-                                 char text[static 200]);
