@@ -49,6 +49,24 @@ static int memory_fill(struct bypeer_memory *memory, enum bypeer_memory_use use)
     return 0;
 }
 
+/* What the kernel could give away without swapping; so much that it does not matter if it does not say. */
+static uint64_t memory_available(void)
+{
+    char text[1024];
+    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    if (length <= 0)
+        return UINT64_MAX;
+    text[length] = '\0';
+    const char *line = strstr(text, "MemAvailable:");
+    uint64_t kibibytes;
+    if (!line || sscanf(line, "MemAvailable: %" SCNu64, &kibibytes) != 1)
+        return UINT64_MAX;
+    return kibibytes << 10;
+}
+
 static int memory_try(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,
                       uint64_t page_bytes)
 {
@@ -88,6 +106,9 @@ int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_us
         if (memory_try(ret_memory, use, name, bytes, PAGE_2MB) == 0)
             return 0;
     }
+    /* Normal pages are overcommitted: to take more than there is would not fail but kill some process. */
+    if (bytes > memory_available())
+        return -ENOMEM;
     return memory_try(ret_memory, use, name, bytes, PAGE_NORMAL);
 }
 

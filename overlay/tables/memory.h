@@ -50,7 +50,8 @@ struct bypeer_memory {
 /*
  * Makes at least bytes of zeroed memory for this use, allocated, mapped read-write and sealed. huge: try huge pages
  * first (1 GiB ones from 4 GiB on, then 2 MiB), and take normal ones where there are not enough; name is for /proc.
- * Returns 0, -EINVAL (bytes is 0), -ENOMEM, or what memfd_create, ftruncate, mmap, madvise or fcntl said.
+ * Returns 0, -EINVAL (bytes is 0), -ENOMEM (also when the machine has less available than that), or what memfd_create,
+ * ftruncate, mmap, madvise or fcntl said.
  */
 int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,
                          bool huge);

@@ -220,21 +220,20 @@ int bypeer_prefixes_rebuild(struct bypeer_prefixes *prefixes, const struct bypee
 
 /* --- look-up ----------------------------------------------------------------------------------------------------- */
 
-/* How many of the four boundaries are not above the address, without a branch. */
-static inline unsigned node_count(const struct bypeer_prefix_node *node, uint64_t high, uint64_t low)
+/* How many of the four boundaries are not above the address, without a branch: a compare, a subtract with borrow and an
+ * add for each. */
+static inline unsigned node_count(const struct bypeer_prefix_node *node, address128 address)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < KEYS; i++)
-        count += (unsigned)((node->high[i] < high) | ((node->high[i] == high) & (node->low[i] <= low)));
+        count += ((address128)node->high[i] << 64 | node->low[i]) <= address;
     return count;
 }
 
 const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tables *tables,
                                                         const uint8_t address[static 16])
 {
-    uint64_t words[2];
-    memcpy(words, address, sizeof(words));
-    uint64_t high = be64toh(words[0]), low = be64toh(words[1]);
+    const address128 wanted = address_load(address);
 
     /* Pairs with the release in bypeer_prefixes_rebuild(). Everything read from here on is bounded by private counts.
      */
@@ -249,7 +248,7 @@ const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tabl
 
     uint64_t place = 0;
     for (uint64_t node = 0; node < nodes;) {
-        unsigned count = node_count(&tree[node], high, low);
+        unsigned count = node_count(&tree[node], wanted);
         place = count ? node * KEYS + count : place;
         node = node * FANOUT + count + 1;
     }
