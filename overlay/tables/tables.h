@@ -93,8 +93,7 @@ void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t v
  */
 #define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
 
-/* The record of an id, never NULL: an id that is out of range or unused gives record 0, all zero (kind NONE, valid 0).
- */
+/* The record of an id, never NULL: one out of range or unused gives record 0, all zero (kind NONE, valid 0). */
 static inline const void *bypeer_slots_find(const struct bypeer_slots *slots, uint32_t id, uint32_t record_bytes)
 {
     uint32_t slot = 0;
