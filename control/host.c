@@ -262,9 +262,7 @@ void bypeer_host_ports(struct bypeer_host *host, const struct bypeer_handover *m
         }
         if (!port->open)
             continue;
-        int result = 0;
-        if (memcmp(port->tap.mac, from->mac, 6) != 0)
-            result = bypeer_tap_set_mac(&port->tap, host->netlink, from->mac);
+        int result = bypeer_tap_set_mac(&port->tap, host->netlink, from->mac);
         if (result == 0 && port->mtu != from->mtu) {
             result = bypeer_tap_set_mtu(&port->tap, host->netlink, from->mtu);
             port->mtu = from->mtu;

@@ -411,10 +411,11 @@ size_t bypeer_kernel_write_link(uint8_t buffer[static BYPEER_KERNEL_REQUEST_MAX]
         mnl_attr_put(header, IFLA_ADDRESS, 6, change->mac);
     if (change->mtu != 0)
         mnl_attr_put_u32(header, IFLA_MTU, change->mtu);
-    if (change->no_link_local) {
+    if (change->no_link_local || change->link_local) {
         struct nlattr *families = mnl_attr_nest_start(header, IFLA_AF_SPEC);
         struct nlattr *v6 = mnl_attr_nest_start(header, AF_INET6);
-        mnl_attr_put_u8(header, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+        mnl_attr_put_u8(header, IFLA_INET6_ADDR_GEN_MODE,
+                        change->link_local ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE);
         mnl_attr_nest_end(header, v6);
         mnl_attr_nest_end(header, families);
     }

@@ -90,6 +90,7 @@ struct bypeer_kernel_link_change {
     bool set_up, up;
     bool no_multicast;  /* clear IFF_MULTICAST: nobody joins groups there */
     bool no_link_local; /* make no IPv6 link-local address */
+    bool link_local;    /* make one of the MAC, whatever the host's default is: neighbour discovery needs it */
 };
 
 /* Each writes one request with its sequence number into buffer and returns its bytes. */

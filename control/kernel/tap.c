@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static short tap_flags(enum bypeer_tap_kind kind)
@@ -65,13 +66,13 @@ static int tap_own(int fd, const struct bypeer_tap_settings *settings, char *why
 }
 
 /*
- * One IPv6 setting of the interface. A read-only /proc/sys or a kernel without IPv6 is no reason to fail: what goes
+ * One setting of the interface. A read-only /proc/sys or a kernel without IPv6 is no reason to fail: what goes
  * missing is silence on the link, not correctness, and addresses are added without duplicate detection anyway.
  */
-static void tap_sysctl(const char *name, const char *key, const char *value)
+static void tap_sysctl(const char *family, const char *name, const char *key, const char *value)
 {
     char path[128];
-    int bytes = snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", name, key);
+    int bytes = snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, key);
     if (bytes < 0 || (size_t)bytes >= sizeof(path))
         return;
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -85,30 +86,56 @@ static void tap_sysctl(const char *name, const char *key, const char *value)
 static void tap_quieten(const struct bypeer_tap_settings *settings)
 {
     bool routers = settings->accept_routers && settings->kind == BYPEER_TAP_UNDERLAY;
-    tap_sysctl(settings->name, "accept_dad", "0"); /* else addresses stay tentative while no data plane answers */
-    tap_sysctl(settings->name, "dad_transmits", "0");
-    tap_sysctl(settings->name, "accept_ra", routers ? "2" : "0"); /* 2: also when the host forwards */
-    tap_sysctl(settings->name, "autoconf", routers ? "1" : "0");
-    tap_sysctl(settings->name, "router_solicitations", routers ? "-1" : "0"); /* -1: until one answers */
-    tap_sysctl(settings->name, "keep_addr_on_down", "1");
+    tap_sysctl("ipv6", settings->name, "accept_dad",
+               "0"); /* else addresses stay tentative while no data plane answers */
+    tap_sysctl("ipv6", settings->name, "dad_transmits", "0");
+    tap_sysctl("ipv6", settings->name, "accept_ra", routers ? "2" : "0"); /* 2: also when the host forwards */
+    tap_sysctl("ipv6", settings->name, "autoconf", routers ? "1" : "0");
+    tap_sysctl("ipv6", settings->name, "router_solicitations", routers ? "-1" : "0"); /* -1: until one answers */
+    tap_sysctl("ipv6", settings->name, "keep_addr_on_down", "1");
+    /* Neighbours hear of the MAC when it is set or changes. */
+    tap_sysctl("ipv6", settings->name, "ndisc_notify", "1");
+    tap_sysctl("ipv4", settings->name, "arp_notify", "1");
+}
+
+/* Apart from other changes of the link: the kernel would raise it before them. */
+static int tap_raise(struct bypeer_tap *tap, struct bypeer_netlink *netlink)
+{
+    struct bypeer_kernel_link_change change = {.set_up = true, .up = true};
+    int error = tap->up ? 0 : bypeer_netlink_change_link(netlink, tap->index, &change);
+    tap->up = error == 0;
+    return error;
+}
+
+/* Whether it is up, and then its MAC: only a device that is up has been given its port's. */
+static void tap_look(struct bypeer_tap *tap)
+{
+    struct ifreq present = {0};
+    snprintf(present.ifr_name, sizeof(present.ifr_name), "%s", tap->name);
+    int any = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (any < 0)
+        return;
+    tap->up = ioctl(any, SIOCGIFFLAGS, &present) == 0 && (present.ifr_flags & IFF_UP) != 0;
+    close(any);
+    if (tap->kind == BYPEER_TAP_UNDERLAY && tap->up && ioctl(tap->fd, SIOCGIFHWADDR, &present) == 0)
+        memcpy(tap->mac, present.ifr_hwaddr.sa_data, sizeof(tap->mac));
 }
 
 static int tap_configure(struct bypeer_tap *tap, struct bypeer_netlink *netlink,
                          const struct bypeer_tap_settings *settings, char *why)
 {
     bool tun = tap->kind == BYPEER_TAP_OVERLAY;
-    struct bypeer_kernel_link_change shape = {.mtu = settings->mtu, .no_multicast = tun, .no_link_local = tun};
-    struct bypeer_kernel_link_change up = {.set_up = true, .up = true};
-    struct ifreq present = {0};
-    if (!tun && ioctl(tap->fd, SIOCGIFHWADDR, &present) == 0)
-        memcpy(tap->mac, present.ifr_hwaddr.sa_data, sizeof(tap->mac));
+    struct bypeer_kernel_link_change shape = {
+        .mtu = settings->mtu, .no_multicast = tun, .no_link_local = tun, .link_local = !tun};
+    tap_look(tap);
     tap_quieten(settings);
     int error = bypeer_netlink_change_link(netlink, tap->index, &shape);
-    if (error == 0 && !tun && settings->mac != NULL)
-        error = bypeer_tap_set_mac(tap, netlink, settings->mac);
     if (error < 0)
-        return tap_fail(why, settings->name, "cannot set MAC or MTU", error, "CAP_NET_ADMIN is needed");
-    error = bypeer_netlink_change_link(netlink, tap->index, &up); /* apart: the kernel raises it before other changes */
+        return tap_fail(why, settings->name, "cannot set its MTU", error, "CAP_NET_ADMIN is needed");
+    if (!tun && settings->mac != NULL)
+        error = bypeer_tap_set_mac(tap, netlink, settings->mac);
+    else if (tun)
+        error = tap_raise(tap, netlink);
     return error < 0 ? tap_fail(why, settings->name, "cannot bring the device up", error, "see ip-link(8)") : 0;
 }
 
@@ -159,12 +186,13 @@ void bypeer_tap_remove(struct bypeer_tap *tap)
 int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6])
 {
     struct bypeer_kernel_link_change change = {.mac = mac};
-    if (memcmp(tap->mac, mac, sizeof(tap->mac)) == 0) /* setting it would still flush every neighbour */
-        return 0;
-    int error = bypeer_netlink_change_link(netlink, tap->index, &change);
-    if (error == 0)
+    if (memcmp(tap->mac, mac, sizeof(tap->mac)) != 0) { /* setting the same would still flush every neighbour */
+        int error = bypeer_netlink_change_link(netlink, tap->index, &change);
+        if (error < 0)
+            return error;
         memcpy(tap->mac, mac, sizeof(tap->mac));
-    return error;
+    }
+    return tap_raise(tap, netlink);
 }
 
 int bypeer_tap_set_mtu(const struct bypeer_tap *tap, struct bypeer_netlink *netlink, uint16_t mtu)

@@ -36,7 +36,7 @@ struct bypeer_tap_settings {
     uid_t owner; /* who may attach queues without CAP_NET_ADMIN; (uid_t)-1: this process's user */
     gid_t group; /* and must be in this group; (gid_t)-1: in any */
     uint16_t mtu;
-    const uint8_t *mac;  /* 6 bytes, of the port; NULL: as it is (the kernel's choice for a new one) */
+    const uint8_t *mac;  /* 6 bytes, of the port; NULL: not known yet */
     bool accept_routers; /* take addresses and default routes from router advertisements (off for an overlay TUN) */
 };
 
@@ -45,12 +45,15 @@ struct bypeer_tap {
     char name[IFNAMSIZ];
     uint32_t index;
     int fd;         /* the detached queue */
-    uint8_t mac[6]; /* as it is now: its port's, if a data plane ever told it; of a TUN zero */
+    uint8_t mac[6]; /* its port's; zero: not known yet, or a TUN */
     bool adopted;   /* was there before: addresses and routes may be on it already */
+    bool up;
 };
 
 /*
- * Makes the device or adopts the one of that name, sets it up and brings it up. Returns 0, or negative errno with one
+ * Makes the device or adopts the one of that name, sets it up and brings it up. A TAP whose MAC is not known stays down
+ * until bypeer_tap_set_mac(), or neighbours would learn one that its port does not have; one that is adopted and up has
+ * its port's MAC and keeps it. Returns 0, or negative errno with one
  * line in why that says what failed and what to do; then *ret_tap is untouched. -EEXIST: a device of that
  * name is no TAP or TUN of ours.
  */
@@ -61,6 +64,6 @@ void bypeer_tap_close(struct bypeer_tap *tap);
 /* Closes the queue and removes the device, when no data plane holds it open. */
 void bypeer_tap_remove(struct bypeer_tap *tap);
 
-/* Change while it runs. 0 or negative errno. */
+/* Change while it runs. 0 or negative errno. With a MAC the device comes up, if it was not. */
 int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6]);
 int bypeer_tap_set_mtu(const struct bypeer_tap *tap, struct bypeer_netlink *netlink, uint16_t mtu);

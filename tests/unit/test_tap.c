@@ -269,6 +269,26 @@ Test(tap, gateway_route_is_followed_when_it_comes)
     cr_assert_eq(path.adjacency, 0);
 }
 
+/* It would tell neighbours the kernel's choice, which no port has. */
+Test(tap, a_device_stays_down_until_its_mac_is_known)
+{
+    char why[160] = "";
+    struct bypeer_tap first, second;
+    const uint8_t none[6] = {0};
+    struct bypeer_tap_settings settings = {
+        .kind = BYPEER_TAP_UNDERLAY, .name = "bp-later", .owner = (uid_t)-1, .group = (gid_t)-1, .mtu = 1500};
+    cr_assert_eq(bypeer_tap_open(&first, netlink, &settings, why), 0, "%s", why);
+    cr_assert_not(link_state(first.index).up);
+    cr_assert_arr_eq(first.mac, none, 6);
+    cr_assert_eq(bypeer_tap_set_mac(&first, netlink, peer_mac), 0);
+    cr_assert(link_state(first.index).up);
+    /* A successor of the process finds it as it is. */
+    bypeer_tap_close(&first);
+    cr_assert_eq(bypeer_tap_open(&second, netlink, &settings, why), 0, "%s", why);
+    cr_assert(link_state(second.index).up);
+    cr_assert_arr_eq(second.mac, peer_mac, 6);
+}
+
 Test(tap, setting_the_same_mac_keeps_neighbours)
 {
     begin_adjacencies(peer4);
