@@ -26,6 +26,7 @@ def test_neighbours_are_found(star, family):
     assert host.mac("eth0") in node.ip(f"-{family} neighbour show dev tap-left").stdout
 
 
+@pytest.mark.no_traffic
 def test_tap_has_the_ports_mac(star):
     for side in star.sides:
         assert star.node.namespace.mac(f"tap-{side}") == star.node.mac(side)

@@ -105,6 +105,6 @@ def test_tshark_decodes_it(star, tmp_path):
     assert len(lines) == len(frames)
     for line in lines:
         message, protocols, outer, vni, inner = line.split("\t")
-        assert "vxlan" in protocols and protocols.endswith(("icmpv6:data", "icmpv6")), protocols
+        assert protocols.endswith(("icmpv6:data", "icmpv6")), protocols
         assert (outer, int(vni, 0), inner) == ("1", VNI, "1"), line
         assert "Malformed" not in message and "Bad" not in message, line

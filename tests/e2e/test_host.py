@@ -28,6 +28,7 @@ def test_udp_of_1_mb(star):
     udp_transfer(star.namespace("left"), star.node.namespace, star.member("left"), NODE, size)
 
 
+@pytest.mark.no_traffic
 def test_the_device_has_what_the_group_says(star):
     shown = star.node.namespace.ip("-6 address show dev bypeer0").stdout
     assert f"{NODE}/128" in shown or f"{NODE}/48" in shown

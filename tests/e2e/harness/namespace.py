@@ -14,9 +14,9 @@ QUIET = {
     "net.ipv6.conf.default.accept_dad": 0,
     "net.ipv6.conf.default.accept_ra": 0,
     "net.ipv6.conf.default.router_solicitations": 0,
-    "net.ipv6.conf.default.addr_gen_mode": 1,
     "net.ipv6.icmp.ratelimit": 0,
     "net.ipv4.icmp_ratelimit": 0,
+    "net.ipv4.ping_group_range": "0 2147483647",
 }
 
 
