@@ -173,10 +173,18 @@ static int start_eal(bool huge, uint64_t rival)
     char core[16], megabytes[16];
     snprintf(core, sizeof(core), "%d", sched_getcpu());
     snprintf(megabytes, sizeof(megabytes), "%" PRIu64, (rival >> 20) + 64);
-    char *arguments[] = {"bypeer-bench", "--in-memory", "--no-pci", "--no-telemetry", "--log-level=*:error",
-                         "-l",           core,          "-m",       megabytes,        "--no-huge"};
-    int count = (int)(sizeof(arguments) / sizeof(arguments[0])) - (huge ? 1 : 0);
-    return rte_eal_init(count, arguments);
+    /* Normal pages exclude --in-memory. */
+    char *arguments[] = {"bypeer-bench",
+                         "--no-pci",
+                         "--no-telemetry",
+                         "--no-shconf",
+                         "--log-level=*:error",
+                         "-l",
+                         core,
+                         "-m",
+                         megabytes,
+                         huge ? "--in-memory" : "--no-huge"};
+    return rte_eal_init((int)(sizeof(arguments) / sizeof(arguments[0])), arguments);
 }
 
 static struct rte_hash *rival_create(uint32_t entries)

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,38 +15,47 @@
 #define PAGES_TOTAL "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 #define PAGES_FREE  "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
 
-/* What to write back, as text: a signal handler may not format. */
-static char former_text[32];
+/* So many pages are to be given back. Others may borrow at the same time, so this is a difference, not a total. */
 static volatile sig_atomic_t borrowed;
 
+/* These two also run in a signal handler: no stdio. */
 static int64_t read_number(const char *path)
 {
-    FILE *file = fopen(path, "re");
-    int64_t number = -1;
-    if (file) {
-        if (fscanf(file, "%" SCNd64, &number) != 1)
-            number = -1;
-        fclose(file);
-    }
-    return number;
+    char text[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t length = read(fd, text, sizeof(text));
+    close(fd);
+    int64_t number = 0;
+    for (ssize_t i = 0; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+        number = number * 10 + (text[i] - '0');
+    return length > 0 ? number : -1;
 }
 
-static bool write_text(const char *path, const char *text)
+static bool write_number(const char *path, int64_t number)
 {
+    char text[32];
+    size_t start = sizeof(text);
+    do {
+        text[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t written = write(fd, text, strlen(text));
+    ssize_t written = write(fd, text + start, sizeof(text) - start);
     close(fd);
-    return written == (ssize_t)strlen(text);
+    return written == (ssize_t)(sizeof(text) - start);
 }
 
 static void pages_return(void)
 {
-    if (borrowed) {
-        borrowed = 0;
-        write_text(PAGES_TOTAL, former_text);
-    }
+    int64_t pages = borrowed;
+    borrowed = 0;
+    int64_t total = pages > 0 ? read_number(PAGES_TOTAL) : -1;
+    if (total >= 0)
+        write_number(PAGES_TOTAL, total > pages ? total - pages : 0);
 }
 
 /* Pages that are mapped now are freed by the kernel when the process ends, since the pool is smaller by then. */
@@ -68,17 +76,17 @@ bool bench_pages_borrow(uint64_t bytes)
     if (free_now >= needed)
         return true;
 
-    char text[32];
-    snprintf(text, sizeof(text), "%" PRId64, total + needed - free_now);
-    snprintf(former_text, sizeof(former_text), "%" PRId64, total);
-    borrowed = 1;
+    borrowed = (sig_atomic_t)(needed - free_now);
     atexit(pages_return);
     const struct sigaction action = {.sa_handler = pages_return_and_die};
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
-    if (write_text(PAGES_TOTAL, text) && read_number(PAGES_FREE) >= needed)
+    if (write_number(PAGES_TOTAL, total + needed - free_now) && read_number(PAGES_FREE) >= needed)
         return true;
+    /* What the kernel did find goes back at once. */
+    int64_t found = read_number(PAGES_TOTAL) - total;
+    borrowed = (sig_atomic_t)(found > 0 ? found : 0);
     pages_return();
     return false;
 }
