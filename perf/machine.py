@@ -91,6 +91,25 @@ def wait_for(what, condition, seconds=60):
         time.sleep(0.05)
 
 
+class Clock:
+    """Time as the worker of a process sees it: the clock's, or only what the worker ran of it."""
+
+    def __init__(self, process, cpu_time):
+        self.cpu_time = cpu_time
+        tasks = pathlib.Path(f"/proc/{process.pid}/task")
+        self.worker = next(task for task in tasks.iterdir() if (task / "comm").read_text() == "rte-worker-1\n")
+        self.last = self.read()
+
+    def read(self):
+        return time.monotonic(), int((self.worker / "schedstat").read_text().split()[0]) / 1e9
+
+    def lap(self):
+        """(seconds since the last lap, share of its core that the worker had)"""
+        (wall, ran), self.last = self.last, self.read()
+        wall, ran = self.last[0] - wall, self.last[1] - ran
+        return ran if self.cpu_time else wall, ran / wall
+
+
 class Machine:
     """A network namespace, hugepages, a directory and two cores for one benchmark, given back at the end."""
 
@@ -100,8 +119,9 @@ class Machine:
         self.frame = frame
         self.room = members + extra_members
         self.keeper = keeper.Keeper()
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(128 + signal.SIGHUP))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda number, _: sys.exit(128 + number))
         cpus = sorted(os.sched_getaffinity(0))
         self.main_cpu, self.worker_cpu = cpus[0], cpus[-1]
         self.name = f"bypeer-perf-{os.getpid()}"
@@ -176,7 +196,7 @@ class Machine:
         return str(ipaddress.IPv6Address(f"{NODE_ADDRESS}:0") + peer)
 
     def start_control(self):
-        """bypeerd with all members, loaded by its API, and the peers' MACs, which nobody else would tell it."""
+        """bypeerd with all members, loaded by its API."""
         self.config = self.write_config()
         self.control = self.start("bypeerd", [self.build / "control" / "bypeerd", "--config", self.config],
                                   self.main_cpu)
@@ -185,9 +205,6 @@ class Machine:
             self.alive(self.control, "bypeerd")
             return Api(self.directory / "run" / "control.sock")
         self.api = wait_for("bypeerd's socket", connected)
-        for peer in range(PEERS):
-            subprocess.run(["ip", "-n", self.name, "neigh", "replace", self.peer_address(peer), "lladdr",
-                            f"02:00:00:00:01:{peer:02x}", "nud", "permanent", "dev", "bp-fabric"], check=True)
         addresses = self.addresses(0, self.members)
         for peer in range(PEERS):
             behind = addresses[peer::PEERS]
@@ -197,28 +214,35 @@ class Machine:
         if count != self.members:
             raise SystemExit(f"loaded {self.members} members, and bypeerd counts {count}")
 
+    def introduce_peers(self):
+        """Their MAC addresses, which nobody else would tell: behind the device there is nothing but a file."""
+        lines = [f"neigh replace {self.peer_address(peer)} lladdr 02:00:00:00:01:{peer:02x} nud permanent "
+                 "dev bp-fabric\n" for peer in range(PEERS)]
+        subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="".join(lines), text=True, check=True)
+
     def start_dataplane(self):
         self.dataplane = self.start("bypeer-dataplane",
                                     [self.build / "dataplane" / "bypeer-dataplane", "--config", self.config])
 
-        def ready():
+        def attached():
             self.alive(self.dataplane, "bypeer-dataplane")
             self.alive(self.control, "bypeerd")
             status = self.api.call("status")
             dataplane = status["dataplane"]
             return (dataplane["state"] == "attached" and dataplane["pid"] == self.dataplane.pid
-                    and dataplane["generation"] == status["tables"]["generation"]
-                    and status["links"]["up"] == PEERS)
-        wait_for("the data plane with all links", ready)
+                    and dataplane["generation"] == status["tables"]["generation"])
+        wait_for("the data plane", attached)
+        self.introduce_peers()  # now, because the TAP has got the port's MAC, and that flushed whom it knew
+        wait_for("all links", lambda: self.api.call("status")["links"]["up"] == PEERS)
 
     def stop_dataplane(self):
         self.stop(self.dataplane, "bypeer-dataplane", 20)
 
     def counters(self):
-        """(time, {counter: value}, frames that the device lost)."""
+        """({counter: value}, frames that the device lost)"""
         values = {entry["name"]: entry["value"] for entry in self.api.call("counters")["counters"]}
         missed = sum(port["missed"] for port in self.api.call("status")["dataplane"]["ports"])
-        return time.monotonic(), values, missed
+        return values, missed
 
     def nodes(self):
         telemetry = Telemetry(self.prefix)
@@ -281,6 +305,8 @@ def options(description, members=1000000, frame=128, seconds=5.0):
     parser.add_argument("--members", type=int, default=members, help=f"members in the tables (default {members})")
     parser.add_argument("--frame", type=int, default=frame, help=f"bytes of a frame without its FCS (default {frame})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"of each turn (default {seconds:g})")
+    parser.add_argument("--cpu-time", action="store_true",
+                        help="count the time that the worker ran, not the clock's: where others use its core, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     arguments = parser.parse_args()
     if not 1000 <= arguments.members <= 50000000:
@@ -292,4 +318,14 @@ def options(description, members=1000000, frame=128, seconds=5.0):
 
 
 def median(values):
-    return statistics.median(values)
+    return statistics.median(list(values))
+
+
+def share_note(share):
+    """Why a figure is too low, if it is."""
+    return "" if share > 0.97 else f"   (the worker had {100 * share:.0f} % of its core: others use it, too)"
+
+
+def drops_between(before, after):
+    """{reason: packets} of two sets of counters."""
+    return {name: after[name] - before[name] for name in after if name.startswith("drop.") and after[name] > before[name]}
