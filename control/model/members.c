@@ -15,6 +15,8 @@
 /* One page of a list looks at no more rows than this, whatever its filter leaves. */
 #define LIST_ROWS_MAX 50000
 
+#define PREFETCH_AHEAD 12
+
 static int members_compare(const void *one, const void *other)
 {
     uint64_t a, b;
@@ -46,6 +48,13 @@ const struct bypeer_model_member *model_configured_member(const struct bypeer_mo
     if (model->configured_count == 0)
         return NULL;
     return bsearch(address, model->configured, model->configured_count, sizeof(*model->configured), members_compare);
+}
+
+/* Starts to fetch the address some places ahead in a batch, so that the misses of many overlap. */
+static void members_prefetch(const struct bypeer_model *model, uint8_t (*addresses)[16], size_t at, size_t count)
+{
+    if (at + PREFETCH_AHEAD < count)
+        bypeer_writer_prefetch_destination(model->writer, addresses[at + PREFETCH_AHEAD]);
 }
 
 /* The link's count of members and the model's. */
@@ -170,6 +179,7 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
 
     size_t changed = 0, replaced = 0;
     for (size_t at = 0; at < count; at++) {
+        members_prefetch(model, addresses, at, count);
         const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, addresses[at]);
         replaced += there ? 1 : 0;
         if (!there || there->link != link->id)
@@ -192,6 +202,7 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
         return result;
     }
     for (size_t at = 0; at < changed; at++) {
+        members_prefetch(model, addresses, at, changed);
         result = model_put_member(model, addresses[at], link, 0, problem);
         if (result < 0)
             return result;
@@ -232,8 +243,10 @@ int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)
         bypeer_store_rollback(model->store);
         return result;
     }
-    for (size_t at = 0; at < removed; at++)
+    for (size_t at = 0; at < removed; at++) {
+        members_prefetch(model, addresses, at, removed);
         model_take_member(model, addresses[at]);
+    }
     *ret_removed = (size_t)(members_before - model->members + kept_before - model->kept);
     return 0;
 }

@@ -10,11 +10,21 @@
 
 #include "control/model/entries.h"
 
+/* Members on their way from the database to the tables: while one waits, what its place needs is fetched. */
+#define WAITING 16
+
+struct waiting {
+    uint8_t address[16];
+    uint32_t link;
+};
+
 struct wake {
     struct bypeer_model *model;
     void (*warn)(void *context, const char *line);
     void *context;
     uint64_t strays; /* members that stay kept */
+    struct waiting waiting[WAITING];
+    uint64_t waiting_from, waiting_to; /* count up for ever */
     struct bypeer_problem *problem;
 };
 
@@ -108,9 +118,8 @@ static int wake_route(void *context, const struct bypeer_store_route *row)
     return model_put_route(model, &route, wake->problem);
 }
 
-static int wake_member(void *context, const uint8_t address[static 16], uint32_t link_id)
+static int wake_put_member(struct wake *wake, const uint8_t address[static 16], uint32_t link_id)
 {
-    struct wake *wake = context;
     struct bypeer_model *model = wake->model;
     struct bypeer_model_link *link = model_link(model, link_id);
     if (link && link->live && !link->local && !model_configured_member(model, address)) {
@@ -127,6 +136,25 @@ static int wake_member(void *context, const uint8_t address[static 16], uint32_t
     if (link)
         link->kept++;
     return 0;
+}
+
+static int wake_next_member(struct wake *wake)
+{
+    const struct waiting *next = &wake->waiting[wake->waiting_from++ % WAITING];
+    return wake_put_member(wake, next->address, next->link);
+}
+
+static int wake_member(void *context, const uint8_t address[static 16], uint32_t link)
+{
+    struct wake *wake = context;
+    int result = 0;
+    if (wake->waiting_to - wake->waiting_from == WAITING)
+        result = wake_next_member(wake);
+    struct waiting *last = &wake->waiting[wake->waiting_to++ % WAITING];
+    memcpy(last->address, address, 16);
+    last->link = link;
+    bypeer_writer_prefetch_destination(wake->model->writer, address);
+    return result;
 }
 
 int model_wake(struct bypeer_model *model, void (*warn)(void *context, const char *line), void *context,
@@ -148,6 +176,8 @@ int model_wake(struct bypeer_model *model, void (*warn)(void *context, const cha
         result = bypeer_store_each_route(model->store, wake_route, &wake, problem);
     if (result == 0)
         result = bypeer_store_each_member(model->store, NULL, wake_member, &wake, problem);
+    while (result == 0 && wake.waiting_from < wake.waiting_to)
+        result = wake_next_member(&wake);
     if (result == 0)
         result = model_commit_routes(model, problem);
     if (result == 0 && wake.strays > 0 && warn) {

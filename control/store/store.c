@@ -34,8 +34,8 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_BEGIN] = "BEGIN IMMEDIATE",
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
-    [STORE_COUNT_UP] = "INSERT INTO counters VALUES (?1, 1)"
-                       " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+    [STORE_COUNT_UP] =
+        "INSERT INTO counters VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
     [STORE_PUT_GROUP] = "INSERT OR REPLACE INTO groups VALUES (?1, ?2, ?3, ?4, ?5)",
     [STORE_REMOVE_GROUP] = "DELETE FROM groups WHERE id = ?1",
     [STORE_EACH_GROUP] = "SELECT id, name, prefix, vni, address FROM groups ORDER BY id",

@@ -48,6 +48,13 @@ static struct bypeer_exact_place exact_writer_place(const struct bypeer_exact_wr
     return bypeer_exact_place(key, writer->view.seed, writer->view.bucket_count);
 }
 
+void bypeer_exact_writer_prefetch(const struct bypeer_exact_writer *writer, const uint8_t key[static 16])
+{
+    struct bypeer_exact_place place = exact_writer_place(writer, key);
+    __builtin_prefetch(&writer->buckets[place.first], 1);
+    __builtin_prefetch(&writer->buckets[place.second], 1);
+}
+
 /* --- finding ------------------------------------------------------------------------------------------------------ */
 
 static bool exact_entry_in_bucket(const struct bypeer_exact_writer *writer, struct bypeer_bucket *bucket, uint16_t tag,

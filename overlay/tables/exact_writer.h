@@ -33,5 +33,8 @@ int bypeer_exact_writer_remove(struct bypeer_exact_writer *writer, const uint8_t
 const struct bypeer_destination *bypeer_exact_writer_find(const struct bypeer_exact_writer *writer,
                                                           const uint8_t key[static 16]);
 
+/* Starts to fetch what a put, remove or find of this key will look at first. */
+void bypeer_exact_writer_prefetch(const struct bypeer_exact_writer *writer, const uint8_t key[static 16]);
+
 /* Puts every record of from. 0 or the error of the put that failed. */
 int bypeer_exact_writer_copy(struct bypeer_exact_writer *to, const struct bypeer_exact_writer *from);

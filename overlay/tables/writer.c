@@ -194,6 +194,11 @@ const struct bypeer_destination *bypeer_writer_find_destination(const struct byp
     return bypeer_exact_writer_find(&writer->destinations, key);
 }
 
+void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16])
+{
+    bypeer_exact_writer_prefetch(&writer->destinations, key);
+}
+
 /* --- growth ---------------------------------------------------------------------------------------------------------
  */
 
