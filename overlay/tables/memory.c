@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -60,11 +61,9 @@ static uint64_t memory_available(void)
     if (length <= 0)
         return UINT64_MAX;
     text[length] = '\0';
-    const char *line = strstr(text, "MemAvailable:");
-    uint64_t kibibytes;
-    if (!line || sscanf(line, "MemAvailable: %" SCNu64, &kibibytes) != 1)
-        return UINT64_MAX;
-    return kibibytes << 10;
+    static const char name[] = "MemAvailable:";
+    const char *line = strstr(text, name);
+    return line ? strtoull(line + strlen(name), NULL, 10) << 10 : UINT64_MAX;
 }
 
 static int memory_try(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,

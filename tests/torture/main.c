@@ -231,7 +231,7 @@ static int listen_for_readers(char name[static 64])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(name, 64, "bypeer-torture-%d", (int)getpid());
-    strcpy(address.sun_path + 1, name);
+    memcpy(address.sun_path + 1, name, strlen(name));
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) || listen(fd, 16)) {
@@ -282,14 +282,15 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     const char *seconds = getenv("BYPEER_TORTURE_SECONDS");
-    struct torture torture = {
-        .engine = &torture_engine_urcu, .seconds = seconds ? atof(seconds) : 3, .random = UINT64_C(88172645463325252)};
+    struct torture torture = {.engine = &torture_engine_urcu,
+                              .seconds = seconds ? strtod(seconds, NULL) : 3,
+                              .random = UINT64_C(88172645463325252)};
     if (argc < 2)
         return usage();
     const char *scenario = argv[1];
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0)
-            torture.seconds = atof(argv[i + 1]);
+            torture.seconds = strtod(argv[i + 1], NULL);
         else if (strcmp(argv[i], "--engine") == 0)
             torture.engine = strcmp(argv[i + 1], "epoch") == 0 ? &torture_engine_epoch : &torture_engine_urcu;
         else

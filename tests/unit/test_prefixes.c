@@ -234,7 +234,7 @@ Test(prefixes, any_contents_keep_the_search_inside)
 {
     make(50);
     /* Exactly sized, so that a sanitizer sees a step outside. */
-    uint64_t *nodes = malloc(tables.prefix_node_count * sizeof(struct bypeer_prefix_node));
+    uint64_t *nodes = malloc(tables.prefix_node_count * 8 * sizeof(*nodes));
     uint32_t *values = malloc(tables.prefix_value_count * sizeof(uint32_t));
     tables.prefix_nodes = (struct bypeer_prefix_node *)nodes;
     tables.prefix_values = values;

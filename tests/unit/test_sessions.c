@@ -1,9 +1,13 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 
+#include "overlay/tables/memory.h"
 #include "overlay/tables/sessions.h"
 
 static char why[BYPEER_REGION_WHY_BYTES];
@@ -93,6 +97,45 @@ Test(sessions, counts_survive_a_change_of_workers_and_links)
     cr_assert_eq(sum.received_bytes, 7);
     bypeer_sessions_sum(&view, 2, 102, &sum);
     cr_assert_eq(sum.received_bytes, 0);
+}
+
+/* As the data plane does it: attach to what was parked, count, die without a word. */
+static void data_plane_that_dies(int parked, uint64_t packets)
+{
+    struct bypeer_memory memory;
+    struct bypeer_sessions sessions;
+    if (bypeer_memory_receive(&memory, BYPEER_MEMORY_SESSIONS, dup(parked), 1 << 20, true, why) ||
+        bypeer_sessions_attach(&sessions, memory.base, memory.bytes, why))
+        _exit(1);
+    for (uint64_t i = 0; i < packets; i++)
+        received(&sessions, (uint32_t)i % 2, 5, 77, 100, i);
+    raise(SIGKILL);
+}
+
+Test(sessions, counts_go_on_where_a_killed_data_plane_left_them)
+{
+    struct bypeer_memory memory, control;
+    struct bypeer_sessions sessions;
+    struct bypeer_sessions_view view;
+    struct bypeer_session sum;
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(2, 10), false), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, 2, 10, 7, 99), 0);
+    int parked = dup(memory.fd);
+    bypeer_memory_free(&memory);
+    cr_assert_eq(bypeer_memory_receive(&control, BYPEER_MEMORY_SESSIONS, dup(parked), 1 << 20, false, why), 0);
+    cr_assert_eq(bypeer_sessions_view(&view, control.base, control.bytes, why), 0);
+    for (uint64_t life = 1; life <= 10; life++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0)
+            data_plane_that_dies(parked, 1000);
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        bypeer_sessions_sum(&view, 5, 77, &sum);
+        cr_assert_eq(sum.received_packets, life * 1000);
+        cr_assert_eq(sum.received_bytes, life * 100000);
+    }
+    bypeer_memory_free(&control);
 }
 
 Test(sessions, rows_must_fill_the_region)
