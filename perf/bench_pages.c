@@ -1,10 +1,10 @@
 #include "perf/bench_pages.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -101,12 +101,13 @@ void *bench_pages_map(uint64_t bytes, bool huge)
 
 uint64_t bench_pages_memory_available(void)
 {
+    static const char name[] = "MemAvailable:";
     FILE *file = fopen("/proc/meminfo", "re");
     char line[128];
     uint64_t kibibytes = 0;
-    while (file && fgets(line, sizeof(line), file)) {
-        if (sscanf(line, "MemAvailable: %" SCNu64, &kibibytes) == 1)
-            break;
+    while (file && kibibytes == 0 && fgets(line, sizeof(line), file)) {
+        if (strncmp(line, name, sizeof(name) - 1) == 0)
+            kibibytes = strtoull(line + sizeof(name) - 1, NULL, 10);
     }
     if (file)
         fclose(file);

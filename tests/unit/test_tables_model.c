@@ -177,7 +177,7 @@ static void look_up_destinations(unsigned count)
     static struct bypeer_destination wanted[BYPEER_LOOKUP_BURST];
     const uint8_t *keys[BYPEER_LOOKUP_BURST];
     const struct bypeer_destination *found[BYPEER_LOOKUP_BURST];
-    uint32_t numbers[BYPEER_LOOKUP_BURST];
+    uint32_t numbers[BYPEER_LOOKUP_BURST] = {0};
     for (unsigned i = 0; i < count; i++) {
         numbers[i] = random_below(KEYS);
         wanted[i] = destination_of(numbers[i], m.destinations[numbers[i]]);

@@ -251,3 +251,22 @@ Test(writer, a_copy_holds_the_same)
     bypeer_writer_free(copy);
     free(more);
 }
+
+#ifdef BYPEER_NEXT_LAYOUT
+Test(writer, the_layout_before_keeps_its_reserved_bytes_zero)
+{
+    uint64_t bytes = bypeer_tables_bytes(&small);
+    void *older_memory = aligned_alloc(4096, bytes);
+    memset(older_memory, 0, bytes);
+    struct bypeer_writer *older;
+    cr_assert_eq(bypeer_writer_create(&older, older_memory, bytes, &small, BYPEER_LAYOUT_NEWEST - 1, 7, SEED, 1), 0);
+    struct bypeer_destination one = member(1, 5);
+    one.expires_s = 1700000000;
+    cr_assert_eq(bypeer_writer_put_destination(older, &one), 1);
+    cr_assert_eq(bypeer_writer_find_destination(older, one.key)->expires_s, 0);
+    cr_assert_eq(bypeer_writer_put_destination(writer, &one), 1);
+    cr_assert_eq(bypeer_writer_find_destination(writer, one.key)->expires_s, 1700000000);
+    bypeer_writer_free(older);
+    free(older_memory);
+}
+#endif
