@@ -1,14 +1,17 @@
 #include "dataplane/node_times.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <rte_common.h>
 #include <rte_cycles.h>
 #include <rte_graph.h>
 #include <rte_memory.h>
+#include <rte_string_fns.h>
 
 static int node_times_add(bool is_first, bool is_last, void *cookie, const struct rte_graph_cluster_node_stats *stats)
 {
+    char name[RTE_NODE_NAMESIZE];
     struct rte_tel_data *node = rte_tel_data_alloc();
     RTE_SET_USED(is_first);
     RTE_SET_USED(is_last);
@@ -18,7 +21,10 @@ static int node_times_add(bool is_first, bool is_last, void *cookie, const struc
     rte_tel_data_add_dict_u64(node, "calls", stats->calls);
     rte_tel_data_add_dict_u64(node, "packets", stats->objs);
     rte_tel_data_add_dict_u64(node, "cycles", stats->cycles);
-    return rte_tel_data_add_dict_container(cookie, stats->name, node, 0);
+    strlcpy(name, stats->name, sizeof(name));
+    for (char *dash = name; (dash = strchr(dash, '-')) != NULL;) /* telemetry takes no such key: "receive-0" */
+        *dash = '_';
+    return rte_tel_data_add_dict_container(cookie, name, node, 0);
 }
 
 int bypeer_node_times_answer(struct rte_tel_data *data)
