@@ -12,8 +12,11 @@
 /* Addresses, and what may be ports: the first four bytes behind the IP header. */
 static uint32_t flow_hash(const uint8_t *addresses, uint32_t bytes, uint8_t protocol, const uint8_t *ports)
 {
-    uint32_t hash = rte_hash_crc(addresses, bytes, protocol);
-    return ports != NULL ? rte_hash_crc(ports, 4, hash) : hash;
+    uint64_t key[5] = {0}; /* aligned, as the hash reads whole words */
+    memcpy(key, addresses, bytes);
+    if (ports != NULL)
+        memcpy((uint8_t *)key + bytes, ports, 4);
+    return rte_hash_crc(key, sizeof(key), protocol);
 }
 
 static int flow_has_ports(uint8_t protocol)
