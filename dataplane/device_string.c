@@ -15,6 +15,14 @@
 #define AF_PACKET_BLOCK        65536u
 #define AF_PACKET_SLOTS        2048
 
+/*
+ * An mbuf of net_af_xdp is a chunk of the memory that the kernel writes to. The kernel leaves 256 bytes free before
+ * each frame (XDP_PACKET_HEADROOM) and takes no chunk larger than a page: mempool header, mbuf, headroom, and this.
+ */
+#define AF_XDP_HEADROOM  256
+#define AF_XDP_ROOM_MOST 3776
+#define AF_XDP_MTU_MOST  (AF_XDP_ROOM_MOST - AF_XDP_HEADROOM - RTE_ETHER_HDR_LEN)
+
 /* Is it "<driver><number>" or "<driver><number>,..."? */
 static bool device_is(const char *device, const char *driver)
 {
@@ -40,8 +48,15 @@ uint16_t bypeer_ports_frame_room(const char *device, uint16_t mtu)
     uint32_t room = device_frame_bytes(mtu);
     if (device_is(device, "net_af_packet"))
         room = device_af_packet_slot(mtu) - AF_PACKET_SLOT_BESIDE;
+    else if (device_is(device, "net_af_xdp"))
+        room = RTE_MIN(room + AF_XDP_HEADROOM, (uint32_t)AF_XDP_ROOM_MOST);
     /* 2048 is what many devices take for granted. */
     return (uint16_t)RTE_ALIGN_CEIL(RTE_MAX(room, 2048u), RTE_CACHE_LINE_SIZE);
+}
+
+uint16_t bypeer_ports_mtu_most(const char *device, uint16_t reported)
+{
+    return device_is(device, "net_af_xdp") && reported > AF_XDP_MTU_MOST ? AF_XDP_MTU_MOST : reported;
 }
 
 static bool device_sets(const char *device, const char *key)

@@ -144,9 +144,10 @@ static int port_configure(struct bypeer_port_device *device, uint16_t number, bo
             "dataplane.workers: %u workers need a transmit queue each on \"%s\", which has %u; use fewer "
             "workers, or give the device more queues",
             device->transmit_queues, config->device, info.max_tx_queues);
-    if (info.max_mtu < config->mtu)
+    uint16_t mtu_most = bypeer_ports_mtu_most(config->device, info.max_mtu);
+    if (mtu_most < config->mtu)
         return port_refuse(why, -EINVAL, "ports[%u].mtu: %u is more than %s carries; use at most %u", number,
-                           config->mtu, info.driver_name, info.max_mtu);
+                           config->mtu, info.driver_name, mtu_most);
 
     struct rte_eth_conf conf = {0};
     uint64_t hashes = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
@@ -251,6 +252,18 @@ static int port_start(struct bypeer_port_device *device, uint16_t number, bool i
 
 /* --- packet memory ------------------------------------------------------------------------------------------------ */
 
+static unsigned pool_flags(uint32_t element, bool dense)
+{
+    unsigned flags = dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
+    /* Mbufs are padded to lie on different memory channels, unless that would make one larger than a page, which
+     * net_af_xdp could not use. */
+    unsigned tight = flags | RTE_MEMPOOL_F_NO_SPREAD;
+    if (rte_mempool_calc_obj_size(element, flags, NULL) > 4096 &&
+        rte_mempool_calc_obj_size(element, tight, NULL) <= 4096)
+        flags = tight;
+    return flags;
+}
+
 /*
  * A pool of mbufs. Its ring is of a kind where nobody waits for another to finish: a worker must not stand still
  * because the kernel took the core from a thread that was just giving mbufs back.
@@ -261,9 +274,10 @@ static int port_start(struct bypeer_port_device *device, uint16_t number, bool i
  */
 static struct rte_mempool *pool_create(const char *name, uint32_t mbufs, uint16_t data, bool dense)
 {
-    struct rte_mempool *pool = rte_mempool_create_empty(name, mbufs, (uint32_t)sizeof(struct rte_mbuf) + data,
-                                                        POOL_CACHE, sizeof(struct rte_pktmbuf_pool_private),
-                                                        SOCKET_ID_ANY, dense ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0);
+    uint32_t element = (uint32_t)sizeof(struct rte_mbuf) + data;
+    struct rte_mempool *pool =
+        rte_mempool_create_empty(name, mbufs, element, POOL_CACHE, sizeof(struct rte_pktmbuf_pool_private),
+                                 SOCKET_ID_ANY, pool_flags(element, dense));
     if (pool == NULL)
         return NULL;
     int status = rte_mempool_set_ops_byname(pool, "ring_mt_rts", NULL);

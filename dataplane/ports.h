@@ -63,3 +63,6 @@ int bypeer_ports_device_string(char *text, size_t room, const char *device, uint
 
 /* Bytes of data that an mbuf of such a port holds, beside its headroom. */
 uint16_t bypeer_ports_frame_room(const char *device, uint16_t mtu);
+
+/* The largest MTU of such a port, whose driver says reported: net_af_xdp forgets what the kernel needs of each mbuf. */
+uint16_t bypeer_ports_mtu_most(const char *device, uint16_t reported);
