@@ -107,9 +107,25 @@ def pytest_pyfunc_call(pyfuncitem):
             node.mark()
     pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
     if not stop:
+        mine = labs_of(pyfuncitem.funcargs.values())
         for node in list(running):
-            check_node(node, traffic=not pyfuncitem.get_closest_marker("no_traffic"))
+            check_node(node, traffic=node.lab in mine and not pyfuncitem.get_closest_marker("no_traffic"))
     return True
+
+
+def labs_of(things):
+    """Labs among the fixtures of a test: others may be up beside them, for another parameter of the same file."""
+    found = []
+    for thing in things:
+        if isinstance(thing, Lab):
+            found.append(thing)
+        elif isinstance(thing, dict):
+            found += labs_of(thing.values())
+        elif isinstance(thing, (tuple, list)):
+            found += labs_of(thing)
+        elif isinstance(getattr(thing, "lab", None), Lab):
+            found.append(thing.lab)
+    return found
 
 
 def check_node(node, traffic):

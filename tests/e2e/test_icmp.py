@@ -1,4 +1,6 @@
 """ICMPv6 errors: which, to whom, and never too many."""
+import time
+
 import pytest
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6
 
@@ -53,7 +55,8 @@ def test_no_error_about_an_error(star):
     wire.send(flow.frame(bytes(unreachable)))
     wire.expect_none(parse_gpe)
     grown = star.node.grown()
-    assert grown["drop.icmp_suppressed"] + grown.get("drop.hop_limit", 0) == 1 and "packets.generated" not in grown
+    drops = {name: value for name, value in grown.items() if name.startswith("drop.")}
+    assert drops in ({"drop.icmp_suppressed": 1}, {"drop.hop_limit": 1}) and "packets.generated" not in grown
 
 
 def test_echo_request_to_the_node(star):
@@ -70,8 +73,10 @@ def test_errors_are_rate_limited(star, figure):
     wire = star.wire("left")
     flow = star.flow()
     frame = flow.frame(inner_udp(flow.source, flow.destination, hop_limit=1))
-    for _ in range(10000):
+    for number in range(10000):
         wire.send(frame)
+        if number % 64 == 0:
+            time.sleep(0.002)
     answers = sum(1 for got in wire.frames(1.5) if error_of(ICMPv6TimeExceeded)(got))
     grown = star.node.grown()
     assert grown["packets.generated"] == answers

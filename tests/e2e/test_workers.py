@@ -11,7 +11,8 @@ from harness.stream import Stream
 @pytest.fixture(scope="module")
 def star(build):
     lab = Lab(build)
-    yield Star(lab, workers=2, queues=2).start()
+    # A veth tells net_af_xdp of one queue only; net_af_packet spreads flows by the kernel's hash.
+    yield Star(lab, workers=2, queues=2, driver="net_af_packet").start()
     lab.close()
 
 

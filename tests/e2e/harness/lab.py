@@ -1,4 +1,5 @@
 """Namespaces, nodes and members of one test, taken down in reverse order whatever happened."""
+import os
 import pathlib
 import shutil
 import tempfile
@@ -13,7 +14,11 @@ labs = []
 
 
 class Lab:
+    made = 0
+
     def __init__(self, build):
+        Lab.made += 1
+        self.name = f"{os.getpid()}-{Lab.made}"
         self.build = build
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bypeer-e2e-"))
         self.namespaces = {}
@@ -24,7 +29,7 @@ class Lab:
 
     def namespace(self, name):
         if name not in self.namespaces:
-            self.namespaces[name] = Namespace(name)
+            self.namespaces[name] = Namespace(f"{self.name}-{name}")
         return self.namespaces[name]
 
     def node(self, name, **options):

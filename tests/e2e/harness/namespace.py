@@ -31,10 +31,10 @@ def run(command, check=True, timeout=60, **options):
 
 
 class Namespace:
-    """A network namespace of ours, named after the process that owns it, so that a dead owner's can be found."""
+    """A network namespace of ours. name begins with the PID of its owner, so that a dead one's can be found."""
 
     def __init__(self, name):
-        self.name = f"bypeer-e2e-{os.getpid()}-{name}"
+        self.name = f"bypeer-e2e-{name}"
         run(["ip", "netns", "add", self.name])
         self.descriptor = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
         self.sysctl(**QUIET)

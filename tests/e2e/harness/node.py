@@ -40,7 +40,7 @@ class Node:
         self.directory = lab.directory / name
         self.directory.mkdir()
         self.file = self.directory / "bypeer.yaml"
-        self.prefix = f"bypeer-e2e-{os.getpid()}-{name}"
+        self.prefix = f"bypeer-e2e-{lab.name}-{name}"
         cores = os.cpu_count()
         first = core if core is not None else len(lab.nodes)
         self.config = {
@@ -50,7 +50,7 @@ class Node:
                 "workers": workers,
                 "cores": [(first + i) % cores for i in range(workers)],
                 "memory": "normal",
-                "megabytes": 64,
+                "megabytes": 128,
                 "idle": "sleep",
                 "file-prefix": self.prefix,
             },
