@@ -360,8 +360,9 @@ static int check_members(struct check *check)
     const struct bypeer_config *config = check->config;
     struct bypeer_index members;
 
-    if (bypeer_index_make(&members, config->members ? config->members->address : zero, sizeof(*config->members), 16,
-                          config->member_count) < 0)
+    if (!config->members)
+        return 0;
+    if (bypeer_index_make(&members, config->members->address, sizeof(*config->members), 16, config->member_count) < 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < config->member_count && !bypeer_report_full(check->report); i++)
         check_member(check, &members, i);
@@ -378,8 +379,9 @@ static int check_routes(struct check *check)
 
     _Static_assert(offsetof(struct bypeer_config_route, bits) == offsetof(struct bypeer_config_route, prefix) + 16,
                    "prefix and bits are one key");
-    if (bypeer_index_make(&routes, config->routes ? config->routes->prefix : zero, sizeof(*config->routes), 17,
-                          config->route_count) < 0)
+    if (!config->routes)
+        return 0;
+    if (bypeer_index_make(&routes, config->routes->prefix, sizeof(*config->routes), 17, config->route_count) < 0)
         return -ENOMEM;
     for (uint32_t i = 0; i < config->route_count && !bypeer_report_full(check->report); i++) {
         const struct bypeer_config_route *route = &config->routes[i];

@@ -78,6 +78,15 @@ static const char *builder_keep_key(struct builder *builder, const char *text, s
     return builder->keys[slot] = document_keep(&builder->document, text, length);
 }
 
+/* The open mapping if what comes next is a key of it, else NULL. */
+static struct frame *builder_awaits_key(struct builder *builder)
+{
+    struct frame *frame = builder->depth ? &builder->frames[builder->depth - 1] : NULL;
+    const struct bypeer_document_node *nodes = builder->document.nodes;
+
+    return frame && nodes && nodes[frame->node].kind == BYPEER_DOCUMENT_MAPPING && !frame->key ? frame : NULL;
+}
+
 /* Adds a node as the next child of the open mapping or sequence. Returns its index, or 0: out of memory. */
 static uint32_t builder_add(struct builder *builder, struct bypeer_document_node node)
 {
@@ -144,7 +153,7 @@ static int builder_scalar(struct builder *builder, const yaml_event_t *event)
 {
     const char *text = (const char *)event->data.scalar.value;
     size_t length = event->data.scalar.length;
-    struct frame *frame = builder->depth ? &builder->frames[builder->depth - 1] : NULL;
+    struct frame *frame = builder_awaits_key(builder);
     uint32_t line = mark_line(&event->start_mark);
     struct bypeer_document_node node = {.kind = BYPEER_DOCUMENT_SCALAR, .line = line};
     bool null = length == 0 && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -155,7 +164,7 @@ static int builder_scalar(struct builder *builder, const yaml_event_t *event)
         bypeer_report_add(builder->report, line, NULL, "a value holds a zero byte; remove it");
         return -EINVAL;
     }
-    if (frame && builder->document.nodes[frame->node].kind == BYPEER_DOCUMENT_MAPPING && !frame->key) {
+    if (frame) {
         frame->key = builder_keep_key(builder, text, length);
         frame->key_line = line;
         return frame->key ? 0 : -ENOMEM;
@@ -174,12 +183,11 @@ static int builder_scalar(struct builder *builder, const yaml_event_t *event)
 static int builder_open(struct builder *builder, const yaml_event_t *event, enum bypeer_document_kind kind,
                         const yaml_char_t *name)
 {
-    struct frame *frame = builder->depth ? &builder->frames[builder->depth - 1] : NULL;
     uint32_t line = mark_line(&event->start_mark);
     struct frame inner = {0};
     int error;
 
-    if (frame && builder->document.nodes[frame->node].kind == BYPEER_DOCUMENT_MAPPING && !frame->key) {
+    if (builder_awaits_key(builder)) {
         bypeer_report_add(builder->report, line, NULL, "a list or mapping is no key; use a name");
         return -EINVAL;
     }
@@ -207,7 +215,6 @@ static void builder_close(struct builder *builder)
 static int builder_alias(struct builder *builder, const yaml_event_t *event)
 {
     const char *name = (const char *)event->data.alias.anchor;
-    struct frame *frame = builder->depth ? &builder->frames[builder->depth - 1] : NULL;
     uint32_t line = mark_line(&event->start_mark);
     struct bypeer_document_node node;
     size_t i = builder->anchor_count;
@@ -232,7 +239,7 @@ static int builder_alias(struct builder *builder, const yaml_event_t *event)
     node = builder->document.nodes[builder->anchors[i - 1].node];
     node.next = 0;
     node.key = NULL;
-    if (frame && builder->document.nodes[frame->node].kind == BYPEER_DOCUMENT_MAPPING && !frame->key) {
+    if (builder_awaits_key(builder)) {
         bypeer_report_add(builder->report, line, NULL, "*%s is no key; write the name out", name);
         return -EINVAL;
     }

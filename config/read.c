@@ -146,7 +146,7 @@ static void reader_defaults(struct reader *reader, const struct place *place, co
         if (seen[i])
             continue;
         if (key->required) {
-            bypeer_report_add(reader->report, place->node->line, place_path(place, NULL, path),
+            bypeer_report_add(reader->report, place->node ? place->node->line : 0, place_path(place, NULL, path),
                               "has no %s; add one such as %s: %s", key->name, key->name, key->example);
         } else if (key->fallback) {
             bypeer_value_read(key, key->fallback, place->base + key->offset, NULL, why, sizeof(why));

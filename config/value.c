@@ -102,8 +102,7 @@ static int read_text(const struct bypeer_schema_key *key, const char *text, char
             return -EINVAL;
         }
     }
-    memset(place, 0, key->size);
-    memcpy(place, text, length);
+    strncpy(place, text, key->size); /* the rest becomes zero: names are compared as whole arrays */
     return 0;
 }
 

@@ -418,7 +418,7 @@ Test(cli, a_wrong_line_loads_nothing_and_is_told_by_number)
              file_with("fd00::1 beta\nnonsense beta\nfd00::2\nfd00::3 a b\n10.0.0.1 beta\n"));
     cr_expect_eq(run(arguments), 1);
     expect_in(err, "/file:2: \"nonsense\" is no IPv6 address; begin the line with one like fd12:3456:789a::2\n");
-    expect_in(err, "/file:3: fd00::2 has no link; write it after the address, or use --link for all\n");
+    expect_in(err, "/file:3: there is no link; write it after the address, or use --link for all\n");
     expect_in(err, "/file:4: \"b\" is too much; write an address and a link\n");
     expect_in(err, "/file:5: \"10.0.0.1\" is no IPv6 address");
     expect_in(err, "nothing was loaded");

@@ -1,7 +1,5 @@
 /* bypeer members load and unload: a file, or standard input, of one member a line. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/cli/batches.h"
+#include "tools/cli/line.h"
 #include "tools/cli/table.h"
 
 #define MESSAGES_MAX 20 /* about wrong lines; the rest is counted */
@@ -33,58 +32,32 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-__attribute__((format(printf, 2, 3))) static void wrong_line(struct load *load, const char *format, ...)
+static void wrong_line(struct load *load, const char *why)
 {
-    va_list arguments;
-    if (load->wrong++ >= MESSAGES_MAX)
-        return;
-    fprintf(stderr, "%s:%lu: ", load->name, load->lines);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
+    if (load->wrong++ < MESSAGES_MAX)
+        fprintf(stderr, "%s:%lu: %s\n", load->name, load->lines, why);
 }
 
-/* Takes a line apart. Returns false for one without a member, right or wrong; *ret_link is part of the line. */
-static bool read_member(struct load *load, uint8_t ret_address[static 16], const char **ret_link)
-{
-    static const char blanks[] = " \t\r\n,";
-    char *rest = load->text;
-    rest[strcspn(rest, "#")] = '\0';
-    char *address = strtok_r(rest, blanks, &rest);
-    char *link = address ? strtok_r(NULL, blanks, &rest) : NULL;
-    const char *more = link ? strtok_r(NULL, blanks, &rest) : NULL;
-    if (!address)
-        return false;
-    if (inet_pton(AF_INET6, address, ret_address) != 1) {
-        wrong_line(load, "\"%.64s\" is no IPv6 address; begin the line with one like fd12:3456:789a::2", address);
-        return false;
-    }
-    if (more) {
-        wrong_line(load, "\"%.64s\" is too much; write an address and a link", more);
-        return false;
-    }
-    if (load->removing) {
-        *ret_link = NULL;
-        return true;
-    }
-    if (!link && !load->link) {
-        wrong_line(load, "%s has no link; write it after the address, or use --link for all", address);
-        return false;
-    }
-    *ret_link = link ? link : load->link;
-    return true;
-}
-
-/* The next member; false at the end. */
+/* The next member, and the link that it is to be behind (NULL: it is to be removed); false at the end. */
 static bool next_member(struct load *load, uint8_t ret_address[static 16], const char **ret_link)
 {
+    struct line line;
     while (getline(&load->text, &load->room, load->in) >= 0) {
         load->lines++;
-        if (read_member(load, ret_address, ret_link)) {
-            load->members++;
-            return true;
+        enum line_kind kind = line_read(load->text, &line);
+        const char *link = load->removing ? NULL : line.link ? line.link : load->link;
+        if (kind == LINE_MEMBER && !link && !load->removing) {
+            snprintf(line.why, sizeof(line.why), "there is no link; write it after the address, or use --link for all");
+            kind = LINE_WRONG;
         }
+        if (kind == LINE_WRONG)
+            wrong_line(load, line.why);
+        if (kind != LINE_MEMBER)
+            continue;
+        load->members++;
+        memcpy(ret_address, line.address, 16);
+        *ret_link = link;
+        return true;
     }
     return false;
 }

@@ -125,7 +125,7 @@ int bypeer_receive(struct bypeer *node, uint64_t id, json_t **ret_result)
 
 int bypeer_call(struct bypeer *node, const char *method, json_t *params, json_t **ret_result)
 {
-    uint64_t id;
+    uint64_t id = 0;
     int error = bypeer_send(node, method, params, &id);
     return error ? error : bypeer_receive(node, id, ret_result);
 }

@@ -1,0 +1,72 @@
+/* What comes over the socket, to a program that uses libbypeer: every call ends, with a result or an error that has a
+ * text. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tools/lib/bypeer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int member(void *context, const struct bypeer_member *member)
+{
+    (void)context;
+    return member->address && member->group && member->link && member->origin ? 0 : 1;
+}
+
+static void check(struct bypeer *node, int64_t result)
+{
+    if (result < 0 && bypeer_error_text(node)[0] == '\0')
+        abort();
+    if (!bypeer_error_key(node))
+        abort();
+}
+
+static void use(struct bypeer *node, unsigned what)
+{
+    static const uint8_t addresses[1][16] = {{0xfd}};
+    struct bypeer_node_status status;
+    struct bypeer_loader *loader;
+    switch (what % 5) {
+    case 0:
+        check(node, bypeer_node_status(node, &status));
+        break;
+    case 1:
+        check(node, bypeer_member_each(node, NULL, NULL, member, NULL));
+        break;
+    case 2:
+        check(node, bypeer_member_add(node, "fd00::1", "beta"));
+        break;
+    case 3:
+        check(node, bypeer_member_count(node, NULL, NULL));
+        break;
+    default:
+        if (bypeer_loader_begin(&loader, node) == 0) {
+            check(node, bypeer_loader_put(loader, "beta", addresses, 1));
+            check(node, bypeer_loader_put(loader, NULL, addresses, 1));
+            check(node, bypeer_loader_finish(loader, NULL));
+        }
+    }
+}
+
+/* The first byte chooses the calls, the rest is what the node says. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bypeer *node;
+    int ends[2];
+    if (size < 1 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+        return 0;
+    ssize_t said = send(ends[1], data + 1, size - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(ends[1], SHUT_WR);
+    if (said >= 0 && bypeer_attach(&node, ends[0]) == 0) {
+        bypeer_set_timeout(node, 1000);
+        for (unsigned i = 0; i < 4; i++)
+            use(node, data[0] + i);
+        bypeer_close(node);
+    } else {
+        close(ends[0]);
+    }
+    close(ends[1]);
+    return 0;
+}
