@@ -113,7 +113,7 @@ static void stop_children(struct torture *torture)
     __atomic_store_n(&torture->shared->stop, true, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < PROCESSES; i++)
         wait_for(torture, torture->readers[i]);
-    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELEASE);
     wait_for(torture, torture->writer);
 }
 
@@ -221,7 +221,7 @@ static void run_threads(struct torture *torture)
     run_steady(torture);
     __atomic_store_n(&torture->shared->stop, true, __ATOMIC_RELAXED);
     pthread_join(reader_thread, NULL);
-    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&torture->shared->stop_writer, true, __ATOMIC_RELEASE);
     pthread_join(writer, NULL);
 }
 

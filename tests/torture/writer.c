@@ -429,7 +429,7 @@ void torture_writer_run(struct torture_shared *shared, struct torture_place *pla
     fill_tables(torture, &first);
     start_generation(torture, first);
 
-    while (!__atomic_load_n(&shared->stop_writer, __ATOMIC_RELAXED)) {
+    while (!__atomic_load_n(&shared->stop_writer, __ATOMIC_ACQUIRE)) {
         accept_readers(torture);
         for (unsigned i = 0; i < READERS_MAX; i++)
             if (torture->readers[i].socket >= 0)
