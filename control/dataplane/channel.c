@@ -153,6 +153,16 @@ bool channel_park_sessions(struct bypeer_channel *channel, int fd)
     return true;
 }
 
+void bypeer_channel_set_session_links(struct bypeer_channel *channel, uint32_t links)
+{
+    if (links <= channel->session_links)
+        return;
+    channel->session_links = links;
+    for (unsigned at = 0; at < CONNECTIONS_MAX; at++)
+        if (channel->connections[at] && channel->connections[at]->reader >= 0)
+            channel_send_sessions(channel, channel->connections[at], true);
+}
+
 /* --- trace --- */
 
 static void channel_end_trace(struct bypeer_channel *channel, bool complete)
@@ -254,12 +264,10 @@ static int channel_listen(struct bypeer_channel *channel, const struct bypeer_ch
     int bound = bind(channel->listener, (const struct sockaddr *)&address, sizeof(address));
     int error = errno;
     umask(mask);
+    /* The mode first: once it is another user's, we may have no right to change it. */
     bool has_group = settings->group != (gid_t)-1;
-    if (bound == 0 && chown(settings->path, settings->user, settings->group) < 0) {
-        bound = -1;
-        error = errno;
-    }
-    if (bound == 0 && has_group && chmod(settings->path, 0660) < 0) {
+    if (bound == 0 && ((has_group && chmod(settings->path, 0660) < 0) ||
+                       chown(settings->path, settings->user, settings->group) < 0)) {
         bound = -1;
         error = errno;
     }

@@ -49,6 +49,9 @@ void bypeer_channel_close(struct bypeer_channel *channel);
 /* The generation to hand over from now on; it is published and stays the caller's. NULL: none yet. */
 void bypeer_channel_use(struct bypeer_channel *channel, struct bypeer_generation *generation);
 
+/* There are more links now: a data plane whose sessions are fewer makes larger ones, and takes its counts along. */
+void bypeer_channel_set_session_links(struct bypeer_channel *channel, uint32_t links);
+
 /*
  * Grace periods: asks for one if something waits for it, and reclaims what has passed. Called by the loop before it
  * sleeps; to be called also where a long run of changes has no other chance to. Returns whether anything was reclaimed.

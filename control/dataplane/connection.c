@@ -121,8 +121,7 @@ static int channel_await_death(struct bypeer_channel *channel, unsigned reader)
 
 /* --- messages --- */
 
-/* The parked sessions go to a data plane that has none, and only while no other process writes to them. */
-static void connection_send_sessions(struct bypeer_channel *channel, struct connection *connection, bool has_sessions)
+void channel_send_sessions(struct bypeer_channel *channel, struct connection *connection, bool has_sessions)
 {
     bool alone = !has_sessions;
     for (unsigned at = 0; at < BYPEER_READERS_MAX; at++)
@@ -181,7 +180,7 @@ static void connection_take_hello(struct bypeer_channel *channel, struct connect
     channel->newest = connection;
     bypeer_log(BYPEER_LOG_NOTICE, "data plane %ld: attached, release %s", (long)connection->pid,
                channel->readers.processes[reader].release);
-    connection_send_sessions(channel, connection, hello->hello.has_sessions);
+    channel_send_sessions(channel, connection, hello->hello.has_sessions);
     uint32_t layout = bypeer_readers_layout(&channel->readers);
     if (layout != 0 && layout != channel->generation->layout && channel->hooks.need_layout)
         channel->hooks.need_layout(channel->hooks.context, layout);

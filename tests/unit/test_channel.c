@@ -260,6 +260,23 @@ Test(channel, sessions_are_parked_for_the_next_one)
     player_end(&player);
 }
 
+Test(channel, more_links_need_larger_sessions)
+{
+    struct player player;
+    struct bypeer_handover message;
+    player_make(&player);
+    player_connect(&player);
+    player_say_hello(&player);
+    player_hear(&player, BYPEER_HANDOVER_SESSIONS, &message);
+    close(player_hear(&player, BYPEER_HANDOVER_TABLES, &message));
+    bypeer_channel_set_session_links(channel, 9);
+    player_hears_nothing(&player);
+    bypeer_channel_set_session_links(channel, 100);
+    cr_assert_eq(player_hear(&player, BYPEER_HANDOVER_SESSIONS, &message), -1);
+    cr_assert_eq(message.sessions.links, 100);
+    player_end(&player);
+}
+
 Test(channel, a_new_generation_is_sent_once_the_one_before_is_answered)
 {
     struct player player;
