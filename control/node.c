@@ -69,7 +69,7 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
         node->hooks.renewed(node->hooks.context, next);
     bypeer_generation_free(present);
     bypeer_log(BYPEER_LOG_INFO, "tables: generation %llu with room for %u members, %llu MiB, made in %llu ms",
-               (unsigned long long)next->number, size->destinations, (unsigned long long)(next->memory.bytes >> 20),
+               (unsigned long long)next->number, next->size.destinations, (unsigned long long)(next->memory.bytes >> 20),
                (unsigned long long)((node_now_ns() - began) / 1000000));
     return 0;
 }
