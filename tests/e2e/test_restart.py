@@ -55,10 +55,11 @@ def load(node, addresses, link="right", chunk=50000):
 
 
 def kernel_state(node):
-    """Addresses and routes on the node's own devices, and its neighbours' MACs."""
+    """Addresses and routes on the node's own devices, and the MACs of its peers."""
     ip = node.namespace.ip
     return (ip("-o address show").stdout, ip("-6 route show").stdout, ip("-4 route show").stdout,
-            sorted(line.split()[:5] for line in ip("neighbour show").stdout.splitlines() if "lladdr" in line))
+            sorted(line.split()[:5] for line in ip("neighbour show").stdout.splitlines()
+                   if "lladdr" in line and not line.startswith("fe80:")))
 
 
 @pytest.mark.slow
