@@ -11,6 +11,9 @@
 
 #define IPV6_MTU_MIN 1280
 
+/* Room for next hops, so that a reload may bring more links than there were at the start. */
+#define NEXT_HOPS_MIN 16384
+
 struct host_port {
     char name[32];
     bool open;
@@ -178,7 +181,8 @@ int bypeer_host_open(struct bypeer_host **ret_host, uv_loop_t *loop, const struc
             .path = host_on_path,
             .data = host,
         };
-        result = bypeer_adjacencies_create(&host->adjacencies, config->tables.links, &kernel, &reports);
+        uint32_t next_hops = config->tables.links > NEXT_HOPS_MIN ? config->tables.links : NEXT_HOPS_MIN;
+        result = bypeer_adjacencies_create(&host->adjacencies, next_hops, &kernel, &reports);
     }
     if (result < 0) {
         bypeer_netlink_close(host->netlink);

@@ -10,8 +10,8 @@
 
 #include "control/model/entries.h"
 
-/* Room for this many groups in the tables, 64 bytes each, beside the links that the configuration asks for. */
-#define GROUPS_MAX 1024
+/* Room for this many groups by API in the tables, beside those of the file: 64 bytes each, and 128 for its own link. */
+#define GROUPS_BY_API 1024
 
 /* A writer that has no room after this many times of making some will not have any. */
 #define ROOM_ATTEMPTS 4
@@ -64,7 +64,7 @@ void bypeer_model_limits(const struct bypeer_config *config, struct bypeer_model
     *ret_limits = (struct bypeer_model_limits){
         .members_max = config->tables.members_max,
         .links = config->tables.links,
-        .groups = GROUPS_MAX,
+        .groups = config->group_count + GROUPS_BY_API,
         .routes = config->tables.prefixes,
         .port_mtu = mtu,
     };
@@ -86,10 +86,11 @@ static int model_highest_link(void *context, const struct bypeer_store_link *lin
     return 0;
 }
 
-static uint32_t model_larger(uint64_t one, uint64_t other)
+/* The larger of two, but not more than the tables can hold at all. */
+static uint32_t model_larger(uint64_t one, uint64_t other, uint32_t most)
 {
     uint64_t larger = one > other ? one : other;
-    return larger > UINT32_MAX ? UINT32_MAX : (uint32_t)larger;
+    return larger > most ? most : (uint32_t)larger;
 }
 
 int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_config *config,
@@ -111,10 +112,10 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
     members += members / 8; /* so that the first batch after a start needs no larger tables */
     uint64_t links = (uint64_t)limits.links + limits.groups; /* each group may have a link to this host */
     *ret_size = (struct bypeer_tables_size){
-        .destinations = model_larger(config->tables.members, members),
-        .links = model_larger(links, highest_link),
+        .destinations = model_larger(config->tables.members, members, BYPEER_DESTINATIONS_MAX),
+        .links = model_larger(links, highest_link, BYPEER_TABLES_IDS_MAX),
         .adjacencies = limits.links,
-        .groups = model_larger(limits.groups, highest_group),
+        .groups = model_larger(limits.groups, highest_group, BYPEER_TABLES_IDS_MAX),
         .prefixes = limits.routes,
     };
     return 0;
