@@ -22,7 +22,7 @@ class Build:
         self.directory = pathlib.Path(directory).resolve()
         self.control = self.directory / "control" / "bypeerd"
         self.dataplane = self.directory / "dataplane" / "bypeer-dataplane"
-        self.cli = self.directory / "tools" / "bypeer"
+        self.cli = self.directory / "tools" / "cli" / "bypeer"
         self.traffic = self.directory / "tests" / "e2e" / "bypeer-traffic"
 
 
