@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_net.h>
@@ -27,10 +28,17 @@
 #define NAP_US           20
 #define NAP_MAX_US       1000
 #define ALL_SLEEP_NAP_US 20000
+#define STALLED_NAP_US   50
+
+/* This thread is the only writer of its row. */
+static void host_add(uint64_t *number, uint64_t by)
+{
+    __atomic_store_n(number, *number + by, __ATOMIC_RELAXED);
+}
 
 static void host_count(struct bypeer_host *host, enum bypeer_counter counter, uint64_t by)
 {
-    __atomic_store_n(&host->counters[counter], host->counters[counter] + by, __ATOMIC_RELAXED);
+    host_add(&host->counters[counter], by);
 }
 
 /* --- devices ------------------------------------------------------------------------------------------------------ */
@@ -201,6 +209,10 @@ static void host_wait(struct bypeer_host *host, uint64_t us)
 {
     struct epoll_event events[BYPEER_PORTS_MAX + 2];
     struct timespec timeout = {.tv_nsec = (long)us * 1000};
+    if (us > 0 && host->stalled) { /* the devices are readable all the time */
+        nanosleep(&(struct timespec){.tv_nsec = STALLED_NAP_US * 1000}, NULL);
+        return;
+    }
     if (us > 0) {
         bypeer_wakeup_prepare(&host->wakeup);
         if (!rte_ring_empty(host->workers->punt) || __atomic_load_n(&host->stop, __ATOMIC_RELAXED))
@@ -218,6 +230,15 @@ static void host_wait(struct bypeer_host *host, uint64_t us)
     }
 }
 
+/* What no worker has room for stays in the kernel's own queue, which tells its senders. */
+static bool host_workers_have_room(const struct bypeer_host *host)
+{
+    for (uint16_t i = 0; i < host->workers->count; i++)
+        if (rte_ring_free_count(host->workers->threads[i].worker.inject) < BURST)
+            return false;
+    return true;
+}
+
 static unsigned host_turn(struct bypeer_host *host)
 {
     unsigned packets = host_deliver_burst(host);
@@ -226,6 +247,9 @@ static unsigned host_turn(struct bypeer_host *host)
         struct bypeer_host_device *device = &host->devices[i];
         if (device->fd < 0 && tsc >= device->next_try_tsc)
             device_open(host, device, tsc);
+        host->stalled = device->readable && !host_workers_have_room(host);
+        if (host->stalled)
+            return packets;
         for (unsigned read = 0; read < BURST && device->readable && device_read(host, device); read++)
             packets++;
     }
@@ -241,15 +265,18 @@ static void *host_run(void *argument)
         bypeer_log(BYPEER_LOG_INFO, "host thread has no mbuf cache; its packets cost a little more");
     uint64_t nap_us = NAP_US;
     while (!__atomic_load_n(&host->stop, __ATOMIC_RELAXED)) {
+        uint64_t began = rte_rdtsc();
         unsigned packets = host_turn(host);
-        __atomic_store_n(&host->status->walks, host->status->walks + 1, __ATOMIC_RELAXED);
-        __atomic_store_n(&host->status->quiescent_tsc, rte_rdtsc(), __ATOMIC_RELAXED);
+        host_add(&host->status->walks, 1);
         if (packets > 0) {
+            host_add(&host->status->busy_tsc, rte_rdtsc() - began);
             nap_us = NAP_US;
             host_wait(host, 0);
             continue;
         }
+        began = rte_rdtsc();
         host_wait(host, host_workers_sleep(host) ? ALL_SLEEP_NAP_US : nap_us);
+        host_add(&host->status->sleep_tsc, rte_rdtsc() - began);
         nap_us = RTE_MIN(nap_us * 2, (uint64_t)NAP_MAX_US);
     }
     while (host_deliver_burst(host) > 0)

@@ -40,6 +40,7 @@ struct bypeer_host {
     struct bypeer_status_worker *status;
     struct bypeer_wakeup wakeup; /* .naps also watches the devices */
     bool running;
+    bool stalled; /* the devices have packets, a worker has no room for them */
     uint32_t stop;
     pthread_t thread;
     uint16_t device_count;

@@ -7,8 +7,8 @@
  *   workers        walk the graph (workers.h)
  *   host thread    the TAP and TUN devices (host.h)
  *
- * It ends on SIGTERM or SIGINT: first the workers, then the host thread, then the devices; what was between two of them
- * is counted as dropped at shutdown, so that the packet sum holds to the end.
+ * It ends on SIGTERM, SIGINT or SIGHUP: first the workers, then the host thread, then the devices; what was between two
+ * of them is counted as dropped at shutdown, so that the packet sum holds to the end.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -84,6 +84,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP); /* of a terminal: end as cleanly */
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
         return -errno;
     signal(SIGPIPE, SIG_IGN);

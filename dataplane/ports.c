@@ -110,7 +110,7 @@ static int port_probe(struct bypeer_port_device *device, uint16_t number, uint16
     if (status < 0)
         return port_refuse(why, -ENODEV,
                            "ports[%u].device: \"%s\" does not start; see the driver's message above, and whether the "
-                           "interface that it names exists and is up",
+                           "interface that it names exists, is up and has a queue for each worker (ethtool -l)",
                            number, text);
     if (rte_eth_dev_get_port_by_name(name, &device->port_id) < 0)
         return port_refuse(why, -ENODEV,

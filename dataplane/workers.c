@@ -198,12 +198,22 @@ int bypeer_workers_create(struct bypeer_workers *ret_workers, const struct bypee
     return result;
 }
 
+/* The CPU that an lcore is bound to: eal.h gives it one. */
+static uint32_t workers_cpu(unsigned lcore)
+{
+    rte_cpuset_t cpus = rte_lcore_cpuset(lcore);
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &cpus))
+            return cpu;
+    return 0;
+}
+
 int bypeer_workers_start(struct bypeer_workers *workers)
 {
     for (uint16_t i = 0; i < workers->count; i++) {
         struct bypeer_worker_thread *thread = &workers->threads[i];
         unsigned lcore = i + 1u; /* eal.h: lcore 0 is the main thread */
-        thread->status->lcore = lcore;
+        thread->status->lcore = workers_cpu(lcore);
         int status = rte_eal_remote_launch(worker_run, thread, lcore);
         if (status < 0)
             return status;

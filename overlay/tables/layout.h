@@ -249,7 +249,7 @@ _Static_assert(sizeof(struct bypeer_counter_name) == 2 * BYPEER_CACHE_LINE, "two
 
 #define BYPEER_COUNTERS_MAX 120
 struct bypeer_status_worker {
-    uint32_t lcore;
+    uint32_t lcore;         /* CPU that it is bound to */
     uint32_t state;         /* enum bypeer_worker_state */
     uint64_t quiescent_tsc; /* of the last quiescent state */
     uint64_t walks;
