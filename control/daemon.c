@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -19,6 +20,8 @@
 #include "control/log.h"
 #include "control/node.h"
 #include "control/notify.h"
+
+#define LOCK_TRIES 300 /* 10 ms each */
 
 struct daemon {
     uv_loop_t loop;
@@ -243,7 +246,10 @@ static int daemon_need_directory(const char *path, mode_t mode, struct bypeer_pr
                               strerror(errno));
 }
 
-/* One daemon per state directory: the lock goes with the process. */
+/*
+ * One daemon per state directory. The lock goes with its process, which after a kill -9 takes a moment to give back its
+ * memory: so a successor waits a little before it believes that there are two.
+ */
 static int daemon_lock(struct daemon *daemon, const char *state, struct bypeer_problem *problem)
 {
     char path[300];
@@ -252,7 +258,12 @@ static int daemon_lock(struct daemon *daemon, const char *state, struct bypeer_p
     if (daemon->lock < 0)
         return bypeer_problem_set(problem, -errno, "directory", "%s\ncannot be made: %s\nlet this user write to %s",
                                   path, strerror(errno), state);
-    if (flock(daemon->lock, LOCK_EX | LOCK_NB) < 0)
+    int locked = flock(daemon->lock, LOCK_EX | LOCK_NB);
+    for (unsigned try = 0; locked < 0 && try < LOCK_TRIES; try++) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        locked = flock(daemon->lock, LOCK_EX | LOCK_NB);
+    }
+    if (locked < 0)
         return bypeer_problem_set(problem, -EBUSY, "running",
                                   "%s\nanother bypeerd uses it\nend that one, or give this one another node.state",
                                   state);
