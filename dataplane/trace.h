@@ -16,7 +16,7 @@
 #include "dataplane/worker.h"
 
 #define BYPEER_TRACE_PACKETS_MAX 255  /* bypeer_packet.trace has 8 bits, and 0 is "not traced" */
-#define BYPEER_TRACE_STEPS       1024 /* in a worker's ring: a power of two; 85 packets of 12 steps between two looks */
+#define BYPEER_TRACE_STEPS       2048 /* in a worker's ring: a power of two; 255 packets of 8 steps, unread */
 #define BYPEER_TRACE_HEAD        128  /* Ethernet, outer IPv6, UDP, GPE, inner IPv6 and 18 bytes more */
 
 struct bypeer_trace_step {
