@@ -18,6 +18,8 @@
 #define ROOM_WAIT_NS  UINT64_C(50000000)
 #define ROOM_SLEEP_NS 100000
 
+#define NUMBERS_PER_START 1000000
+
 static uint64_t node_now_ns(void)
 {
     struct timespec now;
@@ -30,22 +32,30 @@ static bool node_wants_huge_pages(const struct bypeer_config *config)
     return config->dataplane.memory != BYPEER_MEMORY_NORMAL;
 }
 
+/*
+ * Numbers of generations are never given out twice, not even by a daemon that is killed: each start takes a million of
+ * them, durably, before it makes the first. The fourth generation of the third start is 3000004.
+ */
+static int node_take_numbers(struct bypeer_node *node, struct bypeer_problem *problem)
+{
+    uint64_t start;
+    int result = bypeer_store_begin(node->store, problem);
+    if (result == 0)
+        result = bypeer_store_count_up(node->store, "start", &start, problem);
+    if (result == 0)
+        result = bypeer_store_commit(node->store, problem);
+    if (result < 0)
+        bypeer_store_rollback(node->store);
+    else
+        node->next_generation = start * NUMBERS_PER_START + 1;
+    return result;
+}
+
 static int node_create_generation(struct bypeer_node *node, const struct bypeer_tables_size *size, uint32_t layout,
                                   struct bypeer_generation **ret_generation, struct bypeer_problem *problem)
 {
-    uint64_t number;
-    bool inside = bypeer_store_in_transaction(node->store); /* a reload makes room, too */
-    int result = inside ? 0 : bypeer_store_begin(node->store, problem);
-    if (result == 0)
-        result = bypeer_store_count_up(node->store, "generation", &number, problem);
-    if (result == 0 && !inside)
-        result = bypeer_store_commit(node->store, problem);
-    if (result < 0) {
-        if (!inside)
-            bypeer_store_rollback(node->store);
-        return result;
-    }
-    return bypeer_generation_create(ret_generation, number, layout, size, node_wants_huge_pages(node->config), problem);
+    return bypeer_generation_create(ret_generation, node->next_generation++, layout, size,
+                                    node_wants_huge_pages(node->config), problem);
 }
 
 int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size *size, uint32_t layout,
@@ -69,8 +79,8 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
         node->hooks.renewed(node->hooks.context, next);
     bypeer_generation_free(present);
     bypeer_log(BYPEER_LOG_INFO, "tables: generation %llu with room for %u members, %llu MiB, made in %llu ms",
-               (unsigned long long)next->number, next->size.destinations, (unsigned long long)(next->memory.bytes >> 20),
-               (unsigned long long)((node_now_ns() - began) / 1000000));
+               (unsigned long long)next->number, next->size.destinations,
+               (unsigned long long)(next->memory.bytes >> 20), (unsigned long long)((node_now_ns() - began) / 1000000));
     return 0;
 }
 
@@ -129,6 +139,8 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
     };
     struct bypeer_tables_size size;
     int result = bypeer_store_open(&node->store, database, problem);
+    if (result == 0)
+        result = node_take_numbers(node, problem);
     if (result == 0)
         result = bypeer_model_first_size(node->store, config, &size, problem);
     if (result == 0)

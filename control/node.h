@@ -38,6 +38,7 @@ struct bypeer_node {
     struct bypeer_store *store;
     struct bypeer_model *model;
     struct bypeer_generation *generation;
+    uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
     struct bypeer_channel *channel; /* NULL: no data plane can attach (tests) */
     uint64_t started_ns;            /* CLOCK_MONOTONIC */

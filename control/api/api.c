@@ -3,7 +3,6 @@
  */
 #include "control/api/api.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +39,13 @@ char *bypeer_api_refuse(int code, const char *message, size_t *ret_length)
     return text;
 }
 
-/* A refusal has our own code, a failure JSON-RPC's; what is a code of JSON-RPC already stays. */
-static int api_code(int error)
+/* What is a code of JSON-RPC already stays; the daemon's own failures have JSON-RPC's code, refusals ours. */
+static int api_code(const struct bypeer_problem *problem, int error)
 {
     if (error <= BYPEER_API_REFUSED)
         return error;
-    return error == -ENOMEM || error == -EIO || error == -EBADMSG ? BYPEER_API_FAILED : BYPEER_API_REFUSED;
+    bool failed = strcmp(problem->key, "store") == 0 || strcmp(problem->key, "memory") == 0;
+    return failed ? BYPEER_API_FAILED : BYPEER_API_REFUSED;
 }
 
 static json_t *api_problem(const struct call *call, int outcome)
@@ -56,7 +56,7 @@ static json_t *api_problem(const struct call *call, int outcome)
                              problem->value, "remedy", problem->remedy);
     if (call->messages)
         json_object_set(data, "messages", call->messages);
-    return api_error(call->id, api_code(outcome), bypeer_problem_text(problem, text), data);
+    return api_error(call->id, api_code(problem, outcome), bypeer_problem_text(problem, text), data);
 }
 
 static void exchange_free(struct bypeer_exchange *exchange)

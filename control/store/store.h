@@ -3,7 +3,7 @@
  * in one SQLite database.
  *
  *   schema   (version)                            one row; a newer version than ours is refused, never touched
- *   counters (name, value)                        generation, link_serial: numbers that are never given out twice
+ *   counters (name, value)                        start, link_serial: numbers that are never given out twice
  *   groups   (id, name, prefix, vni, address)
  *   links    (id, name, serial, group_id, peer, local, vni, udp_port, mtu)
  *   members  (address, link)                      WITHOUT ROWID: a member is one b-tree cell of about 24 bytes
@@ -85,7 +85,7 @@ int bypeer_store_remove_member(struct bypeer_store *store, const uint8_t address
 int bypeer_store_remove_route(struct bypeer_store *store, const uint8_t prefix[static 16], uint8_t bits,
                               struct bypeer_problem *problem);
 
-/* The next value of a counter ("generation", "link_serial"), from 1, durable with the transaction. */
+/* The next value of a counter ("start", "link_serial"), from 1, durable with the transaction. */
 int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint64_t *ret_value,
                           struct bypeer_problem *problem);
 

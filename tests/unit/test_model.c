@@ -86,8 +86,10 @@ Test(model, what_the_api_adds_outlives_a_restart)
     cr_assert_eq(node_fixture_load(&fixture, "gamma", (const char *[]){"fdaa::5", "fdaa::6", NULL}, &problem), 200);
     cr_assert_eq(node_fixture_load(&fixture, "beta", (const char *[]){"fd12:3456:789a::9", NULL}, &problem), 100);
     struct bypeer_link before = node_fixture_way(&fixture, "fdaa::5");
+    uint64_t generation = fixture.node.generation->number;
 
     reopen();
+    cr_assert_gt(fixture.node.generation->number, generation, "no generation has the number of one before");
     struct bypeer_link after = node_fixture_way(&fixture, "fdaa::5");
     cr_assert_eq(after.id, before.id, "a link keeps its id");
     cr_assert_eq(after.serial, before.serial, "and its counts");

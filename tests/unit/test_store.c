@@ -165,7 +165,7 @@ Test(store, counters_never_give_a_number_twice)
     for (uint64_t expected = 1; expected <= 3; expected++) {
         struct bypeer_store *store = open_store();
         bypeer_store_begin(store, &problem);
-        cr_assert_eq(bypeer_store_count_up(store, "generation", &value, &problem), 0);
+        cr_assert_eq(bypeer_store_count_up(store, "start", &value, &problem), 0);
         cr_assert_eq(value, expected);
         bypeer_store_commit(store, &problem);
         bypeer_store_close(store);
