@@ -283,7 +283,7 @@ static size_t mutate(uint8_t *data, size_t length)
 {
     for (long changes = random() % 4; changes > 0; changes--) {
         size_t at = (size_t)random() % length;
-        data[at] = random() % 2 == 0 ? (uint8_t)random() : (uint8_t)(data[at] ^ 1 << random() % 8);
+        data[at] = random() % 2 == 0 ? (uint8_t)random() : (uint8_t)(data[at] ^ (1 << random() % 8));
     }
     return random() % 4 == 0 ? 1 + (size_t)random() % length : length;
 }
