@@ -21,6 +21,8 @@
 
 #define BYPEER_QUEUES_MAX 64 /* that one worker reads, all ports together */
 
+#define BYPEER_RECENT_LINK_BITS 8 /* 256 of them, 1 KiB; peers that share a hash cost a lookup each time */
+
 /* A port of the configuration as the workers see it. Constant after start. */
 struct bypeer_port {
     uint16_t port_id; /* DPDK's */
@@ -47,12 +49,14 @@ struct bypeer_worker {
     uint16_t burst;             /* frames to read at once, at most 128 */
     uint64_t now_tsc;           /* at the start of the walk */
     uint64_t now_realtime_s;    /* whole seconds, for last-seen stamps; updated about once a second */
-    uint32_t recent_link;       /* id of the link that the last fabric packet came by: where to look first, no more */
     struct rte_mempool *pool;   /* for generated packets */
     struct rte_ring *punt;      /* to the host thread: frames for the TAPs, packets for the TUN */
     struct rte_ring *inject;    /* from the host thread */
     struct bypeer_trace *trace; /* trace.h; its .left is not 0 while packets are to be traced */
-    uint16_t queue_count;       /* what receive reads, in this order */
+    /* Ids of links that fabric packets came by, by a hash of peer and VNI, and the newest: where to look first. */
+    uint32_t recent_links[1 << BYPEER_RECENT_LINK_BITS];
+    uint32_t newest_link;
+    uint16_t queue_count; /* what receive reads, in this order */
     struct bypeer_queue queues[BYPEER_QUEUES_MAX];
     uint16_t port_count;
     struct bypeer_port ports[BYPEER_PORTS_MAX]; /* by number of the configuration */

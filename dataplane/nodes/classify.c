@@ -3,7 +3,7 @@
  * an address and port of a fabric link; drop for what is shorter than its headers say; punt for all else, whole: ARP,
  * neighbour discovery, TCP, ICMP, fragments, extension headers, VLAN tags, other ports, other addresses.
  *
- * Costs the first line of each frame; the tables are asked only for an address and port other than the recent link's.
+ * Costs the first line of each frame; the tables are asked only for an address and port other than the newest link's.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/fabric/receive.h"
@@ -17,15 +17,10 @@ struct classify_endpoint {
     bool ours;
 };
 
-static inline bool classify_same_address(const uint8_t a[static 16], const uint8_t b[static 16])
-{
-    return ((bypeer_load64_raw(a) ^ bypeer_load64_raw(b)) | (bypeer_load64_raw(a + 8) ^ bypeer_load64_raw(b + 8))) == 0;
-}
-
 static bool classify_look_up(const struct bypeer_tables *tables, struct classify_endpoint *endpoint,
                              const uint8_t address[static 16], uint16_t udp_port)
 {
-    if (endpoint->udp_port == udp_port && classify_same_address(endpoint->address, address))
+    if (endpoint->udp_port == udp_port && bypeer_ipv6_is_same(endpoint->address, address))
         return endpoint->ours;
     uint8_t key[16];
     const uint8_t *keys[1] = {key};
@@ -38,13 +33,13 @@ static bool classify_look_up(const struct bypeer_tables *tables, struct classify
     return endpoint->ours;
 }
 
-static inline bool classify_is_ours(const struct bypeer_tables *tables, const struct bypeer_link *recent,
+static inline bool classify_is_ours(const struct bypeer_tables *tables, const struct bypeer_link *newest,
                                     struct classify_endpoint *endpoint, const uint8_t *frame,
                                     const struct bypeer_fabric_outer *outer)
 {
     uint8_t source[16], destination[16];
     bypeer_fabric_addresses(source, destination, frame, outer);
-    if (likely(outer->udp_port == recent->udp_port && classify_same_address(destination, recent->local)))
+    if (likely(outer->udp_port == newest->udp_port && bypeer_ipv6_is_same(destination, newest->local)))
         return true;
     return outer->udp_port != 0 && classify_look_up(tables, endpoint, destination, outer->udp_port);
 }
@@ -54,7 +49,7 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
 {
     const struct bypeer_tables *tables = worker->tables;
     struct classify_endpoint endpoint = {.udp_port = 0};
-    const struct bypeer_link *recent = tables == NULL ? NULL : bypeer_tables_link(tables, worker->recent_link);
+    const struct bypeer_link *newest = tables == NULL ? NULL : bypeer_tables_link(tables, worker->newest_link);
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
@@ -66,7 +61,7 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
         bool to_port = memcmp(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac, 6) == 0;
         nexts[i] = CLASSIFY_PUNT;
         if (likely(status == 0)) {
-            if (likely(to_port && tables != NULL && classify_is_ours(tables, recent, &endpoint, frame, &outer)))
+            if (likely(to_port && tables != NULL && classify_is_ours(tables, newest, &endpoint, frame, &outer)))
                 nexts[i] = CLASSIFY_FABRIC_DECAP;
         } else if (status != -EPROTONOSUPPORT) {
             nexts[i] = bypeer_refuse(packet, status == -EBADMSG ? BYPEER_DROP_RUNT : BYPEER_DROP_LENGTH, CLASSIFY_DROP);

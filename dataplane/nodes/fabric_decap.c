@@ -3,7 +3,7 @@
  * overlay_lookup for inner IPv6 packets of a listed peer, .ingress and .sum filled in; drop for everything else.
  *
  * Costs one pass over the payload where the sender computed a UDP checksum. The link of a packet is first looked for
- * where the one before it came from; the rest of a burst asks the ingress table all at once.
+ * among recent ones, and compared exactly before it is believed; the rest of a burst asks the ingress table at once.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "dataplane/nodes/session.h"
@@ -23,36 +23,39 @@ static const uint8_t fabric_decap_reasons[BYPEER_FABRIC_REFUSALS] = {
 /* One datagram on its way through the burst. */
 struct fabric_decap {
     struct bypeer_fabric_outer outer;
+    uint8_t peer[16], local[16];
     uint32_t vni;
     uint32_t link_id;
     const struct bypeer_link *link; /* NULL: not found, or refused */
 };
 
 /* Whether the datagram came by this link: both outer addresses, the port and the VNI are the link's. */
-static inline bool fabric_decap_is_of(const struct bypeer_link *link, const struct fabric_decap *datagram,
-                                      const uint8_t *frame)
+static inline bool fabric_decap_is_of(const struct bypeer_link *link, const struct fabric_decap *datagram)
 {
-    uint8_t addresses[32]; /* source, destination: as peer and local lie in the link */
-    bypeer_fabric_addresses(addresses, addresses + 16, frame, &datagram->outer);
     return link->kind == BYPEER_LINK_FABRIC && link->vni == datagram->vni &&
-           link->udp_port == datagram->outer.udp_port && memcmp(addresses, link->peer, sizeof(addresses)) == 0;
+           link->udp_port == datagram->outer.udp_port && bypeer_ipv6_is_same(link->peer, datagram->peer) &&
+           bypeer_ipv6_is_same(link->local, datagram->local);
 }
-_Static_assert(offsetof(struct bypeer_link, local) == offsetof(struct bypeer_link, peer) + 16, "peer, then local");
+
+/* Where the worker remembers the link of this peer and VNI. */
+static inline uint32_t *fabric_decap_recent(struct bypeer_worker *worker, const struct fabric_decap *datagram)
+{
+    uint64_t hash = bypeer_load64_raw(datagram->peer) + bypeer_load64_raw(datagram->peer + 8) + datagram->vni;
+    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    return &worker->recent_links[hash >> (64 - BYPEER_RECENT_LINK_BITS)];
+}
 
 /* Asks the ingress table about the count datagrams whose numbers are in pending. */
-static void fabric_decap_look_up(struct bypeer_worker *worker, struct rte_mbuf **mbufs, struct fabric_decap *datagrams,
-                                 const uint8_t *pending, unsigned count)
+static void fabric_decap_look_up(struct bypeer_worker *worker, struct fabric_decap *datagrams, const uint8_t *pending,
+                                 unsigned count)
 {
     const struct bypeer_tables *tables = worker->tables;
     uint8_t keys[BYPEER_BURST_MAX][16];
     const uint8_t *key_of[BYPEER_BURST_MAX];
     const struct bypeer_destination *found[BYPEER_BURST_MAX];
     for (unsigned i = 0; i < count; i++) {
-        uint8_t source[16], destination[16];
         const struct fabric_decap *datagram = &datagrams[pending[i]];
-        bypeer_fabric_addresses(source, destination, rte_pktmbuf_mtod(mbufs[pending[i]], const uint8_t *),
-                                &datagram->outer);
-        bypeer_ingress_key(tables->ingresses.seed, source, datagram->vni, keys[i]);
+        bypeer_ingress_key(tables->ingresses.seed, datagram->peer, datagram->vni, keys[i]);
         key_of[i] = keys[i];
     }
     bypeer_ingresses_lookup(tables, key_of, count, found);
@@ -61,11 +64,11 @@ static void fabric_decap_look_up(struct bypeer_worker *worker, struct rte_mbuf *
         if (found[i] == NULL)
             continue;
         const struct bypeer_link *link = bypeer_tables_link(tables, found[i]->link);
-        if (!fabric_decap_is_of(link, datagram, rte_pktmbuf_mtod(mbufs[pending[i]], const uint8_t *)))
+        if (!fabric_decap_is_of(link, datagram))
             continue;
         datagram->link = link;
         datagram->link_id = found[i]->link;
-        worker->recent_link = datagram->link_id;
+        *fabric_decap_recent(worker, datagram) = worker->newest_link = found[i]->link;
     }
 }
 
@@ -73,8 +76,6 @@ static void fabric_decap_look_up(struct bypeer_worker *worker, struct rte_mbuf *
 static void fabric_decap_find(struct bypeer_worker *worker, struct rte_mbuf **mbufs, unsigned count,
                               struct fabric_decap *datagrams, rte_edge_t *nexts)
 {
-    uint32_t recent_id = worker->recent_link;
-    const struct bypeer_link *recent = bypeer_tables_link(worker->tables, recent_id);
     uint8_t pending[BYPEER_BURST_MAX];
     unsigned pending_count = 0;
     for (unsigned i = 0; i < count; i++) {
@@ -91,16 +92,17 @@ static void fabric_decap_find(struct bypeer_worker *worker, struct rte_mbuf **mb
             nexts[i] = bypeer_refuse(packet, fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
             continue;
         }
+        bypeer_fabric_addresses(datagram->peer, datagram->local, frame, &datagram->outer);
         nexts[i] = bypeer_refuse(packet, BYPEER_DROP_FABRIC_PEER, FABRIC_DECAP_DROP);
-        if (likely(fabric_decap_is_of(recent, datagram, frame))) {
+        datagram->link_id = *fabric_decap_recent(worker, datagram);
+        const struct bypeer_link *recent = bypeer_tables_link(worker->tables, datagram->link_id);
+        if (likely(fabric_decap_is_of(recent, datagram)))
             datagram->link = recent;
-            datagram->link_id = recent_id;
-        } else {
+        else
             pending[pending_count++] = (uint8_t)i;
-        }
     }
     if (pending_count != 0)
-        fabric_decap_look_up(worker, mbufs, datagrams, pending, pending_count);
+        fabric_decap_look_up(worker, datagrams, pending, pending_count);
 }
 
 static void fabric_decap_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,

@@ -17,12 +17,6 @@ uint64_t bypeer_checksum_long(const uint8_t *data, size_t length)
         sum = bypeer_checksum_plus(sum, low[lane]);
         sum = bypeer_checksum_plus(sum, high[lane]);
     }
-    for (; length >= 8; data += 8, length -= 8)
-        sum = bypeer_checksum_plus(sum, bypeer_load64_raw(data));
-    if (length != 0) {
-        uint8_t tail[8] = {0};
-        memcpy(tail, data, length);
-        sum = bypeer_checksum_plus(sum, bypeer_load64_raw(tail));
-    }
-    return sum;
+    /* Less than 32 bytes are left. */
+    return bypeer_checksum_plus(sum, bypeer_checksum_sum(data, length));
 }

@@ -50,15 +50,22 @@ static inline uint64_t bypeer_checksum_sum(const uint8_t *data, size_t length)
 {
     if (length >= BYPEER_CHECKSUM_LONG)
         return bypeer_checksum_long(data, length);
-    uint64_t sum = 0;
+    /* Carries gather in the upper half; they come in again at the end. */
+    unsigned __int128 sum = 0;
     for (; length >= 8; data += 8, length -= 8)
-        sum = bypeer_checksum_plus(sum, bypeer_load64_raw(data));
-    if (length != 0) {
-        uint8_t tail[8] = {0};
-        memcpy(tail, data, length);
-        sum = bypeer_checksum_plus(sum, bypeer_load64_raw(tail));
+        sum += bypeer_load64_raw(data);
+    /* Not by memcpy() of a length, which would be a call and a stalled load. */
+    if (length & 4) {
+        sum += bypeer_load32_raw(data);
+        data += 4;
     }
-    return sum;
+    if (length & 2) {
+        sum += bypeer_load16_raw(data);
+        data += 2;
+    }
+    if (length & 1)
+        sum += bypeer_checksum_field((uint16_t)(*data << 8));
+    return bypeer_checksum_plus((uint64_t)sum, (uint64_t)(sum >> 64));
 }
 
 /*

@@ -78,6 +78,12 @@ static inline uint8_t bypeer_ipv6_traffic_class(const uint8_t data[static BYPEER
     return (uint8_t)(bypeer_load16(data) >> 4);
 }
 
+/* Whether two addresses are one. */
+static inline int bypeer_ipv6_is_same(const uint8_t a[static 16], const uint8_t b[static 16])
+{
+    return ((bypeer_load64_raw(a) ^ bypeer_load64_raw(b)) | (bypeer_load64_raw(a + 8) ^ bypeer_load64_raw(b + 8))) == 0;
+}
+
 /*
  * Whether an address may be the source or destination of an overlay packet: one interface beyond this wire. Not so are
  * multicast ff00::/8, link-local fe80::/10, unspecified :: and loopback ::1 (RFC 4291, 2.4), whoever announces them.

@@ -39,6 +39,13 @@ static inline uint16_t bypeer_load16_raw(const uint8_t bytes[static 2])
     return value;
 }
 
+static inline uint32_t bypeer_load32_raw(const uint8_t bytes[static 4])
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
 static inline uint64_t bypeer_load64_raw(const uint8_t bytes[static 8])
 {
     uint64_t value;
