@@ -20,124 +20,126 @@ static const uint8_t fabric_decap_reasons[BYPEER_FABRIC_REFUSALS] = {
     [BYPEER_FABRIC_ECN] = BYPEER_DROP_ECN,
 };
 
-/* One datagram on its way through the burst. */
-struct fabric_decap {
-    struct bypeer_fabric_outer outer;
-    uint8_t peer[16], local[16];
-    uint32_t vni;
-    uint32_t link_id;
-    const struct bypeer_link *link; /* NULL: not found, or refused */
-};
-
-/* Whether the datagram came by this link: both outer addresses, the port and the VNI are the link's. */
-static inline bool fabric_decap_is_of(const struct bypeer_link *link, const struct fabric_decap *datagram)
+/* Where the worker remembers the link of this peer. */
+static inline uint32_t *fabric_decap_recent(struct bypeer_worker *worker, const uint8_t *frame,
+                                            const struct bypeer_fabric_outer *outer)
 {
-    return link->kind == BYPEER_LINK_FABRIC && link->vni == datagram->vni &&
-           link->udp_port == datagram->outer.udp_port && bypeer_ipv6_is_same(link->peer, datagram->peer) &&
-           bypeer_ipv6_is_same(link->local, datagram->local);
-}
-
-/* Where the worker remembers the link of this peer and VNI. */
-static inline uint32_t *fabric_decap_recent(struct bypeer_worker *worker, const struct fabric_decap *datagram)
-{
-    uint64_t hash = bypeer_load64_raw(datagram->peer) + bypeer_load64_raw(datagram->peer + 8) + datagram->vni;
+    const uint8_t *ip = frame + outer->ip_at;
+    uint64_t hash = bypeer_load64_raw(frame + outer->udp_at + BYPEER_UDP_BYTES); /* the VNI is in it */
+    if (outer->underlay == 6)
+        hash += bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE) + bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE + 8);
+    else
+        hash += bypeer_load32_raw(ip + BYPEER_IPV4_SOURCE);
     hash *= UINT64_C(0x9e3779b97f4a7c15);
     return &worker->recent_links[hash >> (64 - BYPEER_RECENT_LINK_BITS)];
 }
 
-/* Asks the ingress table about the count datagrams whose numbers are in pending. */
-static void fabric_decap_look_up(struct bypeer_worker *worker, struct fabric_decap *datagrams, const uint8_t *pending,
-                                 unsigned count)
+/* A datagram whose link is known: verified, counted, and cut down to the packet in it. */
+static inline rte_edge_t fabric_decap_open(const struct bypeer_worker *worker, struct rte_mbuf *mbuf,
+                                           const struct bypeer_fabric_outer *outer, const struct bypeer_link *link,
+                                           uint32_t link_id, uint64_t constant_sum)
+{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    struct bypeer_fabric_inner inner;
+    enum bypeer_fabric_refusal refusal =
+        bypeer_fabric_open(&inner, rte_pktmbuf_mtod(mbuf, uint8_t *), outer, constant_sum);
+    if (unlikely(refusal != BYPEER_FABRIC_TAKEN))
+        return bypeer_refuse(packet, fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
+    bypeer_room_narrow(mbuf, inner.at, inner.bytes);
+    packet->ingress = link_id;
+    packet->sum = inner.sum;
+    packet->sum_known = inner.sum_known;
+    bypeer_session_received(worker, link, worker->now_realtime_s * UINT64_C(1000000000), inner.bytes);
+    return FABRIC_DECAP_LOOKUP;
+}
+
+/* A datagram that no recent link is known for. */
+struct fabric_decap_stranger {
+    struct bypeer_fabric_outer outer;
+    uint8_t peer[16], local[16];
+    uint32_t vni;
+    uint8_t number; /* in the burst */
+};
+
+/* Whether the datagram came by this link: both outer addresses, the port and the VNI are the link's. */
+static bool fabric_decap_is_of(const struct bypeer_link *link, const struct fabric_decap_stranger *stranger)
+{
+    return link->kind == BYPEER_LINK_FABRIC && link->vni == stranger->vni &&
+           link->udp_port == stranger->outer.udp_port && bypeer_ipv6_is_same(link->peer, stranger->peer) &&
+           bypeer_ipv6_is_same(link->local, stranger->local);
+}
+
+/* Asks the ingress table about datagrams whose link is not known, all at once. */
+static __rte_noinline void fabric_decap_strangers(struct bypeer_worker *worker, struct rte_mbuf **mbufs,
+                                                  const struct fabric_decap_stranger *strangers, unsigned count,
+                                                  rte_edge_t *nexts)
 {
     const struct bypeer_tables *tables = worker->tables;
     uint8_t keys[BYPEER_BURST_MAX][16];
-    const uint8_t *key_of[BYPEER_BURST_MAX];
+    const uint8_t *key_of[BYPEER_BURST_MAX] = {NULL};
     const struct bypeer_destination *found[BYPEER_BURST_MAX];
     for (unsigned i = 0; i < count; i++) {
-        const struct fabric_decap *datagram = &datagrams[pending[i]];
-        bypeer_ingress_key(tables->ingresses.seed, datagram->peer, datagram->vni, keys[i]);
+        bypeer_ingress_key(tables->ingresses.seed, strangers[i].peer, strangers[i].vni, keys[i]);
         key_of[i] = keys[i];
     }
     bypeer_ingresses_lookup(tables, key_of, count, found);
     for (unsigned i = 0; i < count; i++) {
-        struct fabric_decap *datagram = &datagrams[pending[i]];
-        if (found[i] == NULL)
+        const struct fabric_decap_stranger *stranger = &strangers[i];
+        struct rte_mbuf *mbuf = mbufs[stranger->number];
+        const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+        uint32_t link_id = found[i] == NULL ? 0 : found[i]->link;
+        const struct bypeer_link *link = bypeer_tables_link(tables, link_id);
+        if (!fabric_decap_is_of(link, stranger)) {
+            nexts[stranger->number] = bypeer_refuse(bypeer_packet(mbuf), BYPEER_DROP_FABRIC_PEER, FABRIC_DECAP_DROP);
             continue;
-        const struct bypeer_link *link = bypeer_tables_link(tables, found[i]->link);
-        if (!fabric_decap_is_of(link, datagram))
-            continue;
-        datagram->link = link;
-        datagram->link_id = found[i]->link;
-        *fabric_decap_recent(worker, datagram) = worker->newest_link = found[i]->link;
+        }
+        *fabric_decap_recent(worker, frame, &stranger->outer) = worker->newest_link = link_id;
+        nexts[stranger->number] = fabric_decap_open(worker, mbuf, &stranger->outer, link, link_id,
+                                                    bypeer_fabric_constant_sum(frame, &stranger->outer));
     }
 }
 
-/* Reads the tunnel headers and finds the link of each datagram; what is refused has its edge and no link. */
-static void fabric_decap_find(struct bypeer_worker *worker, struct rte_mbuf **mbufs, unsigned count,
-                              struct fabric_decap *datagrams, rte_edge_t *nexts)
+/* Reads a datagram that came by no link known so far. Returns 1 if it is to be looked up, 0 if it is refused. */
+static __rte_noinline unsigned fabric_decap_meet(struct rte_mbuf *mbuf, const struct bypeer_fabric_outer *outer,
+                                                 struct fabric_decap_stranger *ret_stranger, rte_edge_t *ret_next)
 {
-    uint8_t pending[BYPEER_BURST_MAX];
-    unsigned pending_count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        struct fabric_decap *datagram = &datagrams[i];
-        struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
-        const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
-        datagram->link = NULL;
-        if (unlikely(bypeer_fabric_outer_parse(&datagram->outer, frame, mbufs[i]->data_len) != 0)) {
-            nexts[i] = bypeer_refuse(packet, BYPEER_DROP_LENGTH, FABRIC_DECAP_DROP);
-            continue;
-        }
-        enum bypeer_fabric_refusal refusal = bypeer_fabric_tunnel_parse(&datagram->vni, frame, &datagram->outer);
-        if (unlikely(refusal != BYPEER_FABRIC_TAKEN)) {
-            nexts[i] = bypeer_refuse(packet, fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
-            continue;
-        }
-        bypeer_fabric_addresses(datagram->peer, datagram->local, frame, &datagram->outer);
-        nexts[i] = bypeer_refuse(packet, BYPEER_DROP_FABRIC_PEER, FABRIC_DECAP_DROP);
-        datagram->link_id = *fabric_decap_recent(worker, datagram);
-        const struct bypeer_link *recent = bypeer_tables_link(worker->tables, datagram->link_id);
-        if (likely(fabric_decap_is_of(recent, datagram)))
-            datagram->link = recent;
-        else
-            pending[pending_count++] = (uint8_t)i;
+    const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    enum bypeer_fabric_refusal refusal = bypeer_fabric_tunnel_parse(&ret_stranger->vni, frame, outer);
+    if (refusal != BYPEER_FABRIC_TAKEN) {
+        *ret_next = bypeer_refuse(bypeer_packet(mbuf), fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
+        return 0;
     }
-    if (pending_count != 0)
-        fabric_decap_look_up(worker, datagrams, pending, pending_count);
+    ret_stranger->outer = *outer;
+    bypeer_fabric_addresses(ret_stranger->peer, ret_stranger->local, frame, outer);
+    return 1;
 }
 
 static void fabric_decap_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,
                                unsigned count, rte_edge_t *nexts)
 {
-    struct fabric_decap datagrams[BYPEER_BURST_MAX];
-    struct bypeer_tally tally = {.link = NULL};
+    struct fabric_decap_stranger strangers[BYPEER_BURST_MAX];
+    unsigned stranger_count = 0;
     (void)node;
 
-    fabric_decap_find(worker, mbufs, count, datagrams, nexts);
     for (unsigned i = 0; i < count; i++) {
-        const struct fabric_decap *datagram = &datagrams[i];
-        struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
-        struct bypeer_fabric_inner inner;
-        if (unlikely(datagram->link == NULL))
-            continue;
-        enum bypeer_fabric_refusal refusal =
-            bypeer_fabric_open(&inner, rte_pktmbuf_mtod(mbufs[i], uint8_t *), &datagram->outer);
-        if (unlikely(refusal != BYPEER_FABRIC_TAKEN)) {
-            bypeer_refuse(packet, fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
+        const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
+        struct bypeer_fabric_outer outer;
+        if (unlikely(bypeer_fabric_outer_parse(&outer, frame, mbufs[i]->data_len) != 0 ||
+                     !bypeer_fabric_is_whole(&outer))) {
+            nexts[i] = bypeer_refuse(bypeer_packet(mbufs[i]), BYPEER_DROP_LENGTH, FABRIC_DECAP_DROP);
             continue;
         }
-        bypeer_room_narrow(mbufs[i], inner.at, inner.bytes);
-        packet->ingress = datagram->link_id;
-        packet->sum = inner.sum;
-        packet->sum_known = inner.sum_known;
-        nexts[i] = FABRIC_DECAP_LOOKUP;
-        if (datagram->link != tally.link) {
-            bypeer_tally_received(worker, &tally);
-            tally = (struct bypeer_tally){.link = datagram->link};
+        uint32_t link_id = *fabric_decap_recent(worker, frame, &outer);
+        const struct bypeer_link *link = bypeer_tables_link(worker->tables, link_id);
+        if (likely(bypeer_fabric_is_from(link, frame, &outer))) {
+            nexts[i] = fabric_decap_open(worker, mbufs[i], &outer, link, link_id, bypeer_fabric_template_sum(link));
+        } else {
+            strangers[stranger_count].number = (uint8_t)i;
+            stranger_count += fabric_decap_meet(mbufs[i], &outer, &strangers[stranger_count], &nexts[i]);
         }
-        tally.packets++;
-        tally.bytes += inner.bytes;
     }
-    bypeer_tally_received(worker, &tally);
+    if (unlikely(stranger_count != 0))
+        fabric_decap_strangers(worker, mbufs, strangers, stranger_count, nexts);
 }
 
 static uint16_t fabric_decap_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)

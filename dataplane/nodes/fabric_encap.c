@@ -46,7 +46,6 @@ static void fabric_encap_burst(struct bypeer_worker *worker, struct rte_node *no
                                unsigned count, rte_edge_t *nexts)
 {
     const struct bypeer_tables *tables = worker->tables;
-    struct bypeer_tally tally = {.link = NULL};
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
@@ -54,16 +53,9 @@ static void fabric_encap_burst(struct bypeer_worker *worker, struct rte_node *no
         const struct bypeer_link *link = bypeer_tables_link(tables, packet->egress);
         uint16_t bytes = mbufs[i]->data_len;
         nexts[i] = fabric_encap_packet(mbufs[i], packet, link, bypeer_tables_adjacency(tables, link->adjacency));
-        if (unlikely(nexts[i] != FABRIC_ENCAP_TRANSMIT))
-            continue;
-        if (link != tally.link) {
-            bypeer_tally_sent(worker, &tally);
-            tally = (struct bypeer_tally){.link = link};
-        }
-        tally.packets++;
-        tally.bytes += bytes;
+        if (likely(nexts[i] == FABRIC_ENCAP_TRANSMIT))
+            bypeer_session_sent(worker, link, bytes);
     }
-    bypeer_tally_sent(worker, &tally);
 }
 
 static uint16_t fabric_encap_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)

@@ -12,7 +12,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "overlay/fabric/gpe.h"
+#include "overlay/fabric/link.h"
 #include "overlay/ip/checksum.h"
 #include "overlay/ip/ecn.h"
 #include "overlay/ip/ethernet.h"
@@ -110,11 +113,17 @@ enum bypeer_fabric_refusal {
     BYPEER_FABRIC_REFUSALS,
 };
 
+/* Whether UDP and GPE headers are there and the datagram ends within the IP packet. */
+static inline bool bypeer_fabric_is_whole(const struct bypeer_fabric_outer *outer)
+{
+    return outer->udp_length >= BYPEER_UDP_BYTES + BYPEER_GPE_BYTES && outer->udp_at + outer->udp_length <= outer->end;
+}
+
 /* Reads the VNI. The frame is one that bypeer_fabric_outer_parse() took. */
 static inline enum bypeer_fabric_refusal bypeer_fabric_tunnel_parse(uint32_t *ret_vni, const uint8_t *frame,
                                                                     const struct bypeer_fabric_outer *outer)
 {
-    if (outer->udp_length < BYPEER_UDP_BYTES + BYPEER_GPE_BYTES || outer->udp_at + outer->udp_length > outer->end)
+    if (!bypeer_fabric_is_whole(outer))
         return BYPEER_FABRIC_LENGTH;
     if (bypeer_gpe_parse(ret_vni, frame + outer->udp_at + BYPEER_UDP_BYTES) != 0)
         return BYPEER_FABRIC_GPE_HEADER;
@@ -128,16 +137,47 @@ struct bypeer_fabric_inner {
     uint8_t sum_known;
 };
 
-/* The sum of UDP's pseudo-header: RFC 8200, 8.1; RFC 768. */
-static inline uint64_t bypeer_fabric_pseudo_sum(const uint8_t *frame, const struct bypeer_fabric_outer *outer)
+/*
+ * What of a datagram's UDP sum is the same for all datagrams of a link: addresses and next header of the pseudo-header
+ * (RFC 8200, 8.1; RFC 768), destination port, GPE header. The link's template holds it too (link.h): addresses add up
+ * the same in both directions.
+ */
+static inline uint64_t bypeer_fabric_constant_sum(const uint8_t *frame, const struct bypeer_fabric_outer *outer)
 {
     const uint8_t *ip = frame + outer->ip_at;
-    uint64_t sum = bypeer_checksum_field(outer->udp_length) + bypeer_checksum_field(BYPEER_NEXT_UDP);
+    uint64_t sum = bypeer_load64_raw(frame + outer->udp_at + BYPEER_UDP_BYTES);
+    sum = bypeer_checksum_plus(sum, bypeer_checksum_field(BYPEER_NEXT_UDP) + bypeer_checksum_field(outer->udp_port));
     if (outer->underlay == 4)
         return bypeer_checksum_plus(sum, bypeer_load64_raw(ip + BYPEER_IPV4_SOURCE));
-    for (unsigned word = 0; word < 4; word++)
-        sum = bypeer_checksum_plus(sum, bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE + (size_t)8 * word));
-    return sum;
+    return bypeer_checksum_plus32(sum, ip + BYPEER_IPV6_SOURCE);
+}
+
+/*
+ * Whether a datagram came by this link: outer addresses, port, and a GPE header that is all as we send it. Then the VNI
+ * is the link's, and the template holds the constant sum. A peer that sets what is reserved in the header is not told
+ * by this, but by its VNI. The datagram is whole.
+ */
+static inline bool bypeer_fabric_is_from(const struct bypeer_link *link, const uint8_t *frame,
+                                         const struct bypeer_fabric_outer *outer)
+{
+    const uint8_t *ip = frame + outer->ip_at;
+    uint64_t gpe = bypeer_load64_raw(frame + outer->udp_at + BYPEER_UDP_BYTES);
+    if (outer->underlay == 6)
+        return link->underlay == 6 && outer->udp_port == link->udp_port &&
+               gpe == bypeer_load64_raw(link->header + BYPEER_IPV6_BYTES + BYPEER_UDP_BYTES) &&
+               bypeer_ipv6_is_same(ip + BYPEER_IPV6_SOURCE, link->peer) &&
+               bypeer_ipv6_is_same(ip + BYPEER_IPV6_DESTINATION, link->local);
+    return link->underlay == 4 && outer->udp_port == link->udp_port &&
+           gpe == bypeer_load64_raw(link->header + BYPEER_IPV4_BYTES + BYPEER_UDP_BYTES) &&
+           bypeer_load32_raw(ip + BYPEER_IPV4_SOURCE) == bypeer_load32_raw(link->peer + 12) &&
+           bypeer_load32_raw(ip + BYPEER_IPV4_DESTINATION) == bypeer_load32_raw(link->local + 12);
+}
+
+/* The constant sum as the template of the datagram's link holds it. */
+static inline uint64_t bypeer_fabric_template_sum(const struct bypeer_link *link)
+{
+    unsigned ip_bytes = link->underlay == 4 ? BYPEER_IPV4_BYTES : BYPEER_IPV6_BYTES;
+    return bypeer_load16_raw(link->header + ip_bytes + BYPEER_UDP_CHECKSUM);
 }
 
 /*
@@ -148,7 +188,8 @@ static inline uint64_t bypeer_fabric_pseudo_sum(const uint8_t *frame, const stru
  * on takes no second one. A zero checksum is taken as it is (RFC 6935 for tunnels) and yields no sum.
  */
 static inline enum bypeer_fabric_refusal bypeer_fabric_open(struct bypeer_fabric_inner *ret_inner, uint8_t *frame,
-                                                            const struct bypeer_fabric_outer *outer)
+                                                            const struct bypeer_fabric_outer *outer,
+                                                            uint64_t constant_sum)
 {
     const uint8_t *udp = frame + outer->udp_at;
     struct bypeer_fabric_inner result = {.at = (uint16_t)(outer->udp_at + BYPEER_UDP_BYTES + BYPEER_GPE_BYTES)};
@@ -161,9 +202,11 @@ static inline enum bypeer_fabric_refusal bypeer_fabric_open(struct bypeer_fabric
     uint64_t sum = 0;
     if (bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) != 0) {
         sum = bypeer_checksum_sum(packet, room);
-        uint64_t whole = bypeer_checksum_plus(sum, bypeer_fabric_pseudo_sum(frame, outer));
-        whole = bypeer_checksum_plus(whole, bypeer_load64_raw(udp));
-        whole = bypeer_checksum_plus(whole, bypeer_load64_raw(udp + BYPEER_UDP_BYTES));
+        /* Source port, checksum, and the length twice: in the pseudo-header, and as a field. */
+        uint64_t whole = bypeer_checksum_plus(sum, constant_sum);
+        whole = bypeer_checksum_plus(whole, (uint64_t)bypeer_load16_raw(udp + BYPEER_UDP_SOURCE) +
+                                                bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) +
+                                                2 * bypeer_checksum_field(outer->udp_length));
         if (bypeer_checksum_fold(whole) != 0xffff)
             return BYPEER_FABRIC_OUTER_CHECKSUM;
         result.sum_known = 1;

@@ -19,7 +19,9 @@ static enum bypeer_fabric_refusal take(struct bypeer_fabric_inner *ret_inner, ui
     uint8_t source[16], destination[16];
     bypeer_fabric_addresses(source, destination, frame, &outer);
     enum bypeer_fabric_refusal refusal = bypeer_fabric_tunnel_parse(&vni, frame, &outer);
-    return refusal != BYPEER_FABRIC_TAKEN ? refusal : bypeer_fabric_open(ret_inner, frame, &outer);
+    return refusal != BYPEER_FABRIC_TAKEN
+               ? refusal
+               : bypeer_fabric_open(ret_inner, frame, &outer, bypeer_fabric_constant_sum(frame, &outer));
 }
 
 /* Carries the packet over a link whose peer and local end are these, and takes it at the other end. */

@@ -103,7 +103,8 @@ static struct taken take(uint8_t *frame, size_t length)
         return taken;
     taken.refusal = bypeer_fabric_tunnel_parse(&taken.vni, frame, &taken.outer);
     if (taken.refusal == BYPEER_FABRIC_TAKEN)
-        taken.refusal = bypeer_fabric_open(&taken.inner, frame, &taken.outer);
+        taken.refusal =
+            bypeer_fabric_open(&taken.inner, frame, &taken.outer, bypeer_fabric_constant_sum(frame, &taken.outer));
     return taken;
 }
 
