@@ -37,9 +37,12 @@ static inline bool classify_is_ours(const struct bypeer_tables *tables, const st
                                     struct classify_endpoint *endpoint, const uint8_t *frame,
                                     const struct bypeer_fabric_outer *outer)
 {
+    if (likely(outer->underlay == 6 && outer->udp_port == newest->udp_port &&
+               bypeer_ipv6_is_same(frame + BYPEER_FABRIC_IP_AT + BYPEER_IPV6_DESTINATION, newest->local)))
+        return true;
     uint8_t source[16], destination[16];
     bypeer_fabric_addresses(source, destination, frame, outer);
-    if (likely(outer->udp_port == newest->udp_port && bypeer_ipv6_is_same(destination, newest->local)))
+    if (outer->udp_port == newest->udp_port && bypeer_ipv6_is_same(destination, newest->local))
         return true;
     return outer->udp_port != 0 && classify_look_up(tables, endpoint, destination, outer->udp_port);
 }
@@ -56,17 +59,22 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
         struct bypeer_fabric_outer outer;
-        int status = bypeer_fabric_outer_parse(&outer, frame, mbufs[i]->data_len);
+        size_t end;
+        int status = bypeer_fabric_outer_parse(&outer, &end, frame, mbufs[i]->data_len);
         /* Flooded and multicast frames are the kernel's to judge. */
         bool to_port = memcmp(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac, 6) == 0;
-        nexts[i] = CLASSIFY_PUNT;
-        if (likely(status == 0)) {
-            if (likely(to_port && tables != NULL && classify_is_ours(tables, newest, &endpoint, frame, &outer)))
-                nexts[i] = CLASSIFY_FABRIC_DECAP;
-        } else if (status != -EPROTONOSUPPORT) {
+        if (likely(status == 0 && to_port && tables != NULL &&
+                   classify_is_ours(tables, newest, &endpoint, frame, &outer))) {
+            packet->underlay = outer.underlay;
+            nexts[i] = CLASSIFY_FABRIC_DECAP;
+            if (unlikely(!bypeer_fabric_is_whole(&outer, end)))
+                nexts[i] = bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
+        } else if (status == 0 || status == -EPROTONOSUPPORT) {
+            packet->device = BYPEER_DEVICE_UNDERLAY;
+            nexts[i] = CLASSIFY_PUNT;
+        } else {
             nexts[i] = bypeer_refuse(packet, status == -EBADMSG ? BYPEER_DROP_RUNT : BYPEER_DROP_LENGTH, CLASSIFY_DROP);
         }
-        packet->device = BYPEER_DEVICE_UNDERLAY;
     }
 }
 

@@ -13,19 +13,17 @@
 enum { FABRIC_DECAP_LOOKUP, FABRIC_DECAP_DROP, FABRIC_DECAP_EDGES };
 
 static const uint8_t fabric_decap_reasons[BYPEER_FABRIC_REFUSALS] = {
-    [BYPEER_FABRIC_LENGTH] = BYPEER_DROP_LENGTH,
-    [BYPEER_FABRIC_GPE_HEADER] = BYPEER_DROP_GPE_HEADER,
     [BYPEER_FABRIC_OUTER_CHECKSUM] = BYPEER_DROP_OUTER_CHECKSUM,
     [BYPEER_FABRIC_INNER_HEADER] = BYPEER_DROP_INNER_HEADER,
     [BYPEER_FABRIC_ECN] = BYPEER_DROP_ECN,
 };
 
-/* Where the worker remembers the link of this peer. */
+/* Where the worker remembers the link of this peer and VNI. */
 static inline uint32_t *fabric_decap_recent(struct bypeer_worker *worker, const uint8_t *frame,
                                             const struct bypeer_fabric_outer *outer)
 {
-    const uint8_t *ip = frame + outer->ip_at;
-    uint64_t hash = bypeer_load64_raw(frame + outer->udp_at + BYPEER_UDP_BYTES); /* the VNI is in it */
+    const uint8_t *ip = frame + BYPEER_FABRIC_IP_AT;
+    uint64_t hash = bypeer_load64_raw(bypeer_fabric_gpe(frame, outer));
     if (outer->underlay == 6)
         hash += bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE) + bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE + 8);
     else
@@ -99,38 +97,33 @@ static __rte_noinline void fabric_decap_strangers(struct bypeer_worker *worker, 
     }
 }
 
-/* Reads a datagram that came by no link known so far. Returns 1 if it is to be looked up, 0 if it is refused. */
-static __rte_noinline unsigned fabric_decap_meet(struct rte_mbuf *mbuf, const struct bypeer_fabric_outer *outer,
-                                                 struct fabric_decap_stranger *ret_stranger, rte_edge_t *ret_next)
+/* Reads a datagram that came by no recent link. Whether it is to be looked up; else *ret_next says where it goes. */
+static __rte_noinline bool fabric_decap_meet(struct rte_mbuf *mbuf, const struct bypeer_fabric_outer *outer,
+                                             struct fabric_decap_stranger *ret_stranger, rte_edge_t *ret_next)
 {
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-    enum bypeer_fabric_refusal refusal = bypeer_fabric_tunnel_parse(&ret_stranger->vni, frame, outer);
-    if (refusal != BYPEER_FABRIC_TAKEN) {
-        *ret_next = bypeer_refuse(bypeer_packet(mbuf), fabric_decap_reasons[refusal], FABRIC_DECAP_DROP);
-        return 0;
+    if (bypeer_gpe_parse(&ret_stranger->vni, bypeer_fabric_gpe(frame, outer)) != 0) {
+        *ret_next = bypeer_refuse(bypeer_packet(mbuf), BYPEER_DROP_GPE_HEADER, FABRIC_DECAP_DROP);
+        return false;
     }
     ret_stranger->outer = *outer;
     bypeer_fabric_addresses(ret_stranger->peer, ret_stranger->local, frame, outer);
-    return 1;
+    return true;
 }
 
 static void fabric_decap_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,
                                unsigned count, rte_edge_t *nexts)
 {
+    const struct bypeer_slots links = worker->tables->links;
     struct fabric_decap_stranger strangers[BYPEER_BURST_MAX];
     unsigned stranger_count = 0;
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
         const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
-        struct bypeer_fabric_outer outer;
-        if (unlikely(bypeer_fabric_outer_parse(&outer, frame, mbufs[i]->data_len) != 0 ||
-                     !bypeer_fabric_is_whole(&outer))) {
-            nexts[i] = bypeer_refuse(bypeer_packet(mbufs[i]), BYPEER_DROP_LENGTH, FABRIC_DECAP_DROP);
-            continue;
-        }
+        struct bypeer_fabric_outer outer = bypeer_fabric_outer_read(frame, bypeer_packet(mbufs[i])->underlay);
         uint32_t link_id = *fabric_decap_recent(worker, frame, &outer);
-        const struct bypeer_link *link = bypeer_tables_link(worker->tables, link_id);
+        const struct bypeer_link *link = bypeer_slots_find(&links, link_id, sizeof(*link));
         if (likely(bypeer_fabric_is_from(link, frame, &outer))) {
             nexts[i] = fabric_decap_open(worker, mbufs[i], &outer, link, link_id, bypeer_fabric_template_sum(link));
         } else {

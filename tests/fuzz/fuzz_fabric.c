@@ -10,18 +10,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static enum bypeer_fabric_refusal take(struct bypeer_fabric_inner *ret_inner, uint8_t *frame, size_t size)
+static bool take(struct bypeer_fabric_inner *ret_inner, uint8_t *frame, size_t size)
 {
     struct bypeer_fabric_outer outer;
-    uint32_t vni;
-    if (bypeer_fabric_outer_parse(&outer, frame, size) != 0)
-        return BYPEER_FABRIC_LENGTH;
     uint8_t source[16], destination[16];
+    uint32_t vni;
+    size_t end;
+    if (bypeer_fabric_outer_parse(&outer, &end, frame, size) != 0 || !bypeer_fabric_is_whole(&outer, end))
+        return false;
     bypeer_fabric_addresses(source, destination, frame, &outer);
-    enum bypeer_fabric_refusal refusal = bypeer_fabric_tunnel_parse(&vni, frame, &outer);
-    return refusal != BYPEER_FABRIC_TAKEN
-               ? refusal
-               : bypeer_fabric_open(ret_inner, frame, &outer, bypeer_fabric_constant_sum(frame, &outer));
+    return bypeer_gpe_parse(&vni, bypeer_fabric_gpe(frame, &outer)) == 0 &&
+           bypeer_fabric_open(ret_inner, frame, &outer, bypeer_fabric_constant_sum(frame, &outer)) ==
+               BYPEER_FABRIC_TAKEN;
 }
 
 /* Carries the packet over a link whose peer and local end are these, and takes it at the other end. */
@@ -45,8 +45,8 @@ static void send_on(const uint8_t *packet, uint16_t bytes, const uint8_t peer[st
                                   .ecn = bypeer_ecn_encapsulate(bypeer_ipv6_traffic_class(packet)),
                               });
     struct bypeer_fabric_inner inner;
-    if (take(&inner, frame, headers + bytes) != BYPEER_FABRIC_TAKEN || inner.at != headers || inner.bytes != bytes ||
-        !inner.sum_known || memcmp(frame + headers, packet, bytes) != 0)
+    if (!take(&inner, frame, headers + bytes) || inner.at != headers || inner.bytes != bytes || !inner.sum_known ||
+        memcmp(frame + headers, packet, bytes) != 0)
         abort();
     free(frame);
 }
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* A copy exactly as large, because a congestion mark is written. */
     uint8_t *frame = malloc(size == 0 ? 1 : size);
     memcpy(frame, data, size);
-    if (take(&inner, frame, size) == BYPEER_FABRIC_TAKEN) {
+    if (take(&inner, frame, size)) {
         if (inner.bytes < BYPEER_IPV6_BYTES || (size_t)inner.at + inner.bytes > size)
             abort();
         const uint8_t *packet = frame + inner.at;

@@ -87,24 +87,35 @@ static size_t make_frame(uint8_t *frame, const struct bypeer_link *link, const u
     return length + padding;
 }
 
+/* What became of a frame on the way through all steps. */
+enum step { KERNEL, RUNT, CUT_SHORT, NOT_WHOLE, NOT_GPE, REFUSED, TAKEN };
+
 struct taken {
+    enum step step;
     struct bypeer_fabric_outer outer;
     struct bypeer_fabric_inner inner;
     uint32_t vni;
-    int status;
     enum bypeer_fabric_refusal refusal;
 };
 
 static struct taken take(uint8_t *frame, size_t length)
 {
-    struct taken taken = {.status = 1};
-    taken.status = bypeer_fabric_outer_parse(&taken.outer, frame, length);
-    if (taken.status != 0)
+    struct taken taken = {.step = KERNEL};
+    size_t end;
+    int status = bypeer_fabric_outer_parse(&taken.outer, &end, frame, length);
+    if (status != 0) {
+        taken.step = status == -EBADMSG ? RUNT : status == -EMSGSIZE ? CUT_SHORT : KERNEL;
         return taken;
-    taken.refusal = bypeer_fabric_tunnel_parse(&taken.vni, frame, &taken.outer);
-    if (taken.refusal == BYPEER_FABRIC_TAKEN)
-        taken.refusal =
-            bypeer_fabric_open(&taken.inner, frame, &taken.outer, bypeer_fabric_constant_sum(frame, &taken.outer));
+    }
+    taken.step = NOT_WHOLE;
+    if (!bypeer_fabric_is_whole(&taken.outer, end))
+        return taken;
+    taken.step = NOT_GPE;
+    if (bypeer_gpe_parse(&taken.vni, bypeer_fabric_gpe(frame, &taken.outer)) != 0)
+        return taken;
+    taken.refusal =
+        bypeer_fabric_open(&taken.inner, frame, &taken.outer, bypeer_fabric_constant_sum(frame, &taken.outer));
+    taken.step = taken.refusal == BYPEER_FABRIC_TAKEN ? TAKEN : REFUSED;
     return taken;
 }
 
@@ -310,8 +321,7 @@ Test(receive, takes_what_the_kernel_sends)
     uint8_t frame[FRAME_MAX], source[16], destination[16];
     size_t length = kernel_frame(frame);
     struct taken taken = take(frame, length);
-    cr_assert_eq(taken.status, 0);
-    cr_assert_eq(taken.refusal, BYPEER_FABRIC_TAKEN);
+    cr_assert_eq(taken.step, TAKEN);
     cr_assert_eq(taken.outer.udp_port, 4790);
     cr_assert_eq(taken.vni, 7);
     cr_assert_eq(taken.inner.at, 70);
@@ -331,8 +341,7 @@ Test(receive, takes_what_we_send)
             size_t bytes = make_inner(inner, payload, 0);
             size_t length = make_frame(frame, &theirs, inner, bytes, 0, payload % 7);
             struct taken taken = take(frame, length);
-            cr_assert_eq(taken.status, 0);
-            cr_assert_eq(taken.refusal, BYPEER_FABRIC_TAKEN, "payload %u refusal %d", payload, (int)taken.refusal);
+            cr_assert_eq(taken.step, TAKEN, "payload %u step %d", payload, (int)taken.step);
             cr_assert_eq(taken.vni, 7);
             cr_assert_eq(taken.inner.bytes, bytes);
             cr_assert_arr_eq(frame + taken.inner.at, inner, bytes);
@@ -360,7 +369,7 @@ Test(receive, leaves_to_the_kernel_what_is_not_udp)
         frame[ipv6[i].at] = ipv6[i].value;
         frame[13] = ipv6[i].at == 12 ? (ipv6[i].value == 8 ? 6 : 0) : 0xdd;
         taken = take(frame, length);
-        cr_assert_eq(taken.status, -EPROTONOSUPPORT, "%s", ipv6[i].what);
+        cr_assert_eq(taken.step, KERNEL, "%s", ipv6[i].what);
     }
     struct bypeer_link theirs = turn(make_link(true));
     const struct {
@@ -374,7 +383,7 @@ Test(receive, leaves_to_the_kernel_what_is_not_udp)
         size_t length = make_frame(frame, &theirs, inner, make_inner(inner, 20, 0), 0, 0);
         frame[ipv4[i].at] = ipv4[i].value;
         taken = take(frame, length);
-        cr_assert_eq(taken.status, -EPROTONOSUPPORT, "%s", ipv4[i].what);
+        cr_assert_eq(taken.step, KERNEL, "%s", ipv4[i].what);
     }
 }
 
@@ -389,7 +398,7 @@ Test(receive, refuses_every_truncation)
             /* Exactly as large as the data, for the sanitizer. */
             uint8_t *exact = malloc(cut == 0 ? 1 : cut);
             memcpy(exact, frame, cut);
-            cr_assert_eq(take(exact, cut).status, cut < headers ? -EBADMSG : -EMSGSIZE, "cut at %zu", cut);
+            cr_assert_eq(take(exact, cut).step, cut < headers ? RUNT : CUT_SHORT, "cut at %zu", cut);
             free(exact);
         }
     }
@@ -402,13 +411,10 @@ Test(receive, refuses_wrong_lengths)
         size_t length = kernel_frame(frame);
         bypeer_store16(frame + 58, udp_length);
         struct taken taken = take(frame, length);
-        enum bypeer_fabric_refusal expected = BYPEER_FABRIC_TAKEN;
-        if (udp_length < 16 || udp_length > 72)
-            expected = BYPEER_FABRIC_LENGTH;
-        else if (udp_length < 72)
-            expected = BYPEER_FABRIC_INNER_HEADER;
-        cr_assert_eq(taken.status, 0);
-        cr_assert_eq(taken.refusal, expected, "UDP length %u", udp_length);
+        enum step expected = udp_length < 16 || udp_length > 72 ? NOT_WHOLE : udp_length < 72 ? REFUSED : TAKEN;
+        cr_assert_eq(taken.step, expected, "UDP length %u", udp_length);
+        if (expected == REFUSED)
+            cr_assert_eq(taken.refusal, BYPEER_FABRIC_INNER_HEADER);
     }
     /* An inner packet shorter than its datagram is cut to its length, and a longer one refused. */
     for (uint16_t payload = 0; payload < 20; payload++) {
@@ -433,7 +439,7 @@ Test(receive, surplus_behind_the_inner_packet_is_no_part_of_its_sum)
     bypeer_store16(inner + 4, 9);
     size_t length = make_frame(frame, &theirs, inner, bytes, 0, 0);
     struct taken taken = take(frame, length);
-    cr_assert_eq(taken.refusal, BYPEER_FABRIC_TAKEN);
+    cr_assert_eq(taken.step, TAKEN);
     cr_assert_eq(taken.inner.bytes, 49);
     cr_assert_not(taken.inner.sum_known);
 }
@@ -449,7 +455,7 @@ Test(receive, every_flipped_bit_is_seen)
             memcpy(wrong, frame, length);
             wrong[bit / 8] ^= (uint8_t)(1 << bit % 8);
             struct taken taken = take(wrong, length);
-            cr_assert(taken.status != 0 || taken.refusal != BYPEER_FABRIC_TAKEN, "bit %zu", bit);
+            cr_assert_neq(taken.step, TAKEN, "bit %zu", bit);
         }
         if (!is_ipv4)
             continue;
@@ -457,9 +463,36 @@ Test(receive, every_flipped_bit_is_seen)
             memcpy(wrong, frame, length);
             wrong[bit / 8] ^= (uint8_t)(1 << bit % 8);
             struct taken taken = take(wrong, length);
-            cr_assert(taken.status != 0 || taken.refusal == BYPEER_FABRIC_OUTER_CHECKSUM ||
-                          taken.refusal == BYPEER_FABRIC_LENGTH,
-                      "bit %zu of the IPv4 header", bit);
+            cr_assert_neq(taken.step, TAKEN, "bit %zu of the IPv4 header", bit);
+        }
+    }
+}
+
+Test(receive, tells_a_links_datagrams_by_its_template)
+{
+    uint8_t inner[64], frame[FRAME_MAX];
+    for (unsigned is_ipv4 = 0; is_ipv4 < 2; is_ipv4++) {
+        struct bypeer_link link = make_link(is_ipv4 != 0), theirs = turn(link), other = make_link(is_ipv4 == 0);
+        size_t length = make_frame(frame, &theirs, inner, make_inner(inner, 20, 0), 0, 0);
+        struct taken taken = take(frame, length);
+        cr_assert_eq(taken.step, TAKEN);
+        cr_assert(bypeer_fabric_is_from(&link, frame, &taken.outer));
+        uint64_t own_sum = bypeer_fabric_constant_sum(frame, &taken.outer);
+        cr_assert_eq(bypeer_checksum_fold(own_sum), bypeer_checksum_fold(bypeer_fabric_template_sum(&link)));
+
+        cr_assert_not(bypeer_fabric_is_from(&other, frame, &taken.outer));
+        cr_assert_not(bypeer_fabric_is_from(&(struct bypeer_link){.id = 0}, frame, &taken.outer));
+        struct bypeer_fabric_outer outer = taken.outer;
+        outer.udp_port++;
+        cr_assert_not(bypeer_fabric_is_from(&link, frame, &outer));
+        /* Each bit of both addresses and of the GPE header. */
+        size_t gpe = taken.outer.udp_at + 8u, addresses = is_ipv4 ? 26 : 22;
+        for (size_t bit = addresses * 8; bit < (gpe + 8) * 8; bit++) {
+            if (bit / 8 >= taken.outer.udp_at && bit / 8 < gpe)
+                continue;
+            frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            cr_assert_not(bypeer_fabric_is_from(&link, frame, &taken.outer), "bit %zu", bit);
+            frame[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
     }
 }
