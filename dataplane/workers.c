@@ -90,7 +90,7 @@ static int worker_run(void *argument)
         }
         uint64_t before = worker_taken_in(worker);
         worker_look(worker);
-        rte_graph_walk(thread->graph);
+        bypeer_graph_walk(thread->graph, status->walks);
         rcu_quiescent_state();
 
         uint64_t tsc = rte_rdtsc();

@@ -14,6 +14,7 @@
 
 enum { FABRIC_ENCAP_TRANSMIT, FABRIC_ENCAP_DROP, FABRIC_ENCAP_EDGES };
 
+/* Writes Ethernet and outer headers before the packet. The adjacency's last two bytes of Ethernet are the ethertype. */
 static inline rte_edge_t fabric_encap_packet(struct rte_mbuf *mbuf, struct bypeer_packet *packet,
                                              const struct bypeer_link *link, const struct bypeer_adjacency *adjacency)
 {
@@ -30,7 +31,7 @@ static inline rte_edge_t fabric_encap_packet(struct rte_mbuf *mbuf, struct bypee
         .source_port = bypeer_fabric_source_port(inner, bytes),
         .ecn = bypeer_ecn_encapsulate(bypeer_ipv6_traffic_class(inner)),
     };
-    if (!packet->sum_known)
+    if (unlikely(!packet->sum_known))
         variable.inner_sum = bypeer_checksum_fold(bypeer_checksum_sum(inner, bytes));
     uint8_t *frame = bypeer_room_prepend(mbuf, (uint16_t)(BYPEER_ETHERNET_BYTES + outer_bytes));
     if (unlikely(frame == NULL))
@@ -45,14 +46,16 @@ static inline rte_edge_t fabric_encap_packet(struct rte_mbuf *mbuf, struct bypee
 static void fabric_encap_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,
                                unsigned count, rte_edge_t *nexts)
 {
-    const struct bypeer_tables *tables = worker->tables;
+    /* Copies, which no store to a packet can change. */
+    const struct bypeer_slots links = worker->tables->links, adjacencies = worker->tables->adjacencies;
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
-        const struct bypeer_link *link = bypeer_tables_link(tables, packet->egress);
+        const struct bypeer_link *link = bypeer_slots_find(&links, packet->egress, sizeof(*link));
+        const struct bypeer_adjacency *adjacency = bypeer_slots_find(&adjacencies, link->adjacency, sizeof(*adjacency));
         uint16_t bytes = mbufs[i]->data_len;
-        nexts[i] = fabric_encap_packet(mbufs[i], packet, link, bypeer_tables_adjacency(tables, link->adjacency));
+        nexts[i] = fabric_encap_packet(mbufs[i], packet, link, adjacency);
         if (likely(nexts[i] == FABRIC_ENCAP_TRANSMIT))
             bypeer_session_sent(worker, link, bytes);
     }

@@ -41,13 +41,13 @@ static inline rte_edge_t policy_forward(struct bypeer_packet *packet, uint8_t *i
 static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
                          rte_edge_t *nexts)
 {
-    const struct bypeer_tables *tables = worker->tables;
+    const struct bypeer_slots links = worker->tables->links; /* a copy, which no store to a packet can change */
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
-        const struct bypeer_link *ingress = bypeer_tables_link(tables, packet->ingress);
-        const struct bypeer_link *egress = bypeer_tables_link(tables, packet->egress);
+        const struct bypeer_link *ingress = bypeer_slots_find(&links, packet->ingress, sizeof(*ingress));
+        const struct bypeer_link *egress = bypeer_slots_find(&links, packet->egress, sizeof(*egress));
         if (unlikely(packet->group != ingress->group)) {
             nexts[i] = policy_error(packet, BYPEER_DROP_POLICY, BYPEER_ICMPV6_UNREACHABLE,
                                     BYPEER_ICMPV6_UNREACHABLE_POLICY, 0);

@@ -245,7 +245,8 @@ uint64_t walk_dropped(enum bypeer_counter reason)
 
 void walk_once(void)
 {
-    rte_graph_walk(walk.graph);
+    static uint64_t walks;
+    bypeer_graph_walk(walk.graph, walks++);
 
     uint64_t in = walk.injected, out = walk.taken + rte_ring_count(walk.worker.punt);
     for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++) {
