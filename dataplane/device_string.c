@@ -79,9 +79,10 @@ static int device_add(char *text, size_t room, const char *key, uint32_t value)
 
 int bypeer_ports_device_string(char *text, size_t room, const char *device, uint16_t mtu, uint16_t queues)
 {
-    if (strlen(device) >= room)
+    size_t length = strlen(device);
+    if (length >= room)
         return -ENOSPC;
-    strcpy(text, device);
+    memcpy(text, device, length + 1);
     int status = 0;
     if (device_is(device, "net_af_xdp")) {
         if (queues > 1)

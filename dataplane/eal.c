@@ -12,16 +12,17 @@
 
 #define HUGEPAGES "/sys/kernel/mm/hugepages"
 
+/* The number in a file of one line; 0 if there is none. */
 static uint64_t eal_read_number(const char *file)
 {
-    unsigned long long number = 0;
+    char line[32] = "";
     FILE *stream = fopen(file, "re");
     if (stream == NULL)
         return 0;
-    if (fscanf(stream, "%llu", &number) != 1)
-        number = 0;
+    if (fgets(line, sizeof(line), stream) == NULL)
+        line[0] = '\0';
     fclose(stream);
-    return number;
+    return strtoull(line, NULL, 10);
 }
 
 static uint64_t eal_hugepage_bytes_free(void)
@@ -32,10 +33,11 @@ static uint64_t eal_hugepage_bytes_free(void)
         return 0;
     const struct dirent *size;
     while ((size = readdir(sizes)) != NULL) {
-        unsigned long long kilobytes;
+        static const char prefix[] = "hugepages-";
         char file[300];
-        if (sscanf(size->d_name, "hugepages-%llukB", &kilobytes) != 1)
+        if (strncmp(size->d_name, prefix, sizeof(prefix) - 1) != 0)
             continue;
+        uint64_t kilobytes = strtoull(size->d_name + sizeof(prefix) - 1, NULL, 10);
         snprintf(file, sizeof(file), HUGEPAGES "/%s/free_hugepages", size->d_name);
         bytes += eal_read_number(file) * kilobytes * 1024;
     }
@@ -51,6 +53,8 @@ void bypeer_eal_look(struct bypeer_eal_machine *ret_machine)
         for (uint16_t cpu = 0; cpu < BYPEER_EAL_CPUS_MAX && cpu < CPU_SETSIZE; cpu++)
             if (CPU_ISSET(cpu, &set))
                 ret_machine->cpus[ret_machine->cpu_count++] = cpu;
+    if (ret_machine->cpu_count == 0) /* more CPUs than a cpu_set_t holds */
+        ret_machine->cpu_count = 1;
     ret_machine->hugepage_bytes_free = eal_hugepage_bytes_free();
 }
 
@@ -145,7 +149,7 @@ int bypeer_eal_arguments(struct bypeer_eal_arguments *ret_arguments, const struc
                          const struct bypeer_eal_machine *machine, char why[static 256])
 {
     char lcores[1024];
-    bool hugepages;
+    bool hugepages = false;
     int status = eal_lcores(lcores, sizeof(lcores), config, machine, why);
     if (status == 0)
         status = eal_choose_memory(&hugepages, config, machine, why);

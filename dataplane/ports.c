@@ -126,7 +126,7 @@ static int port_probe(struct bypeer_port_device *device, uint16_t number, uint16
 }
 
 static int port_configure(struct bypeer_port_device *device, uint16_t number, bool interrupts, bool one_pool,
-                          uint16_t *ret_receive_descriptors, uint16_t *ret_transmit_descriptors, char *why)
+                          uint16_t *receive_descriptors, uint16_t *transmit_descriptors, char *why)
 {
     const struct bypeer_config_port *config = device->config;
     struct rte_eth_dev_info info;
@@ -170,9 +170,7 @@ static int port_configure(struct bypeer_port_device *device, uint16_t number, bo
     if (status < 0 && status != -ENOTSUP && config->mtu != RTE_ETHER_MTU)
         bypeer_log(BYPEER_LOG_INFO, "port %s: %s does not set its MTU (%s); its interface must have at least %u",
                    config->name, device->driver, rte_strerror(-status), config->mtu);
-    *ret_receive_descriptors = RECEIVE_DESCRIPTORS;
-    *ret_transmit_descriptors = TRANSMIT_DESCRIPTORS;
-    status = rte_eth_dev_adjust_nb_rx_tx_desc(device->port_id, ret_receive_descriptors, ret_transmit_descriptors);
+    status = rte_eth_dev_adjust_nb_rx_tx_desc(device->port_id, receive_descriptors, transmit_descriptors);
     if (status < 0)
         return port_refuse(why, status, "ports[%u].device: \"%s\" refuses %u descriptors: %s", number, config->device,
                            RECEIVE_DESCRIPTORS, rte_strerror(-status));
@@ -370,7 +368,7 @@ int bypeer_ports_start(struct bypeer_ports *ret_ports, const struct bypeer_confi
         status = ports_make_pools(ports, config, why);
     for (uint16_t i = 0; i < ports->count && status == 0; i++) {
         struct bypeer_port_device *device = &ports->devices[i];
-        uint16_t receive_descriptors, transmit_descriptors;
+        uint16_t receive_descriptors = RECEIVE_DESCRIPTORS, transmit_descriptors = TRANSMIT_DESCRIPTORS;
         status = port_configure(device, i, interrupts, ports->pool_count == 1, &receive_descriptors,
                                 &transmit_descriptors, why);
         if (status == 0)
