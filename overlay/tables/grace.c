@@ -36,7 +36,6 @@ int bypeer_grace_add(struct bypeer_grace *grace, const struct bypeer_status_head
             continue;
         grace->readers[i] = (struct bypeer_reader){
             .status = status,
-            .behind_since_ns = grace->requested_ns,
             .alarm_after_ns = BYPEER_GRACE_LATE_NS,
         };
         return i;
@@ -102,6 +101,9 @@ static void reader_turn(struct bypeer_grace *grace, unsigned number, uint64_t no
     if (reader->alarmed && !quiet)
         return; /* one event a turn: its recovery is for the next one */
     bool advanced = reader_advance(reader, grace);
+    /* Registered after the request: its time begins at the first look at it. */
+    if (!advanced && reader->behind_since_ns == 0 && reader->accepted < grace->requested)
+        reader->behind_since_ns = now_ns;
     uint64_t behind_ns = reader->behind_since_ns ? now_ns - reader->behind_since_ns : 0;
 
     if (advanced) {

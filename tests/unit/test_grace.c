@@ -123,6 +123,18 @@ Test(grace, a_reader_counts_from_its_registration_on)
     cr_assert_eq(bypeer_grace_turn(&grace, false, now).completed, 5);
 }
 
+Test(grace, a_reader_is_not_late_for_what_was_asked_before_it_came)
+{
+    ask(5);
+    now += 3600 * 1000 * MS;
+    bypeer_grace_add(&grace, &status[0]);
+    cr_assert_eq(bypeer_grace_turn(&grace, false, now).event, BYPEER_GRACE_QUIET);
+    now += BYPEER_GRACE_LATE_NS - MS;
+    cr_assert_eq(bypeer_grace_turn(&grace, false, now).event, BYPEER_GRACE_QUIET);
+    now += MS;
+    cr_assert_eq(bypeer_grace_turn(&grace, false, now).event, BYPEER_GRACE_LATE, "but its own time counts");
+}
+
 Test(grace, a_lying_reader_is_not_believed)
 {
     attach(0);
