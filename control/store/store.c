@@ -148,7 +148,7 @@ static int store_ask(struct bypeer_store *store, const char *text, sqlite3_int64
 /* Makes the schema in an empty database, accepts ours, refuses any other. */
 static int store_check_schema(struct bypeer_store *store, struct bypeer_problem *problem)
 {
-    sqlite3_int64 tables, version;
+    sqlite3_int64 tables = 0, version = 0;
     int result = store_ask(store, "SELECT count(*) FROM sqlite_master", &tables, problem);
     if (result < 0)
         return result;
