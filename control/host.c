@@ -191,8 +191,8 @@ int bypeer_host_open(struct bypeer_host **ret_host, uv_loop_t *loop, const struc
         return bypeer_problem_set(problem, result, "kernel", "netlink\ncannot be used: %s\nsee the log of the system",
                                   strerror(-result));
     }
-    for (uint16_t number = 0; number < host->port_count; number++)
-        host_open_port(host, number, &config->ports[number], user, group);
+    for (uint32_t number = 0; number < host->port_count; number++)
+        host_open_port(host, (uint16_t)number, &config->ports[number], user, group);
     host_open_tun(host, user, group);
 
     uv_poll_init(loop, &host->events, bypeer_netlink_event_fd(host->netlink));
@@ -244,9 +244,9 @@ const char *bypeer_host_port_name(const struct bypeer_host *host, uint16_t numbe
 
 static struct host_port *host_find_port(struct bypeer_host *host, const char *name, uint16_t *ret_number)
 {
-    for (uint16_t number = 0; number < host->port_count; number++)
+    for (uint32_t number = 0; number < host->port_count; number++)
         if (strcmp(host->ports[number].name, name) == 0) {
-            *ret_number = number;
+            *ret_number = (uint16_t)number;
             return &host->ports[number];
         }
     return NULL;

@@ -38,7 +38,7 @@ def main():
     for source in unbuilt:
         print(f"not in any build: {os.path.relpath(source)}")
     todo = [s for s in sources if s in commands]
-    failed = 0
+    findings = []
     with tempfile.TemporaryDirectory() as directory:
         pathlib.Path(directory, "compile_commands.json").write_text(json.dumps([commands[s] for s in todo]))
 
@@ -51,10 +51,11 @@ def main():
             for number, (source, done) in enumerate(pool.map(run, todo), 1):
                 print(f"[{number}/{len(todo)}] {os.path.relpath(source)}", flush=True)
                 if done.returncode != 0:
-                    failed += 1
-                    print(done.stdout, flush=True)
-    print(f"{failed} of {len(todo)} files have findings")
-    return failed != 0
+                    findings.append(done.stdout)
+    for text in findings:
+        print("\n".join(line for line in text.splitlines() if " error: " in line or " note: " in line))
+    print(f"{len(findings)} of {len(todo)} files have findings")
+    return len(findings) != 0
 
 
 sys.exit(main())

@@ -30,8 +30,8 @@ static int members_find_filter(struct call *call, const struct bypeer_model_grou
 
 int method_members_list(struct call *call)
 {
-    const struct bypeer_model_group *group;
-    const struct bypeer_model_link *link;
+    const struct bypeer_model_group *group = NULL;
+    const struct bypeer_model_link *link = NULL;
     const char *after_text = call_string(call, "after");
     uint8_t after[16], last[16];
     int result = members_find_filter(call, &group, &link);
@@ -65,8 +65,8 @@ int method_members_list(struct call *call)
 int method_members_count(struct call *call)
 {
     const struct bypeer_model *model = call->node->model;
-    const struct bypeer_model_group *group;
-    const struct bypeer_model_link *only;
+    const struct bypeer_model_group *group = NULL;
+    const struct bypeer_model_link *only = NULL;
     int result = members_find_filter(call, &group, &only);
     if (result < 0)
         return result;
@@ -149,8 +149,8 @@ int method_members_load(struct call *call)
 
 int method_members_unload(struct call *call)
 {
-    uint8_t(*addresses)[16];
-    size_t count, removed = 0;
+    uint8_t(*addresses)[16] = NULL;
+    size_t count = 0, removed = 0;
     int result = members_decode(call, &addresses, &count);
     if (result < 0)
         return result;

@@ -307,7 +307,7 @@ int bypeer_server_open(struct bypeer_server **ret_server, uv_loop_t *loop, struc
     }
     server->loop = loop;
     server->node = node;
-    memcpy(server->path, path, strlen(path));
+    memcpy(server->path, path, strlen(path) + 1);
     uv_pipe_init(loop, &server->listener, 0);
     server->listener.data = server;
     unlink(path);

@@ -46,7 +46,7 @@ static void cursor_field(struct cursor *cursor, void *field, size_t bytes)
     if (cursor->write) {
         memcpy(cursor->write, field, bytes);
         cursor->write += bytes;
-    } else {
+    } else if (cursor->read) {
         memcpy(field, cursor->read, bytes);
         cursor->read += bytes;
     }
