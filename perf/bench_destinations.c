@@ -28,7 +28,9 @@
 #include "overlay/tables/tables.h"
 #include "overlay/tables/writer.h"
 #include "perf/bench.h"
+#include "perf/bench_member.h"
 #include "perf/bench_pages.h"
+#include "tests/random.h"
 
 #define BURST   64
 #define LOOKUPS (UINT32_C(1) << 21) /* of one turn */
@@ -51,29 +53,6 @@ struct bench {
     uint64_t random;
     uint64_t checksum; /* of what was read, so that nothing is optimised away */
 };
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-static uint32_t random_below(struct bench *bench, uint32_t limit)
-{
-    bench->random += UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(((mix(bench->random) >> 32) * limit) >> 32);
-}
-
-/* The overlay address of a member: a /48 and 80 bits that look random. */
-static void member_key(uint32_t member, uint8_t ret_key[static 16])
-{
-    static const uint8_t prefix[6] = {0xfd, 0x12, 0x34, 0x56, 0x78, 0x9a};
-    uint64_t low = mix(member), high = mix(~(uint64_t)member);
-    memcpy(ret_key, prefix, 6);
-    memcpy(ret_key + 6, &high, 2);
-    memcpy(ret_key + 8, &low, 8);
-}
 
 static double now_ns(void)
 {
@@ -204,7 +183,7 @@ static int fill(struct bench *bench)
 {
     for (uint32_t member = 0; member < bench->entries; member++) {
         struct bypeer_destination destination = {.link = 1 + member % 1000, .group = 1, .prefix_bits = 128};
-        member_key(member, destination.key);
+        bench_member_key(member, destination.key);
         int result = bypeer_writer_put_destination(bench->writer, &destination);
         if (result != 1)
             return bench_fail("member %" PRIu32 " does not fit in our table: %s", member, strerror(-result));
@@ -258,11 +237,11 @@ static void draw_queries(struct bench *bench)
 {
     const struct bypeer_exact *exact = &bench->tables.destinations;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
-        member_key(random_below(bench, bench->entries), bench->queries[i].key);
+        bench_member_key(random_next_below(&bench->random, bench->entries), bench->queries[i].key);
         uint32_t bucket, way;
         do {
-            bucket = random_below(bench, exact->bucket_count);
-            way = random_below(bench, BYPEER_BUCKET_WAYS);
+            bucket = random_next_below(&bench->random, exact->bucket_count);
+            way = random_next_below(&bench->random, BYPEER_BUCKET_WAYS);
         } while (exact->buckets[bucket].tags[way] == 0);
         bench->lines[i] = bucket * 16 + way;
     }

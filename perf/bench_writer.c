@@ -16,7 +16,9 @@
 #include "overlay/tables/tables.h"
 #include "overlay/tables/writer.h"
 #include "perf/bench.h"
+#include "perf/bench_member.h"
 #include "perf/bench_pages.h"
+#include "tests/random.h"
 
 #define BATCH   1000
 #define BATCHES 500 /* of a turn: a million updates */
@@ -31,27 +33,10 @@ struct bench {
     uint64_t token; /* grace period that the batch before asked for */
 };
 
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
-/* The overlay address of a member: a /48 and 80 bits that look random. */
-static void member_key(uint32_t member, uint8_t ret_key[static 16])
-{
-    static const uint8_t prefix[6] = {0xfd, 0x12, 0x34, 0x56, 0x78, 0x9a};
-    uint64_t low = mix(member), high = mix(~(uint64_t)member);
-    memcpy(ret_key, prefix, 6);
-    memcpy(ret_key + 6, &high, 2);
-    memcpy(ret_key + 8, &low, 8);
-}
-
 static int insert_next(struct bench *bench, uint32_t place)
 {
     struct bypeer_destination destination = {.link = 1 + bench->next % 16, .group = 1, .prefix_bits = 128};
-    member_key(bench->next, destination.key);
+    bench_member_key(bench->next, destination.key);
     int result = bypeer_writer_put_destination(bench->writer, &destination);
     if (result != 1)
         return bench_fail("member %" PRIu32 " does not fit: %s", bench->next, strerror(-result));
@@ -63,12 +48,11 @@ static int run_batch(struct bench *bench)
 {
     uint32_t places[BATCH];
     for (unsigned i = 0; i < BATCH; i++) {
-        bench->random += UINT64_C(0x9e3779b97f4a7c15);
         /* One of the i-th part of the table, so that no member is picked twice. */
         uint32_t part = bench->entries / BATCH;
-        places[i] = i * part + (uint32_t)(((mix(bench->random) >> 32) * part) >> 32);
+        places[i] = i * part + random_next_below(&bench->random, part);
         uint8_t key[16];
-        member_key(bench->present[places[i]], key);
+        bench_member_key(bench->present[places[i]], key);
         int result = bypeer_writer_remove_destination(bench->writer, key);
         if (result != 0)
             return bench_fail("member %" PRIu32 " is lost: %s", bench->present[places[i]], strerror(-result));

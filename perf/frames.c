@@ -23,6 +23,7 @@
 #include "overlay/ip/ethernet.h"
 #include "overlay/ip/ipv6.h"
 #include "overlay/ip/udp.h"
+#include "tests/random.h"
 
 #define VNI          7
 #define OUTER_BYTES  (BYPEER_ETHERNET_BYTES + BYPEER_IPV6_BYTES + BYPEER_UDP_BYTES + BYPEER_GPE_BYTES)
@@ -31,13 +32,10 @@
 #define MEMBER_SEED  UINT64_C(0x6d656d626572)
 #define TRAFFIC_SEED UINT64_C(0x74726166666963)
 
-/* Vigna's splitmix64: number i of the sequence of a seed, without the ones before it. */
+/* Number i of the sequence of a seed. */
 static uint64_t random_at(uint64_t seed, uint64_t i)
 {
-    uint64_t value = seed + (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
+    return random_mix(seed + (i + 1) * RANDOM_STEP);
 }
 
 /* fd12:3456:789a::/48 and 80 random bits. */

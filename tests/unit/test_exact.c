@@ -6,6 +6,7 @@
 
 #include "overlay/tables/exact_hash.h"
 #include "overlay/tables/exact_writer.h"
+#include "tests/random.h"
 
 #define SEED UINT64_C(0xfeedfacecafebeef)
 
@@ -50,16 +51,12 @@ static uint64_t random_state = 1;
 
 static uint64_t random_64(void)
 {
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t x = random_state;
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
+    return random_next(&random_state);
 }
 
 static uint32_t random_below(uint32_t limit)
 {
-    return (uint32_t)(((random_64() >> 32) * limit) >> 32);
+    return random_next_below(&random_state, limit);
 }
 
 static struct bypeer_destination record_of(uint32_t number, uint64_t serial)

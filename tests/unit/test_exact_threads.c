@@ -24,6 +24,7 @@
 
 #include "overlay/tables/exact_writer.h"
 #include "overlay/tables/slots.h"
+#include "tests/random.h"
 
 #define READERS    2
 #define BUCKETS    800
@@ -67,19 +68,6 @@ static void require(bool condition, const char *what)
     }
 }
 
-struct random {
-    uint64_t state;
-};
-
-static uint32_t random_below(struct random *random, uint32_t limit)
-{
-    random->state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t x = random->state;
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)(((x >> 32) * limit) >> 32);
-}
-
 static struct bypeer_destination destination_of(uint32_t number, uint64_t serial)
 {
     struct bypeer_destination destination = {.link = (uint32_t)serial * 3,
@@ -103,15 +91,15 @@ static struct bypeer_link link_of(uint32_t id, uint32_t serial)
 /* --- readers --------------------------------------------------------------------------------------------------------
  */
 
-static const char *check_destinations(struct random *random, uint64_t newest[static STAYING + CHANGING])
+static const char *check_destinations(uint64_t *random, uint64_t newest[static STAYING + CHANGING])
 {
     uint8_t bytes[BYPEER_LOOKUP_BURST][16];
     const uint8_t *keys[BYPEER_LOOKUP_BURST];
     uint32_t numbers[BYPEER_LOOKUP_BURST];
     const struct bypeer_destination *found[BYPEER_LOOKUP_BURST];
-    unsigned count = 1 + random_below(random, BYPEER_LOOKUP_BURST);
+    unsigned count = 1 + random_next_below(random, BYPEER_LOOKUP_BURST);
     for (unsigned i = 0; i < count; i++) {
-        numbers[i] = random_below(random, STAYING + CHANGING);
+        numbers[i] = random_next_below(random, STAYING + CHANGING);
         keys[i] = memcpy(bytes[i], destination_of(numbers[i], 0).key, 16);
     }
     bypeer_exact_lookup(&shared.exact, keys, count, found);
@@ -131,9 +119,9 @@ static const char *check_destinations(struct random *random, uint64_t newest[sta
     return NULL;
 }
 
-static const char *check_link(struct random *random)
+static const char *check_link(uint64_t *random)
 {
-    uint32_t id = 1 + random_below(random, LINKS);
+    uint32_t id = 1 + random_next_below(random, LINKS);
     const struct bypeer_link *link = bypeer_slots_find(&shared.links, id, sizeof(*link));
     struct bypeer_link whole = link_of(id, link->serial);
     return memcmp(link, &whole, sizeof(whole)) == 0 ? NULL : "a link is not whole";
@@ -142,7 +130,7 @@ static const char *check_link(struct random *random)
 static void *read_on(void *context)
 {
     struct reader *reader = context;
-    struct random random = {.state = reader->number};
+    uint64_t random = reader->number;
     uint64_t *newest = calloc(STAYING + CHANGING, sizeof(*newest));
     while (!__atomic_load_n(&shared.stop, __ATOMIC_RELAXED) && !reader->wrong) {
         /* A quiescent state: nothing found before is looked at again. The release orders those looks before the
@@ -202,18 +190,18 @@ static void put_link(uint32_t id, uint32_t serial)
 
 static void change_on(void)
 {
-    struct random random = {.state = 99};
+    uint64_t random = 99;
     for (uint64_t serial = 2; serial < OPERATIONS / SLOWER; serial++) {
-        uint32_t what = random_below(&random, 100);
+        uint32_t what = random_next_below(&random, 100);
         if (what < 20)
-            put_destination(random_below(&random, STAYING), serial);
+            put_destination(random_next_below(&random, STAYING), serial);
         else if (what < 50)
-            put_destination(STAYING + random_below(&random, CHANGING), serial);
+            put_destination(STAYING + random_next_below(&random, CHANGING), serial);
         else if (what < 95)
             bypeer_exact_writer_remove(&shared.exact_writer,
-                                       destination_of(STAYING + random_below(&random, CHANGING), 0).key);
+                                       destination_of(STAYING + random_next_below(&random, CHANGING), 0).key);
         else
-            put_link(1 + random_below(&random, LINKS), (uint32_t)serial);
+            put_link(1 + random_next_below(&random, LINKS), (uint32_t)serial);
         if (serial % 64 == 0)
             reclaim();
     }

@@ -13,6 +13,7 @@
 
 #include "overlay/tables/tables.h"
 #include "overlay/tables/writer.h"
+#include "tests/random.h"
 
 /* More with BYPEER_MODEL_OPERATIONS=100000000 in the environment. */
 #define OPERATIONS 30000000
@@ -57,16 +58,12 @@ static uint64_t random_state = 42;
 
 static uint64_t random_64(void)
 {
-    random_state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t x = random_state;
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
+    return random_next(&random_state);
 }
 
 static uint32_t random_below(uint32_t limit)
 {
-    return (uint32_t)(((random_64() >> 32) * limit) >> 32);
+    return random_next_below(&random_state, limit);
 }
 
 /* --- grace periods --------------------------------------------------------------------------------------------------

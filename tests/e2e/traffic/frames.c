@@ -1,5 +1,6 @@
 /* What is sent: frames of a file, stamped; random bytes; and mutations of the former. */
 #include "tests/e2e/traffic/traffic.h"
+#include "tests/random.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -90,19 +91,10 @@ malformed:
     return -EINVAL;
 }
 
-/* splitmix64, Sebastiano Vigna. */
-uint64_t traffic_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 static void fill(uint64_t *state, uint8_t *at, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
-        uint64_t value = traffic_random(state);
+        uint64_t value = random_next(state);
         memcpy(at + i, &value, bytes - i < sizeof(value) ? bytes - i : sizeof(value));
     }
 }
@@ -110,7 +102,7 @@ static void fill(uint64_t *state, uint8_t *at, size_t bytes)
 size_t traffic_random_frame(uint64_t *state, uint8_t *frame)
 {
     static const uint16_t types[] = {0x86dd, 0x0800, 0x0806, 0x8100};
-    uint64_t choice = traffic_random(state);
+    uint64_t choice = random_next(state);
     /* Mostly short ones: that is where headers are cut. */
     size_t bytes = choice & 1 ? 14 + (choice >> 8) % 120 : 14 + (choice >> 8) % 1500;
     fill(state, frame, bytes);
@@ -125,9 +117,9 @@ size_t traffic_random_frame(uint64_t *state, uint8_t *frame)
 size_t traffic_mutate(uint64_t *state, uint8_t *frame, size_t bytes)
 {
     static const uint8_t edges[] = {0x00, 0x01, 0x0f, 0x40, 0x7f, 0x80, 0xf0, 0xff};
-    unsigned changes = 1 + (unsigned)(traffic_random(state) % 8);
+    unsigned changes = 1 + (unsigned)(random_next(state) % 8);
     for (unsigned i = 0; i < changes; i++) {
-        uint64_t choice = traffic_random(state);
+        uint64_t choice = random_next(state);
         /* The Ethernet addresses stay, so that most of them get past the first look. */
         size_t at = bytes > 12 ? 12 + (choice >> 16) % (bytes - 12) : 0;
         switch (choice % 8) {

@@ -3,6 +3,7 @@
  * veth with several queues spreads flows over them by hash as a NIC would.
  */
 #include "tests/e2e/traffic/traffic.h"
+#include "tests/random.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +33,7 @@ static void sender_make(struct sender *sender, unsigned slot)
     if (options->frames == NULL) {
         bytes = traffic_random_frame(&sender->random, frame);
     } else {
-        uint32_t flow = options->mutate ? (uint32_t)(traffic_random(&sender->random) % options->frames->count)
+        uint32_t flow = options->mutate ? (uint32_t)(random_next(&sender->random) % options->frames->count)
                                         : (uint32_t)(sender->next % options->frames->count);
         bytes = options->frames->bytes[flow];
         memcpy(frame, options->frames->frame[flow], bytes);

@@ -36,9 +36,8 @@ struct traffic_frames {
 /* 0 or negative errno; -EINVAL: no such file format. */
 int traffic_frames_load(struct traffic_frames *ret_frames, const char *file);
 
-/* The next value of a small fast generator; the same seed gives the same frames everywhere. */
-uint64_t traffic_random(uint64_t *state);
-/* A frame of random length and bytes; half of them with an ethertype that a parser looks into. Returns its bytes. */
+/* A frame of random length and bytes; the same from the same state everywhere, half of them with an ethertype that a
+ * parser looks into. Returns its bytes. */
 size_t traffic_random_frame(uint64_t *state, uint8_t *frame);
 /* Changes one to eight things about a frame of bytes bytes, at most TRAFFIC_FRAME_MAX. Returns its new length. */
 size_t traffic_mutate(uint64_t *state, uint8_t *frame, size_t bytes);
