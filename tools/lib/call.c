@@ -36,7 +36,8 @@ int bypeer_send(struct bypeer *node, const char *method, json_t *params, uint64_
 static int call_refused(struct bypeer *node, const json_t *refusal)
 {
     const char *message = json_string_value(json_object_get(refusal, "message"));
-    int error = connection_fail(node, -EREMOTEIO, "%s", message && message[0] ? message : "bypeerd refused and gave no reason");
+    int error =
+        connection_fail(node, -EREMOTEIO, "%s", message && message[0] ? message : "bypeerd refused and gave no reason");
     node->code = (int)json_integer_value(json_object_get(refusal, "code"));
     node->data = json_incref(json_object_get(refusal, "data"));
     return error;

@@ -88,7 +88,17 @@ int traffic_frames_load(struct traffic_frames *ret_frames, const char *file)
     return 0;
 malformed:
     fclose(stream);
+    traffic_frames_free(&frames);
     return -EINVAL;
+}
+
+void traffic_frames_free(struct traffic_frames *frames)
+{
+    for (uint32_t i = 0; i < frames->count; i++)
+        free(frames->frame[i]);
+    free(frames->frame);
+    free(frames->bytes);
+    *frames = (struct traffic_frames){0};
 }
 
 static void fill(uint64_t *state, uint8_t *at, size_t bytes)

@@ -127,5 +127,7 @@ int main(int argc, char **argv)
         }
         send.frames = &frames;
     }
-    return traffic_send(&send);
+    int status = traffic_send(&send);
+    traffic_frames_free(&frames);
+    return status;
 }

@@ -35,6 +35,7 @@ struct traffic_frames {
 };
 /* 0 or negative errno; -EINVAL: no such file format. */
 int traffic_frames_load(struct traffic_frames *ret_frames, const char *file);
+void traffic_frames_free(struct traffic_frames *frames);
 
 /* A frame of random length and bytes; the same from the same state everywhere, half of them with an ethertype that a
  * parser looks into. Returns its bytes. */
