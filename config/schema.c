@@ -130,9 +130,9 @@ static const struct bypeer_schema_key dataplane_keys[] = {
      .type = BYPEER_SCHEMA_CHOICE,
      FIELD(bypeer_config, dataplane.idle),
      .choices = idle_modes,
-     .fallback = "sleep",
-     .help = "What a worker without packets does: naps that grow (sleep), waits for the device (interrupt), or "
-             "neither (busy), which costs a whole core",
+     .fallback = "interrupt",
+     .help = "What a worker without packets does: waits for its devices, with naps where one has nothing to wait on "
+             "(interrupt), naps that grow (sleep), or neither (busy), which costs a whole core",
      .change = BYPEER_SCHEMA_DATAPLANE},
     {.name = "idle-max-us",
      .type = BYPEER_SCHEMA_NUMBER,

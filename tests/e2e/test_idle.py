@@ -24,9 +24,12 @@ def test_idle_share(lab, figure, idle, limit):
     assert shares["bypeer-dataplane"] < 0.5, "the data plane does not sleep at all"
 
 
-def test_wake_up_time(lab, figure):
-    """Round trips of a ping a second: host to host through a node that has gone to sleep meanwhile."""
-    star = Star(lab).start()
+@pytest.mark.parametrize("idle", ["sleep", "interrupt"])
+def test_wake_up_time(lab, figure, idle):
+    """Round trips of a few pings a second: host to host through a node that has gone to sleep meanwhile."""
+    star = Star(lab)
+    star.node.config["dataplane"]["idle"] = idle
+    star.start()
     ping(star.namespace("left"), star.member("right"), count=2)
     done = star.namespace("left").run(f"ping -n -q -c 10 -i 0.3 {star.member('right')}")
-    figure("round trip through a sleeping node, min/avg/max/mdev", done.stdout.strip().splitlines()[-1].split("= ")[1])
+    figure(f"round trip through an idle node, idle: {idle}, min/avg/max/mdev", done.stdout.strip().splitlines()[-1].split("= ")[1])

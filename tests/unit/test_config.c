@@ -63,7 +63,7 @@ Test(config, an_empty_file_is_all_defaults)
     cr_expect_eq(config->dataplane.main_core, -1);
     cr_expect_eq(config->dataplane.memory, BYPEER_MEMORY_AUTO);
     cr_expect_eq(config->dataplane.megabytes, 128);
-    cr_expect_eq(config->dataplane.idle, BYPEER_IDLE_SLEEP);
+    cr_expect_eq(config->dataplane.idle, BYPEER_IDLE_INTERRUPT);
     cr_expect_eq(config->dataplane.idle_max_us, 1500);
     cr_expect_eq(config->dataplane.burst, 64);
     cr_expect_str_eq(config->dataplane.file_prefix, "bypeer");

@@ -73,7 +73,7 @@ Test(config_show, every_value_with_its_line_or_as_default)
         {"dataplane.workers", "2", "test.yaml:3", 0},
         {"dataplane.cores", "", "default", 0},
         {"dataplane.main-core", "auto", "default", 0},
-        {"dataplane.idle", "sleep", "default", 0},
+        {"dataplane.idle", "interrupt", "default", 0},
         {"dataplane.eal", "\"--x=\\\"1\\\" --y\"", "test.yaml:4", 0},
         {"ports[0].tap", "bp-up", "default", 0},
         {"ports[0].queues", "2", "default", 0},

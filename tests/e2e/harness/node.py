@@ -51,7 +51,6 @@ class Node:
                 "cores": [(first + i) % cores for i in range(workers)],
                 "memory": "normal",
                 "megabytes": 128,
-                "idle": "sleep",
                 "file-prefix": self.prefix,
             },
             "overlay": {"tap": "bypeer0"},
