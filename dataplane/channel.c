@@ -101,6 +101,9 @@ static void channel_take_tables(struct bypeer_channel *channel, uint64_t generat
         bypeer_memory_free(&memory);
         free(next);
         channel_refuse(channel, generation, status, why);
+        /* Memory may be there later; control offers a generation once a connection, so ask by another one. */
+        if (status == -ENOMEM && channel->fd >= 0)
+            channel_disconnect(channel, "its tables are asked for again");
         return;
     }
     *next = *channel->view;

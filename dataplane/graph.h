@@ -2,7 +2,7 @@
  * The graph that a worker walks: receive -> classify -> ... -> transmit, made of the nodes in dataplane/nodes/.
  *
  * Thread: the main thread creates a graph after the ports have been started and before the worker runs, and destroys it
- * after the worker has ended. In between only the worker walks it (worker.c).
+ * after the worker has ended. In between only the worker walks it (workers.c).
  */
 #pragma once
 

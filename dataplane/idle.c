@@ -20,12 +20,13 @@ enum bypeer_idle_step bypeer_idle_next(struct bypeer_idle *idle, bool found, uin
         return BYPEER_IDLE_STEP_WALK;
 
     idle->nap_us = idle->nap_us == 0 ? BYPEER_IDLE_NAP_US : idle->nap_us * 2;
-    if (idle->mode == BYPEER_IDLE_INTERRUPT && idle->nap_us > BYPEER_IDLE_NAP_MAX_US) {
-        idle->nap_us = BYPEER_IDLE_NAP_MAX_US; /* waits again after the next empty walk */
-        return BYPEER_IDLE_STEP_WAIT;
+    bool waits = idle->mode == BYPEER_IDLE_INTERRUPT;
+    uint32_t longest_us = waits && idle->max_us > BYPEER_IDLE_NAP_MAX_US ? BYPEER_IDLE_NAP_MAX_US : idle->max_us;
+    if (idle->nap_us > longest_us) {
+        idle->nap_us = longest_us; /* and so waits again after the next empty walk */
+        if (waits)
+            return BYPEER_IDLE_STEP_WAIT;
     }
-    if (idle->nap_us > idle->max_us)
-        idle->nap_us = idle->max_us;
     *ret_us = idle->nap_us;
     return BYPEER_IDLE_STEP_NAP;
 }

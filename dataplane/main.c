@@ -37,8 +37,6 @@
 #include "dataplane/tracing.h"
 #include "dataplane/workers.h"
 
-#define CONFIG_DEFAULT "/etc/bypeer/bypeer.yaml"
-
 #define HEARTBEAT_MS 200
 #define CONNECT_MS   50
 #define TRACE_MS     1
@@ -62,7 +60,7 @@ static int usage(FILE *stream)
 {
     fprintf(stream, "Usage: bypeer-dataplane [--config FILE]\n"
                     "Moves packets between the ports and the overlay, by the tables that bypeerd hands over.\n\n"
-                    "  -c, --config FILE   configuration (default " CONFIG_DEFAULT ")\n"
+                    "  -c, --config FILE   configuration (default " BYPEER_CONFIG_FILE ")\n"
                     "  -h, --help          this text\n"
                     "  -V, --version       release and table layouts\n");
     return stream == stderr ? 2 : 0;
@@ -265,7 +263,7 @@ int main(int argc, char **argv)
                                             {"help", no_argument, NULL, 'h'},
                                             {"version", no_argument, NULL, 'V'},
                                             {0}};
-    const char *file = CONFIG_DEFAULT;
+    const char *file = BYPEER_CONFIG_FILE;
     for (int option; (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
         if (option == 'c')
             file = optarg;

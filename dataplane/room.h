@@ -86,14 +86,6 @@ static inline void *bypeer_room_append(struct rte_mbuf *mbuf, uint16_t bytes)
     return start;
 }
 
-/* rte_pktmbuf_adj(): removes bytes at the start; the new start, or NULL if there are fewer. */
-static inline void *bypeer_room_adj(struct rte_mbuf *mbuf, uint16_t bytes)
-{
-    void *start = rte_pktmbuf_adj(mbuf, bytes);
-    bypeer_room_close(mbuf);
-    return start;
-}
-
 /* rte_pktmbuf_trim(): removes bytes at the end; 0, or -1 if there are fewer. */
 static inline int bypeer_room_trim(struct rte_mbuf *mbuf, uint16_t bytes)
 {

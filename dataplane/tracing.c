@@ -88,8 +88,10 @@ bool bypeer_tracing_drain(struct bypeer_tracing *tracing,
         /* Pairs with the store in bypeer_trace_step(). */
         uint32_t head = __atomic_load_n(&trace->head, __ATOMIC_ACQUIRE);
         for (; trace->tail != head; __atomic_store_n(&trace->tail, trace->tail + 1, __ATOMIC_RELEASE)) {
-            const struct bypeer_trace_step *step = &trace->steps[trace->tail % BYPEER_TRACE_STEPS];
-            if (!take(context, i, step))
+            uint32_t tail = trace->tail;
+            const struct bypeer_trace_step *step = &trace->steps[tail % BYPEER_TRACE_STEPS];
+            /* take() may have ended the trace, which skips all that is left of it. */
+            if (!take(context, i, step) || trace->tail != tail)
                 return false;
             tracing_keep(tracing, i, step);
         }

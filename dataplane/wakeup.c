@@ -8,6 +8,8 @@
 
 #include "dataplane/wakeup.h"
 
+#define WAKEUP_ERROR_NAP_NS UINT64_C(1000000)
+
 static int wakeup_add(int epoll, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
@@ -63,6 +65,12 @@ static void wakeup_sleep(struct bypeer_wakeup *wakeup, int epoll, uint64_t ns)
     struct epoll_event event;
     struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     int count = epoll_pwait2(epoll, &event, 1, &timeout, NULL);
+    if (count > 0 && epoll == wakeup->waits && (event.events & EPOLLIN) == 0) {
+        /* A device in error, such as a socket on an interface that is down, is ready for ever: nap, or the core spins.
+         */
+        timeout = (struct timespec){.tv_nsec = (long)(ns < WAKEUP_ERROR_NAP_NS ? ns : WAKEUP_ERROR_NAP_NS)};
+        count = epoll_pwait2(wakeup->naps, &event, 1, &timeout, NULL);
+    }
     bypeer_wakeup_cancel(wakeup);
     uint64_t kicks;
     if (count > 0 && read(wakeup->event, &kicks, sizeof(kicks)) < 0)

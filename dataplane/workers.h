@@ -50,6 +50,5 @@ int bypeer_workers_create(struct bypeer_workers *ret_workers, const struct bypee
 int bypeer_workers_start(struct bypeer_workers *workers);
 /* Returns when all have ended; their last walk is complete. */
 void bypeer_workers_stop(struct bypeer_workers *workers);
-/* Frees what create made. Packets still in the rings are freed and counted as in flight at shutdown, by host_counters.
- */
+/* Frees what create made. Packets still in the rings are counted as dropped in host_counters, reason shutdown. */
 void bypeer_workers_destroy(struct bypeer_workers *workers, uint64_t *host_counters);

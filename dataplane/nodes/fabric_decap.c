@@ -59,12 +59,13 @@ struct fabric_decap_stranger {
     uint8_t number; /* in the burst */
 };
 
-/* Whether the datagram came by this link: both outer addresses, the port and the VNI are the link's. */
+/* Whether the datagram came by this link: both outer addresses, their family (an IPv6 packet may carry IPv4-mapped
+ * ones), the port and the VNI are the link's. */
 static bool fabric_decap_is_of(const struct bypeer_link *link, const struct fabric_decap_stranger *stranger)
 {
-    return link->kind == BYPEER_LINK_FABRIC && link->vni == stranger->vni &&
-           link->udp_port == stranger->outer.udp_port && bypeer_ipv6_is_same(link->peer, stranger->peer) &&
-           bypeer_ipv6_is_same(link->local, stranger->local);
+    return link->kind == BYPEER_LINK_FABRIC && link->underlay == stranger->outer.underlay &&
+           link->vni == stranger->vni && link->udp_port == stranger->outer.udp_port &&
+           bypeer_ipv6_is_same(link->peer, stranger->peer) && bypeer_ipv6_is_same(link->local, stranger->local);
 }
 
 /* Asks the ingress table about datagrams whose link is not known, all at once. */

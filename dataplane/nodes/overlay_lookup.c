@@ -11,7 +11,8 @@
 
 enum { OVERLAY_LOOKUP_POLICY, OVERLAY_LOOKUP_ICMP_ERROR, OVERLAY_LOOKUP_DROP, OVERLAY_LOOKUP_EDGES };
 
-/* DESIGN D5: each inner source must be routed through the peer that sent it; the host's own must be this node's. */
+/* VXLAN-GPE authenticates nobody: each inner source must be routed through the peer that sent it; the host's own must
+ * be this node's. */
 static inline bool overlay_lookup_is_allowed(const struct bypeer_destination *source, struct bypeer_packet *packet)
 {
     if (packet->ingress == 0 && (source->flags & BYPEER_DESTINATION_LOCAL) != 0)

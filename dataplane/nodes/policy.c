@@ -3,8 +3,8 @@
  * fabric_encap with the hop limit decremented; punt for what is this host's own; icmp_error for what breaks a rule that
  * its sender may know; drop for a link that does not exist.
  *
- * Default deny: the group of the destination's record must be the group of the link that the packet came by (DESIGN
- * D6). Costs two link records, which the packets of a burst mostly share.
+ * Default deny: the group of the destination's record must be the group of the link that the packet came by. Costs
+ * two link records, which the packets of a burst mostly share.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/ip/checksum.h"

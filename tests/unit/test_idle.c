@@ -102,3 +102,14 @@ Test(idle, interrupt_waits_after_short_naps_and_goes_on_waiting)
     cr_assert_eq(bypeer_idle_next(&idle, true, now, &us), BYPEER_IDLE_STEP_WALK);
     cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_NAP, "a burst does not cost an interrupt each");
 }
+
+Test(idle, interrupt_waits_with_a_small_limit_too)
+{
+    uint32_t us = 0;
+    unsigned walks;
+    begin(BYPEER_IDLE_INTERRUPT, 10);
+    cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_NAP);
+    cr_assert_eq(us, 10);
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_WAIT);
+}

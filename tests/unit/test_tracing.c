@@ -129,3 +129,20 @@ Test(tracing, the_longest_trace_fits)
     cr_assert_eq(ends, BYPEER_TRACE_PACKETS_MAX);
     cr_assert_eq(walk.worker.trace->lost, 0);
 }
+
+/* As the channel does when the connection ends in the middle. */
+static bool take_and_end(void *context, uint16_t worker, const struct bypeer_trace_step *step)
+{
+    take(context, worker, step);
+    bypeer_tracing_start(&tracing, 0);
+    return true;
+}
+
+Test(tracing, may_be_ended_while_it_is_drained)
+{
+    bypeer_tracing_start(&tracing, 3);
+    forward(3);
+    bypeer_tracing_drain(&tracing, take_and_end, NULL);
+    cr_assert_eq(taken_count, 1, "nothing of the ended trace comes later");
+    cr_assert_eq(walk.worker.trace->tail, walk.worker.trace->head);
+}
