@@ -235,11 +235,6 @@ void bypeer_host_use_model(struct bypeer_host *host, struct bypeer_model *model)
     host->model = model;
 }
 
-const char *bypeer_host_port_name(const struct bypeer_host *host, uint16_t number)
-{
-    return number < host->port_count ? host->ports[number].name : NULL;
-}
-
 /* --- the data plane --- */
 
 static struct host_port *host_find_port(struct bypeer_host *host, const char *name, uint16_t *ret_number)

@@ -46,6 +46,3 @@ void bypeer_host_attached(struct bypeer_host *host, bool attached);
 /* Addresses of the ports follow another configuration. before is still valid, after will stay so. */
 void bypeer_host_reconfigure(struct bypeer_host *host, const struct bypeer_config *before,
                              const struct bypeer_config *after);
-
-/* Name of a port by its number; NULL: none. */
-const char *bypeer_host_port_name(const struct bypeer_host *host, uint16_t number);

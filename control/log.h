@@ -2,7 +2,7 @@
  * One-line messages to stderr, each with a level. Under systemd (JOURNAL_STREAM) a line begins with its syslog number,
  * "<4>", so that the journal knows it; elsewhere with the word.
  *
- * What a stranger can cause is logged through a limit, so that nobody can fill a disk (DESIGN D11).
+ * What a stranger can cause is logged through a limit, so that nobody can fill a disk.
  *
  * Thread: any; a line is one write(2).
  */

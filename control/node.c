@@ -38,7 +38,7 @@ static bool node_wants_huge_pages(const struct bypeer_config *config)
  */
 static int node_take_numbers(struct bypeer_node *node, struct bypeer_problem *problem)
 {
-    uint64_t start;
+    uint64_t start = 0;
     int result = bypeer_store_begin(node->store, problem);
     if (result == 0)
         result = bypeer_store_count_up(node->store, "start", &start, problem);

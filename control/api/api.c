@@ -25,6 +25,8 @@ struct bypeer_exchange {
 static json_t *api_error(json_t *id, int code, const char *message, json_t *data)
 {
     json_t *error = json_pack("{s:i, s:s}", "code", code, "message", message);
+    if (!error) /* what a client sent was cut within a character */
+        error = json_pack("{s:i, s:s}", "code", code, "message", "refused: what was sent is too long to be repeated");
     if (data)
         json_object_set_new(error, "data", data);
     return json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "error", error);

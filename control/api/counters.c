@@ -1,5 +1,5 @@
 /*
- * counters: every counter of the data plane by name, and the packet sum (DESIGN 5).
+ * counters: every counter of the data plane by name, and the packet sum (ARCHITECTURE, section 4).
  *
  * The workers count on while they are read, so a sum over several counters is exact only when nothing is on its way:
  * outputs are read before inputs, so that "in flight" is never negative.

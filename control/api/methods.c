@@ -26,7 +26,7 @@ static const struct method methods[] = {
     {"links.add",      method_links_add,      {TEXT("name"), TEXT("group"), TEXT("peer"), OPTIONAL_TEXT("local"),
                                                OPTIONAL_NUMBER("vni", 1, 0xffffff),
                                                OPTIONAL_NUMBER("udp_port", 1, 65535),
-                                               OPTIONAL_NUMBER("mtu", 1280, 9000)}},
+                                               OPTIONAL_NUMBER("mtu", 1280, 8964)}},
     {"links.remove",   method_links_remove,   {TEXT("name")}},
     {"routes.list",    method_routes_list,    {{0}}},
     {"routes.add",     method_routes_add,     {TEXT("prefix"), TEXT("link")}},

@@ -113,7 +113,7 @@ void channel_send_tables(struct bypeer_channel *channel, struct connection *conn
     if (result == 0) {
         connection->sent = generation->number;
         connection->waits = true;
-    } else if (result != -EAGAIN) {
+    } else { /* a full socket too: the data plane is back in 50 ms and is sent the newest then */
         channel_end_connection(channel, connection, strerror(-result));
     }
 }

@@ -92,9 +92,9 @@ int model_check_link(const struct bypeer_store_link *definition, struct bypeer_p
         return bypeer_problem_set(problem, -EINVAL, "bad_port",
                                   "link \"%s\"\nUDP port 0 is out of range\nuse 1 to 65535; fabric's is 4790",
                                   definition->name);
-    if (definition->mtu != 0 && (definition->mtu < 1280 || definition->mtu > 9000))
+    if (definition->mtu != 0 && (definition->mtu < 1280 || definition->mtu > 8964))
         return bypeer_problem_set(problem, -EINVAL, "bad_mtu",
-                                  "link \"%s\"\nMTU %u is out of range\nuse 1280 to 9000, or leave it out",
+                                  "link \"%s\"\nMTU %u is out of range\nuse 1280 to 8964, or leave it out",
                                   definition->name, definition->mtu);
     return 0;
 }

@@ -61,9 +61,10 @@ static void members_prefetch(const struct bypeer_model *model, uint8_t (*address
 static void members_count(struct bypeer_model *model, uint32_t link_id, bool more)
 {
     struct bypeer_model_link *link = model_link(model, link_id);
-    if (!link || link->local)
+    if (link && link->local)
         return;
-    link->members += more ? 1u : UINT32_MAX;
+    if (link) /* one that a reload has dropped is gone, its members not yet */
+        link->members += more ? 1u : UINT32_MAX;
     model->members += more ? 1u : UINT64_MAX;
 }
 

@@ -37,21 +37,49 @@ static int reload_make_durable(struct bypeer_model *model, const struct bypeer_c
 }
 
 /* Room for all that the new configuration brings, at once. */
+/* The highest ids once the names that are new in next have one each, while those that leave still hold theirs. */
+static void reload_highest_ids(const struct bypeer_model *model, const struct bypeer_config *next, uint32_t *ret_links,
+                               uint32_t *ret_groups)
+{
+    uint32_t links = 0, groups = 0;
+    for (const struct bypeer_model_link *link = bypeer_model_next_link(model, 0); link;
+         link = bypeer_model_next_link(model, link->id))
+        links = link->id;
+    for (const struct bypeer_model_group *group = bypeer_model_next_group(model, 0); group;
+         group = bypeer_model_next_group(model, group->id))
+        groups = group->id;
+    for (uint32_t at = 0; at < next->link_count; at++)
+        links += bypeer_model_find_link(model, next->links[at].name) == NULL;
+    for (uint32_t at = 0; at < next->group_count; at++) {
+        bool is_new = bypeer_model_find_group(model, next->groups[at].name) == NULL;
+        groups += is_new;
+        links += is_new; /* its link to this host */
+    }
+    *ret_links = links;
+    *ret_groups = groups;
+}
+
 static int reload_reserve(struct bypeer_model *model, const struct bypeer_config *next, struct bypeer_problem *problem)
 {
     struct bypeer_writer_usage usage;
     bypeer_writer_usage(model->writer, &usage);
-    uint32_t links = model->limits.links + model->limits.groups;
+    uint32_t links, groups, most = model->limits.links + model->limits.groups;
+    reload_highest_ids(model, next, &links, &groups);
+    if (links < most)
+        links = most;
     uint64_t members = (uint64_t)usage.used.destinations + next->member_count;
     struct bypeer_tables_size need = usage.used;
     need.links = links < BYPEER_TABLES_IDS_MAX ? links : BYPEER_TABLES_IDS_MAX;
     need.adjacencies = model->limits.links;
+    if (need.groups < groups)
+        need.groups = groups < BYPEER_TABLES_IDS_MAX ? groups : BYPEER_TABLES_IDS_MAX;
     need.prefixes = model->limits.routes;
     if (members > model->configured_count)
         members -= model->configured_count;
     need.destinations = members > UINT32_MAX ? UINT32_MAX : (uint32_t)members;
-    if (need.links <= usage.capacity.links && need.adjacencies <= usage.capacity.adjacencies &&
-        need.prefixes <= usage.capacity.prefixes && need.destinations <= usage.capacity.destinations)
+    if (need.links <= usage.capacity.links && need.groups <= usage.capacity.groups &&
+        need.adjacencies <= usage.capacity.adjacencies && need.prefixes <= usage.capacity.prefixes &&
+        need.destinations <= usage.capacity.destinations)
         return 0;
     if (!model->hooks.make_room)
         return model_make_room(model, -ENOSPC, UINT32_MAX, problem);

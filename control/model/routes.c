@@ -140,8 +140,8 @@ int model_commit_routes(struct bypeer_model *model, struct bypeer_problem *probl
         if (result == 0)
             result = bypeer_writer_commit_prefixes(model->writer);
     }
-    /* What still waits for a grace period is committed by bypeer_model_continue(). */
-    model->prefixes_wait = result == -EAGAIN;
+    /* What still waits, for a grace period or for memory, is committed by bypeer_model_continue(). */
+    model->prefixes_wait = result < 0;
     return 0;
 }
 

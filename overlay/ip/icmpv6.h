@@ -19,7 +19,6 @@
 #define BYPEER_ICMPV6_UNREACHABLE          1
 #define BYPEER_ICMPV6_UNREACHABLE_NO_ROUTE 0 /* 3.1: no route to destination */
 #define BYPEER_ICMPV6_UNREACHABLE_POLICY   1 /* 3.1: administratively prohibited */
-#define BYPEER_ICMPV6_UNREACHABLE_ADDRESS  3 /* 3.1: address unreachable, such as an unresolved next hop */
 #define BYPEER_ICMPV6_TOO_BIG              2
 #define BYPEER_ICMPV6_TIME_EXCEEDED        3 /* code 0: hop limit exceeded in transit */
 #define BYPEER_ICMPV6_REDIRECT             137

@@ -11,17 +11,16 @@
 
 #include "overlay/ip/wire.h"
 
-#define BYPEER_IPV4_BYTES          20
-#define BYPEER_IPV4_TOS            1
-#define BYPEER_IPV4_LENGTH         2
-#define BYPEER_IPV4_FRAGMENT       6
-#define BYPEER_IPV4_TTL            8
-#define BYPEER_IPV4_PROTOCOL       9
-#define BYPEER_IPV4_CHECKSUM       10
-#define BYPEER_IPV4_SOURCE         12
-#define BYPEER_IPV4_DESTINATION    16
-#define BYPEER_IPV4_DONT_FRAGMENT  0x4000
-#define BYPEER_IPV4_MORE_FRAGMENTS 0x2000
+#define BYPEER_IPV4_BYTES         20
+#define BYPEER_IPV4_TOS           1
+#define BYPEER_IPV4_LENGTH        2
+#define BYPEER_IPV4_FRAGMENT      6
+#define BYPEER_IPV4_TTL           8
+#define BYPEER_IPV4_PROTOCOL      9
+#define BYPEER_IPV4_CHECKSUM      10
+#define BYPEER_IPV4_SOURCE        12
+#define BYPEER_IPV4_DESTINATION   16
+#define BYPEER_IPV4_DONT_FRAGMENT 0x4000
 
 struct bypeer_ipv4 {
     const uint8_t *source, *destination; /* 4 bytes each, within the packet */

@@ -2,8 +2,8 @@
  * Grace periods across two processes.
  *
  * The writer may use a retired slot again when no reader can still look at it. Readers are threads of other processes,
- * and liburcu counts readers only within one, so each reader process has a broker (the data plane's main thread) and
- * the two sides meet in two words of memory, each written by one side only:
+ * and liburcu counts readers only within one, so each reader process has a broker (a thread of its own in the data
+ * plane) and the two sides meet in two words of memory, each written by one side only:
  *
  *   writer (control)                                       broker (reader process)
  *   takes slot S out of the table      (release)

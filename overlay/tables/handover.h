@@ -20,12 +20,12 @@
  *   TRACE_END                     ----------->
  *                                 <-----------  GRACE a token was stored in the tables: wake the broker
  *
- * The tables descriptor in HELLO is the generation that the data plane holds from a control that died; it is there so
- * that a successor may copy session records out of it (DESIGN D1).
+ * The tables descriptor in HELLO is the generation that the data plane holds from a control that died; it is offered
+ * for session records that only live there. This release keeps none in tables and closes it.
  *
  * A message of a type that the receiver does not know is skipped: releases side by side may add some.
  *
- * This module is only bytes: bypeer_handover_write_*() makes a message, bypeer_handover_read() checks one. Thread: any.
+ * This module is only bytes: bypeer_handover_write() makes a message, bypeer_handover_read() checks one. Thread: any.
  */
 #pragma once
 

@@ -22,7 +22,8 @@
 
 #define BYPEER_CACHE_LINE 64
 
-/* The layout that this release writes, and the oldest that it still reads (DESIGN D1: always the one before it too). */
+/* The layout that this release writes, and the oldest that it still reads: always the one before it too, so that an
+ * upgrade is one restart after the other. */
 #ifdef BYPEER_NEXT_LAYOUT
 #define BYPEER_LAYOUT_NEWEST 2u
 #else
@@ -120,7 +121,7 @@ _Static_assert(offsetof(struct bypeer_bucket, slots) == 24, "as drawn");
 struct bypeer_destination {
     uint8_t key[16];      /* overlay address, ingress key or prefix; network byte order */
     uint32_t link;        /* link id */
-    uint32_t group;       /* group id: policy compares it with the ingress link's (DESIGN D6) */
+    uint32_t group;       /* group id: policy compares it with the ingress link's */
     uint32_t flags;       /* BYPEER_DESTINATION_* */
     uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
     uint64_t serial;      /* of the durable record that this was made from, for people and tests */
@@ -224,7 +225,7 @@ struct bypeer_status_header {
 _Static_assert(offsetof(struct bypeer_status_header, grace_completed) == 128, "line 2");
 _Static_assert(sizeof(struct bypeer_status_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");
 
-/* Side of the packet sum (DESIGN 5): received + injected + generated + copied = sent + punted + consumed + dropped +
+/* Side of the packet sum: received + injected + generated + copied = sent + punted + consumed + dropped +
  * in flight. Counters of class NODE and OTHER take no part in it. */
 enum bypeer_counter_class {
     BYPEER_COUNTER_OTHER = 0,

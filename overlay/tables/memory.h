@@ -16,7 +16,7 @@
  * the reader when the pool is empty; a hole in normal pages reads as zero. The kernel may still back normal pages by
  * transparent huge ones; they are asked for.
  *
- * All mappings are kept out of core dumps: they hold keys one day (DESIGN D10).
+ * All mappings are kept out of core dumps: they hold keys one day.
  *
  * Thread: any; calls that create or receive take milliseconds per gigabyte.
  */

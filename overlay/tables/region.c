@@ -74,12 +74,6 @@ static const struct region_shape *region_shape(enum bypeer_region_kind kind)
     return NULL;
 }
 
-unsigned bypeer_region_sections(enum bypeer_region_kind kind)
-{
-    const struct region_shape *shape = region_shape(kind);
-    return shape ? shape->sections : 0;
-}
-
 static uint64_t round_to_line(uint64_t bytes)
 {
     return (bytes + BYPEER_CACHE_LINE - 1) & ~(uint64_t)(BYPEER_CACHE_LINE - 1);

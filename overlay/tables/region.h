@@ -39,9 +39,6 @@ struct bypeer_region {
     struct bypeer_section sections[BYPEER_REGION_SECTIONS_MAX]; /* of count and offset that fit in bytes */
 };
 
-/* Sections of a kind of region, or 0 if there is no such kind. */
-unsigned bypeer_region_sections(enum bypeer_region_kind kind);
-
 /* Bytes of a region with counts[i] entries in section i; 0: it would not fit in 64 bits, or a count exceeds 32. */
 uint64_t bypeer_region_bytes(enum bypeer_region_kind kind, const uint64_t counts[]);
 
