@@ -1,10 +1,10 @@
 /*
  * The configuration of a node, as read from one YAML file and checked against the schema (schema.c).
  *
- * Both processes read the same file: the data plane takes what is under dataplane and ports, control the rest. Loading
- * is all or nothing: on any error there is no configuration, only a list of messages that each name file, line, key,
- * value and remedy. A loaded configuration never changes; a reload loads a second one and control applies the
- * difference (config/diff.h).
+ * Both processes read the same file: the data plane takes what is under dataplane and ports, node.run and overlay.tap,
+ * control everything. Loading is all or nothing: on any error there is no configuration, only a list of messages that
+ * each name file, line, key, value and remedy. A loaded configuration never changes; a reload loads a second one and
+ * control applies the difference (config/diff.h).
  *
  * Thread: any; no state but the returned object.
  */

@@ -1,4 +1,4 @@
-"""Processes of neighbouring releases work together, so that an upgrade is one restart after the other (DESIGN D1)."""
+"""Processes of neighbouring releases work together, so that an upgrade is one restart after the other."""
 import pytest
 
 from harness import ping

@@ -1,4 +1,4 @@
-"""A node's counters, and the sum that they must always give (DESIGN, section 5)."""
+"""A node's counters, and the sum that they must always give (ARCHITECTURE, section 4)."""
 import time
 
 IN = ("received", "injected", "generated", "copied")
