@@ -231,11 +231,11 @@ Test(reload, kept_members_can_be_removed)
 /* So many links that the ids of those that come and of those that go do not fit at once; a member behind each. */
 static char *many_links(char prefix)
 {
-    enum { LINKS = 1400 };
+    enum { LINKS = 3000 };
     static char text[LINKS * 160 + 1024];
     size_t at = (size_t)snprintf(text, sizeof(text),
                                  "node: { name: alpha }\n"
-                                 "tables: { members: 2000, members-max: 4000, links: 1500, prefixes: 16 }\n"
+                                 "tables: { members: 4000, members-max: 8000, links: 3100, prefixes: 16 }\n"
                                  "groups:\n" LAB "links:\n");
     for (unsigned link = 0; link < LINKS; link++)
         at += (size_t)snprintf(text + at, sizeof(text) - at,
@@ -251,7 +251,7 @@ Test(reload, every_link_may_be_renamed_with_its_members)
 {
     for (char prefix = 'a'; prefix < 'e'; prefix++) {
         node_fixture_must_reload(&fixture, many_links(prefix));
-        cr_assert_eq(bypeer_model_count_members(fixture.node.model), 1400);
+        cr_assert_eq(bypeer_model_count_members(fixture.node.model), 3000);
         cr_assert_not_null(node_fixture_look_up(&fixture, "fd12:3456:789a:1::578"));
     }
 }
