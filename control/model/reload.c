@@ -165,6 +165,17 @@ static void reload_stop_moved(struct bypeer_model *model, const struct bypeer_di
 
 /* --- putting in --- */
 
+/* Links of the API that take their VNI from the group; those of the file are entries of the difference themselves. */
+static int reload_refresh_links(struct bypeer_model *model, uint32_t group, struct bypeer_problem *problem)
+{
+    int result = 0;
+    for (const struct bypeer_model_link *link = bypeer_model_next_link(model, 0); link && result >= 0;
+         link = bypeer_model_next_link(model, link->id))
+        if (link->live && !link->local && link->line == 0 && link->group == group && link->vni == 0)
+            result = model_refresh_link(model, model_link(model, link->id), problem);
+    return result;
+}
+
 static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_entry *entry,
                          struct bypeer_problem *problem)
 {
@@ -175,7 +186,8 @@ static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_en
         if (!group)
             return -ENOENT;
         model_configure_group(group, from);
-        return model_start_group(model, group, problem);
+        int result = model_start_group(model, group, problem);
+        return result < 0 ? result : reload_refresh_links(model, group->id, problem);
     }
     case BYPEER_CONFIG_LINKS: {
         const struct bypeer_config_link *from = entry->after;

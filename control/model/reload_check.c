@@ -121,6 +121,17 @@ static int wire_compare(const void *one, const void *other)
     return memcmp(one, other, offsetof(struct wire, line));
 }
 
+/* The VNI that a link will have with the next file's groups. */
+static uint32_t check_vni(const struct bypeer_model *model, const struct bypeer_config *next,
+                          const struct bypeer_model_link *link)
+{
+    const struct bypeer_model_group *group = bypeer_model_group(model, link->group);
+    for (uint32_t at = 0; group && link->vni == 0 && at < next->group_count; at++)
+        if (strcmp(next->groups[at].name, group->name) == 0)
+            return next->groups[at].vni;
+    return bypeer_model_link_vni(model, link);
+}
+
 /* No link of the file may go where one of the API goes. */
 static void check_wires(const struct bypeer_model *model, const struct bypeer_config *next,
                         struct bypeer_report *report)
@@ -140,7 +151,7 @@ static void check_wires(const struct bypeer_model *model, const struct bypeer_co
          link = bypeer_model_next_link(model, link->id)) {
         if (link->local || !is_by_api(link->live, link->line))
             continue;
-        struct wire wire = {.vni = bypeer_model_link_vni(model, link)};
+        struct wire wire = {.vni = check_vni(model, next, link)};
         memcpy(wire.peer, link->peer, 16);
         const struct wire *there = bsearch(&wire, wires, next->link_count, sizeof(*wires), wire_compare);
         if (there)

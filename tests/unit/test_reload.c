@@ -108,6 +108,16 @@ Test(reload, a_groups_vni_reaches_its_links)
     cr_assert_null(node_fixture_look_up(&fixture, "fd12:3456:789a::1"), "this node's address is gone from the file");
 }
 
+Test(reload, a_groups_vni_reaches_the_links_of_the_api)
+{
+    cr_assert_eq(add_link("gamma", "lab", "2001:db8:1::3"), 0);
+    cr_assert_geq(node_fixture_load(&fixture, "gamma", (const char *[]){"fd12:3456:789a::7", NULL}, &problem), 0);
+    node_fixture_must_reload(&fixture, HEAD "groups:\n"
+                                            "  - { name: lab, prefix: \"fd12:3456:789a::/48\", vni: 8 }\n"
+                                            "links:\n" BETA);
+    cr_assert_eq(node_fixture_way(&fixture, "fd12:3456:789a::7").vni, 8);
+}
+
 Test(reload, a_link_may_change_its_group_with_its_members)
 {
     node_fixture_must_reload(&fixture, HEAD "groups:\n" LAB "  - { name: games, prefix: \"fdaa::/48\", vni: 9 }\n"
