@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 HUGEPAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 LOCK = "/run/lock/bypeer-perf.lock"
@@ -22,6 +23,14 @@ def start_time(pid):
             return int(stat.read().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def state(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "X"
 
 
 def get_hugepages():
@@ -40,6 +49,10 @@ def undo(change):
         pid, started = value
         if start_time(pid) == started:
             os.kill(pid, signal.SIGKILL)
+        for _ in range(500):  # huge pages that a process still gives back cannot be taken from the pool
+            if start_time(pid) != started or state(pid) in "ZX":
+                break
+            time.sleep(0.01)
     elif kind == "namespace":
         subprocess.run(["ip", "netns", "delete", value], check=False, stderr=subprocess.DEVNULL)
     elif kind == "directory":
