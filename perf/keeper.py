@@ -17,20 +17,13 @@ LOCK = "/run/lock/bypeer-perf.lock"
 
 
 def start_time(pid):
-    """Tells a process from a later one with its number; None: there is no such process."""
+    """Tells a process from a later one with its number; None: there is no such process, or it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return int(stat.read().rpartition(")")[2].split()[19])
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, ValueError, IndexError):
         return None
-
-
-def state(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return "X"
 
 
 def get_hugepages():
@@ -47,10 +40,10 @@ def undo(change):
     kind, value = change
     if kind == "process":
         pid, started = value
-        if start_time(pid) == started:
+        if started is not None and start_time(pid) == started:
             os.kill(pid, signal.SIGKILL)
         for _ in range(500):  # huge pages that a process still gives back cannot be taken from the pool
-            if start_time(pid) != started or state(pid) in "ZX":
+            if started is None or start_time(pid) != started:
                 break
             time.sleep(0.01)
     elif kind == "namespace":
