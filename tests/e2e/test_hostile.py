@@ -66,19 +66,25 @@ def seeds(star):
     return frames
 
 
+def standing(star):
+    """Where the node's counters, the hosts' and the device's losses stand, at one moment: the kernels on the hosts send
+    a frame of their own now and then (neighbour discovery), which must be in all of them or in none."""
+    hosts = [star.namespace(name) for name in ("left", "right")]
+    while True:
+        sent = sum(host.statistic("eth0", "tx_packets") for host in hosts)
+        counters, lost = star.node.rest(), device_losses(star.node, "left")
+        if sum(host.statistic("eth0", "tx_packets") for host in hosts) == sent:
+            return counters, lost, sent
+
+
 def storm(star, *words):
     """Sends FRAMES frames; every one is in the node's counters, or in the device's own account of what it lost."""
-    node, host = star.node, star.namespace("left")
-    node.rest()
-    before, lost = node.counters(), device_losses(node, "left")
-    sent_before = host.statistic("eth0", "tx_packets")
-    other = star.namespace("right").statistic("eth0", "tx_packets")
-    done = host.run([star.lab.build.traffic, "send", "eth0", "--rate", RATE, "--count", FRAMES, *words], timeout=600)
+    before, lost, sent_before = standing(star)
+    done = star.namespace("left").run(
+        [star.lab.build.traffic, "send", "eth0", "--rate", RATE, "--count", FRAMES, *words], timeout=600)
     assert json.loads(done.stdout)["sent"] == FRAMES
-    grown = node.rest().since(before)
-    arrived = host.statistic("eth0", "tx_packets") - sent_before + \
-        star.namespace("right").statistic("eth0", "tx_packets") - other
-    missed = device_losses(node, "left") - lost
+    after, missed, sent = standing(star)
+    grown, missed, arrived = after.since(before), missed - lost, sent - sent_before
     assert arrived >= FRAMES
     assert grown["packets.received"] + missed == arrived, \
         f"{arrived} frames were sent to the node, {grown['packets.received']} counted, {missed} lost by the device"
