@@ -18,7 +18,7 @@ struct bypeer_config_origin {
     uint32_t line;
 };
 
-#define BYPEER_CONFIG_SECTIONS 9 /* of the schema, schema.h */
+#define BYPEER_CONFIG_SECTIONS 11 /* of the schema, schema.h */
 
 enum bypeer_memory_mode { BYPEER_MEMORY_AUTO, BYPEER_MEMORY_HUGEPAGES, BYPEER_MEMORY_NORMAL };
 enum bypeer_idle_mode {
@@ -26,6 +26,10 @@ enum bypeer_idle_mode {
     BYPEER_IDLE_INTERRUPT, /* wait on the device where it has an interrupt, else naps */
     BYPEER_IDLE_BUSY,      /* never sleep: for dedicated cores */
 };
+
+enum bypeer_cloud_profile { BYPEER_CLOUD_MODERN, BYPEER_CLOUD_WINDOWS }; /* as in overlay/profile/profile.h */
+enum bypeer_cloud_scope { BYPEER_CLOUD_GLOBAL, BYPEER_CLOUD_LINK };
+enum bypeer_switch { BYPEER_SWITCH_OFF, BYPEER_SWITCH_ON, BYPEER_SWITCH_AUTO };
 
 struct bypeer_config_address {
     uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -77,6 +81,33 @@ struct bypeer_config_route {
     char link[64];
 };
 
+/* Of UDP or TCP; IPv4 as ::ffff:a.b.c.d. */
+struct bypeer_config_endpoint {
+    uint8_t address[16];
+    uint16_t port;
+};
+
+#define BYPEER_CONFIG_CLOUD_ADDRESSES 4 /* [MS-PNRP] 3.1.4.1: of a node in one cloud */
+#define BYPEER_CONFIG_CLOUD_SEEDS     16
+
+struct bypeer_config_cloud {
+    struct bypeer_config_origin origin;
+    char name[64];
+    uint8_t profile;    /* enum bypeer_cloud_profile */
+    uint8_t scope;      /* enum bypeer_cloud_scope */
+    char interface[16]; /* of scope link */
+    uint32_t address_count;
+    uint8_t addresses[BYPEER_CONFIG_CLOUD_ADDRESSES][16]; /* none: chosen from the kernel's */
+    uint16_t port;                                        /* default: the profile's */
+    uint32_t seed_count;
+    struct bypeer_config_endpoint seeds[BYPEER_CONFIG_CLOUD_SEEDS];
+    uint8_t ssdp;    /* enum bypeer_switch; ON or OFF after loading */
+    uint32_t cache;  /* 0: a small one; else a full one of so many entries */
+    uint8_t answers; /* also without a registered name */
+};
+
+#define BYPEER_CONFIG_DNS_MAX 8
+
 struct bypeer_config {
     char file[4096];
     struct {
@@ -109,12 +140,22 @@ struct bypeer_config {
         char tap[16]; /* of the host's own overlay traffic; default "bypeer0" */
         uint16_t mtu; /* 0: the smallest link's */
     } overlay;
-    uint32_t port_count, group_count, link_count, member_count, route_count;
+    struct {
+        uint8_t nss;       /* serve libnss_bypeer; default 1 */
+        uint8_t unsecured; /* NSS and DNS answer unsecured names, too; default 0 */
+        uint32_t dns_count;
+        struct bypeer_config_endpoint dns[BYPEER_CONFIG_DNS_MAX]; /* where the DNS responder listens; none: off */
+        uint32_t ids;           /* of other nodes that the first generation has room for; default 65536 */
+        uint32_t ids_max;       /* growth ends here; default 16000000 */
+        uint32_t stranger_rate; /* bytes a second to all unverified sources together; default 16384 */
+    } names;
+    uint32_t port_count, group_count, link_count, member_count, route_count, cloud_count;
     struct bypeer_config_port *ports;
     struct bypeer_config_group *groups;
     struct bypeer_config_link *links;
     struct bypeer_config_member *members;
     struct bypeer_config_route *routes;
+    struct bypeer_config_cloud *clouds;
     /* Line of each value, by section, and in it by entry and key of the schema; 0: a default. For show.h. */
     uint32_t *lines[BYPEER_CONFIG_SECTIONS];
 };

@@ -51,6 +51,13 @@ void bypeer_schema_range(const struct bypeer_schema_key *key, char text[static 2
         else
             snprintf(text, 256, "an IPv6 prefix of %ld to %ld bits", (long)key->minimum, (long)key->maximum);
         return;
+    case BYPEER_SCHEMA_ADDRESSES:
+        snprintf(text, 256, "a list of up to %u IPv6 addresses", key->entries);
+        return;
+    case BYPEER_SCHEMA_ENDPOINTS:
+        snprintf(text, 256, "a list of up to %u addresses with ports, %ld to %ld", key->entries, (long)key->minimum,
+                 (long)key->maximum);
+        return;
     }
 }
 

@@ -108,6 +108,7 @@ void bypeer_config_free(struct bypeer_config *config)
     free(config->links);
     free(config->members);
     free(config->routes);
+    free(config->clouds);
     for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++)
         free(config->lines[i]);
     free(config);

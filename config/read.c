@@ -53,11 +53,6 @@ static const char *kind_name(const struct bypeer_document_node *node)
     }
 }
 
-static bool is_list(const struct bypeer_schema_key *key)
-{
-    return key->type == BYPEER_SCHEMA_NUMBERS || key->type == BYPEER_SCHEMA_INTERFACE;
-}
-
 static void reader_scalar(struct reader *reader, const struct place *place, const struct bypeer_schema_key *key,
                           const struct bypeer_document_node *node)
 {
@@ -187,7 +182,7 @@ static int reader_mapping(struct reader *reader, const struct place *place)
             continue;
         }
         seen[i] = place->lines[i] = child->line;
-        if (is_list(&section->keys[i]))
+        if (bypeer_schema_is_list(section->keys[i].type))
             error = reader_list(reader, place, &section->keys[i], child);
         else
             reader_scalar(reader, place, &section->keys[i], child);

@@ -18,6 +18,10 @@
 
 static const char *const memory_modes[] = {"auto", "hugepages", "normal", NULL};
 static const char *const idle_modes[] = {"sleep", "interrupt", "busy", NULL};
+static const char *const profiles[] = {"modern", "windows", NULL};
+static const char *const scopes[] = {"global", "link", NULL};
+static const char *const booleans[] = {"false", "true", NULL};
+static const char *const switches[] = {"false", "true", "auto", NULL};
 
 static const struct bypeer_schema_key node_keys[] = {
     {.name = "name",
@@ -361,6 +365,126 @@ static const struct bypeer_schema_key route_keys[] = {
      .help = "Link that leads to it"},
 };
 
+static const struct bypeer_schema_key names_keys[] = {
+    {.name = "nss",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config, names.nss),
+     .choices = booleans,
+     .fallback = "true",
+     .help = "Whether programs of this host may resolve names through libnss_bypeer, by the socket names.sock"},
+    {.name = "unsecured",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config, names.unsecured),
+     .choices = booleans,
+     .fallback = "false",
+     .help = "Whether NSS and DNS answer unsecured names, too, which anybody may publish"},
+    {.name = "dns",
+     .type = BYPEER_SCHEMA_ENDPOINTS,
+     FIELD(bypeer_config, names.dns),
+     BESIDE(bypeer_config, names.dns_count),
+     .minimum = 1,
+     .maximum = 65535,
+     .entries = BYPEER_CONFIG_DNS_MAX,
+     .fallback_words = "none: there is no DNS responder",
+     .example = "[\"[::1]:5353\"]",
+     .help = "Where the DNS responder for pnrp.net listens"},
+    {.name = "ids",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, names.ids),
+     .minimum = 1000,
+     .maximum = 16000000,
+     .fallback = "65536",
+     .help = "Known IDs of all clouds that the tables have room for at the start; they grow by themselves",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "ids-max",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, names.ids_max),
+     .minimum = 1000,
+     .maximum = 16000000,
+     .fallback = "16000000",
+     .help = "Where growth ends"},
+    {.name = "stranger-rate",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, names.stranger_rate),
+     .minimum = 1500,
+     .maximum = 100000000,
+     .fallback = "16384",
+     .help = "Bytes a second of certificates to all sources together that have not shown to be where they say they are",
+     .change = BYPEER_SCHEMA_CONTROL},
+};
+
+static const struct bypeer_schema_key cloud_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_cloud, name, 1),
+     .required = true,
+     .example = "global",
+     .help = "Name of the cloud, on this node"},
+    {.name = "profile",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config_cloud, profile),
+     .choices = profiles,
+     .fallback = "modern",
+     .help = "Cryptography of the cloud: modern, or windows to meet nodes that speak PNRP 4.0"},
+    {.name = "scope",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config_cloud, scope),
+     .choices = scopes,
+     .fallback = "global",
+     .help = "Whether it spans everything that is routed, or one link"},
+    {.name = "interface",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_cloud, interface, 1),
+     .fallback_words = "none; required of scope link",
+     .example = "eth0",
+     .help = "Network interface of a cloud of scope link, in the kernel: that of a port is its tap"},
+    {.name = "addresses",
+     .type = BYPEER_SCHEMA_ADDRESSES,
+     FIELD(bypeer_config_cloud, addresses),
+     BESIDE(bypeer_config_cloud, address_count),
+     .entries = BYPEER_CONFIG_CLOUD_ADDRESSES,
+     .fallback_words = "chosen from the kernel's addresses of the scope, those of ports first, and followed",
+     .example = "[\"2001:db8:1::1\"]",
+     .help = "This node's addresses in the cloud"},
+    {.name = "port",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_cloud, port),
+     .minimum = 1025,
+     .maximum = 65535,
+     .has_automatic = true,
+     .fallback = "auto",
+     .help = "UDP port of this node in the cloud; auto: the profile's, 3541 or 3540"},
+    {.name = "seeds",
+     .type = BYPEER_SCHEMA_ENDPOINTS,
+     FIELD(bypeer_config_cloud, seeds),
+     BESIDE(bypeer_config_cloud, seed_count),
+     .minimum = 1025,
+     .maximum = 65535,
+     .entries = BYPEER_CONFIG_CLOUD_SEEDS,
+     .fallback_words = "none",
+     .example = "[\"[2001:db8::1]:3541\"]",
+     .help = "Nodes to ask when nobody else is known"},
+    {.name = "ssdp",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config_cloud, ssdp),
+     .choices = switches,
+     .fallback = "auto",
+     .help = "Whether nodes of the same link are found by SSDP and find this one; auto: of scope link only"},
+    {.name = "cache",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_cloud, cache),
+     .minimum = 0,
+     .maximum = 16000000,
+     .fallback = "0",
+     .help = "Nodes' IDs to remember; 0: some hundred, as many as routing needs; more makes shorter ways"},
+    {.name = "answers",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config_cloud, answers),
+     .choices = booleans,
+     .fallback = "false",
+     .help = "Whether others are answered also while nothing is published here: for seeds and supernodes"},
+};
+
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
 
 const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
@@ -380,7 +504,17 @@ const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
                                ENTRIES(bypeer_config_member, members, member_count), .entries = 100000000},
     [BYPEER_CONFIG_ROUTES] = {"routes", .help = "Networks behind members", KEYS(route_keys),
                               ENTRIES(bypeer_config_route, routes, route_count), .entries = 1000000},
+    [BYPEER_CONFIG_NAMES] = {"names", .help = "Names: what programs of this host may ask, and room for what is known",
+                             KEYS(names_keys)},
+    [BYPEER_CONFIG_CLOUDS] = {"clouds", .help = "Clouds: where names are published and found, by PNRP",
+                              KEYS(cloud_keys), ENTRIES(bypeer_config_cloud, clouds, cloud_count), .entries = 8},
 };
+
+bool bypeer_schema_is_list(enum bypeer_schema_type type)
+{
+    return type == BYPEER_SCHEMA_NUMBERS || type == BYPEER_SCHEMA_INTERFACE || type == BYPEER_SCHEMA_ADDRESSES ||
+           type == BYPEER_SCHEMA_ENDPOINTS;
+}
 
 int bypeer_schema_find_section(const char *name)
 {

@@ -67,7 +67,7 @@ void bypeer_show_value(const struct bypeer_schema_key *key, const void *structur
     uint8_t bits = 0;
 
     text[0] = '\0';
-    if (key->type == BYPEER_SCHEMA_NUMBERS || key->type == BYPEER_SCHEMA_INTERFACE) {
+    if (bypeer_schema_is_list(key->type)) {
         show_list(key, base, text);
         return;
     }

@@ -280,6 +280,78 @@ static int read_interface(const char *text, struct bypeer_config_address *place,
     return 0;
 }
 
+static int read_own_address(const char *text, uint8_t place[static 16], char *why, size_t why_bytes)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+    uint8_t address[16];
+    char quoted[BYPEER_VALUE_QUOTED];
+
+    bypeer_value_quote(quoted, text);
+    if (!address_from_text(text, address) || address_is_ipv4(address)) {
+        snprintf(why, why_bytes, "%s is no IPv6 address; write one like 2001:db8:1::1%s", quoted,
+                 strchr(text, '/') ? ", without a prefix length" : "");
+        return -EINVAL;
+    }
+    if (!address_is_unicast(address) && memcmp(address, loopback, 16) != 0) {
+        snprintf(why, why_bytes, "%s is no host's address; use a unicast address of this host", quoted);
+        return -EINVAL;
+    }
+    memcpy(place, address, 16);
+    return 0;
+}
+
+/* "[IPv6]:port" or "IPv4:port". */
+static bool endpoint_from_text(const char *text, struct bypeer_config_endpoint *ret_endpoint)
+{
+    char before[INET6_ADDRSTRLEN];
+    const char *colon = strrchr(text, ':');
+    bool bracketed = text[0] == '[';
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    size_t digits = colon ? strlen(colon + 1) : 0;
+
+    if (!colon || digits < 1 || digits > 5 || strspn(colon + 1, "0123456789") != digits)
+        return false;
+    if (bracketed) {
+        if (length < 2 || colon[-1] != ']')
+            return false;
+        text++;
+        length -= 2;
+    }
+    if (length >= sizeof(before))
+        return false;
+    memcpy(before, text, length);
+    before[length] = '\0';
+    if (bracketed != (strchr(before, ':') != NULL) || !address_from_text(before, ret_endpoint->address))
+        return false;
+    long port = strtol(colon + 1, NULL, 10);
+    ret_endpoint->port = (uint16_t)port;
+    return port <= UINT16_MAX;
+}
+
+static int read_endpoint(const struct bypeer_schema_key *key, const char *text, struct bypeer_config_endpoint *place,
+                         char *why, size_t why_bytes)
+{
+    struct bypeer_config_endpoint endpoint = {0};
+    char quoted[BYPEER_VALUE_QUOTED];
+
+    bypeer_value_quote(quoted, text);
+    if (!endpoint_from_text(text, &endpoint)) {
+        snprintf(why, why_bytes, "%s is no address with a port; write one like [2001:db8::1]:3541", quoted);
+        return -EINVAL;
+    }
+    if (endpoint.port < key->minimum || endpoint.port > key->maximum) {
+        snprintf(why, why_bytes, "%s has a port out of range; use %ld to %ld", quoted, (long)key->minimum,
+                 (long)key->maximum);
+        return -EINVAL;
+    }
+    if (endpoint.address[0] == 0xff) {
+        snprintf(why, why_bytes, "%s is a multicast address; use a host's", quoted);
+        return -EINVAL;
+    }
+    *place = endpoint;
+    return 0;
+}
+
 static void mask(uint8_t address[static 16], unsigned bits)
 {
     for (unsigned i = 0; i < 16; i++) {
@@ -352,6 +424,10 @@ int bypeer_value_read(const struct bypeer_schema_key *key, const char *text, voi
         return read_interface(text, place, why, why_bytes);
     case BYPEER_SCHEMA_PREFIX:
         return read_prefix(key, text, place, bits, why, why_bytes);
+    case BYPEER_SCHEMA_ADDRESSES:
+        return read_own_address(text, place, why, why_bytes);
+    case BYPEER_SCHEMA_ENDPOINTS:
+        return read_endpoint(key, text, place, why, why_bytes);
     }
     return -EINVAL;
 }
@@ -360,6 +436,7 @@ void bypeer_value_write(const struct bypeer_schema_key *key, const void *place, 
                         char text[static BYPEER_VALUE_TEXT])
 {
     const struct bypeer_config_address *interface = place;
+    const struct bypeer_config_endpoint *endpoint = place;
     char address[BYPEER_VALUE_ADDRESS];
     int64_t number;
 
@@ -395,6 +472,15 @@ void bypeer_value_write(const struct bypeer_schema_key *key, const void *place, 
     case BYPEER_SCHEMA_PREFIX:
         bypeer_value_write_address(address, place);
         snprintf(text, BYPEER_VALUE_TEXT, "%s/%u", address, bits);
+        return;
+    case BYPEER_SCHEMA_ADDRESSES:
+        bypeer_value_write_address(address, place);
+        snprintf(text, BYPEER_VALUE_TEXT, "%s", address);
+        return;
+    case BYPEER_SCHEMA_ENDPOINTS:
+        bypeer_value_write_address(address, endpoint->address);
+        snprintf(text, BYPEER_VALUE_TEXT, address_is_ipv4(endpoint->address) ? "%s:%u" : "[%s]:%u", address,
+                 endpoint->port);
         return;
     }
 }

@@ -317,6 +317,60 @@ Test(config, a_link_must_lead_elsewhere)
            "2: links[0].local: is IPv6, but the peer 192.0.2.1 is IPv4; use two addresses of one kind");
 }
 
+Test(config, clouds_and_their_defaults)
+{
+    struct bypeer_config *config =
+        accept_text("names: { nss: false, dns: [\"[::1]:5353\", \"127.0.0.1:53\"], ids-max: 2000 }\n"
+                    "clouds:\n"
+                    "  - { name: global, seeds: [\"[2001:db8::1]:3541\"], cache: 100 }\n"
+                    "  - { name: old, profile: windows, addresses: [\"2001:db8::7\"] }\n"
+                    "  - { name: home, scope: link, interface: eth0, port: 4000 }\n");
+    cr_expect_eq(config->names.nss, 0);
+    cr_expect_eq(config->names.unsecured, 0);
+    cr_expect_eq(config->names.ids, 2000, "no more than the most");
+    cr_assert_eq(config->names.dns_count, 2);
+    expect_address(config->names.dns[0].address, "::1");
+    expect_address(config->names.dns[1].address, "::ffff:127.0.0.1");
+    cr_expect_eq(config->names.dns[1].port, 53);
+    cr_assert_eq(config->cloud_count, 3);
+    cr_expect_eq(config->clouds[0].port, 3541);
+    cr_expect_eq(config->clouds[0].ssdp, BYPEER_SWITCH_OFF);
+    cr_expect_eq(config->clouds[0].cache, 100);
+    cr_assert_eq(config->clouds[0].seed_count, 1);
+    expect_address(config->clouds[0].seeds[0].address, "2001:db8::1");
+    cr_expect_eq(config->clouds[0].seeds[0].port, 3541);
+    cr_expect_eq(config->clouds[1].profile, BYPEER_CLOUD_WINDOWS);
+    cr_expect_eq(config->clouds[1].port, 3540);
+    expect_address(config->clouds[1].addresses[0], "2001:db8::7");
+    cr_expect_eq(config->clouds[2].port, 4000);
+    cr_expect_eq(config->clouds[2].ssdp, BYPEER_SWITCH_ON);
+    bypeer_config_free(config);
+}
+
+Test(config, clouds_must_be_apart_and_within_their_scope)
+{
+    refuse("clouds: [{ name: a, scope: link }]",
+           "1: clouds[0].scope: is link, but there is no interface; add one such as eth0");
+    refuse("clouds: [{ name: a, interface: eth0 }]",
+           "1: clouds[0].interface: \"eth0\" is for scope link; remove it, or add scope: link");
+    refuse("clouds: [{ name: a, addresses: [\"fe80::1\"] }]", "1: clouds[0].addresses: fe80::1 is link-local, but the "
+                                                              "cloud's scope is global; use an address that is routed");
+    refuse("clouds: [{ name: a, addresses: [\"::1\", \"2001:db8::1\"] }]",
+           "1: clouds[0].addresses: has ::1 among others; a cloud on this host alone has only that");
+    refuse("clouds: [{ name: a, seeds: [\"192.0.2.1:3541\"] }]",
+           "1: clouds[0].seeds: 192.0.2.1 is IPv4; PNRP knows IPv6 only");
+    refuse("clouds: [{ name: a, seeds: [\"[2001:db8::1]:1024\"] }]",
+           "1: clouds[0].seeds: \"[2001:db8::1]:1024\" has a port out of range; use 1025 to 65535");
+    refuse("clouds: [{ name: a, seeds: [\"2001:db8::1:3541\"] }]",
+           "1: clouds[0].seeds: \"2001:db8::1:3541\" is no address with a port; write one like [2001:db8::1]:3541");
+    refuse("clouds:\n- { name: a }\n- { name: a, port: 4000 }",
+           "3: clouds[1].name: \"a\" is that of clouds[0] too (line 2); choose another");
+    refuse("clouds:\n- { name: a }\n- { name: b }",
+           "3: clouds[1].port: 3541 is that of clouds[0] too, on the same addresses; give one of them another port or "
+           "other addresses");
+    refuse("names: { ids: 3000, ids-max: 2000 }", "1: names.ids: 3000 is more than ids-max, 2000; lower it");
+}
+
 Test(config, device_names_must_fit_the_kernel)
 {
     refuse("ports: [{ name: a-rather-long-name, device: x }]\n",

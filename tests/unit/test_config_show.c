@@ -202,6 +202,20 @@ Test(config_diff, a_default_that_follows_another_value_changes_with_it)
     bypeer_config_free(after);
 }
 
+Test(config_diff, clouds_change_by_name)
+{
+    struct bypeer_config *before =
+        parse("clouds: [{ name: a }, { name: b, port: 4000, seeds: [\"[2001:db8::1]:4000\"] }]\n");
+    struct bypeer_config *after = parse("clouds: [{ name: b, port: 4000, seeds: [\"[2001:db8::2]:4000\"] }]\n");
+    struct bypeer_diff diff = difference(before, after);
+    cr_assert_eq(diff.entry_count, 2);
+    cr_expect(diff.entries[0].before == &before->clouds[0] && diff.entries[0].after == NULL);
+    cr_expect(diff.entries[1].before == &before->clouds[1] && diff.entries[1].after == &after->clouds[0]);
+    bypeer_diff_free(&diff);
+    bypeer_config_free(before);
+    bypeer_config_free(after);
+}
+
 Test(config_diff, what_is_gone_comes_first_and_what_others_need_before_them)
 {
     struct bypeer_config *before = parse(sample);
