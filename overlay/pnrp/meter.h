@@ -11,7 +11,7 @@
  * about it. A node that is there acknowledges it, is verified from then on, and its INQUIRE, sent again, is answered.
  * A probe is sent only while all that was sent to strangers is no more than what came from them.
  *
- *   state   BYPEER_METER_ENTRIES entries of 32 bytes, two-choice by keyed hash, the older one gives way; nothing grows
+ *   state   .entries of 32 bytes, two-choice by keyed hash, the older one gives way; nothing grows
  *
  * Threads: one per meter; each worker has its own, control has its own. The cookie's secret is common to all of them.
  */
@@ -23,7 +23,8 @@
 
 #include "overlay/pnrp/message.h"
 
-#define BYPEER_METER_ENTRIES    8192
+#define BYPEER_METER_ENTRIES    8192 /* of a worker, and of whoever serves the public: 256 KiB */
+#define BYPEER_METER_SMALL      32   /* of a node that others find by a name or two: 1 KiB */
 #define BYPEER_METER_STRANGER_S 10
 #define BYPEER_METER_VERIFIED_S 600 /* how long a proof counts */
 
@@ -31,6 +32,7 @@ struct bypeer_meter;
 
 struct bypeer_meter_settings {
     uint8_t secret[16];          /* of cookies and of the hash */
+    uint32_t entries;            /* sources remembered, a power of 2; 0: BYPEER_METER_SMALL */
     uint32_t stranger_bytes_s;   /* full answers to all unverified sources together; default 16384 */
     uint32_t verified_answers_s; /* per verified /64; default 100 */
     uint32_t answers_s;          /* of all together: what the signers can do; default 5000 */
@@ -43,10 +45,10 @@ enum bypeer_meter_verdict {
     BYPEER_METER_DROP,
 };
 
-/* Fixed size: bypeer_meter_bytes() of zeroed memory, aligned to a cache line. */
-size_t bypeer_meter_bytes(void);
+/* Fixed size: bypeer_meter_bytes() of zeroed memory, aligned to a cache line, made for settings->entries. */
+size_t bypeer_meter_bytes(const struct bypeer_meter_settings *settings);
 struct bypeer_meter *bypeer_meter_init(void *memory, const struct bypeer_meter_settings *settings, uint64_t now_ms);
-/* The rates of a running meter; what it knows of sources stays. */
+/* The rates of a running meter; what it knows of sources stays, and its size. */
 void bypeer_meter_configure(struct bypeer_meter *meter, const struct bypeer_meter_settings *settings);
 
 /* A datagram of so many bytes of IP came from source: credit. Every datagram of a cloud, verified or not. */
