@@ -48,9 +48,22 @@ static inline bool bypeer_answer_is_flagged(const struct bypeer_pnrp_endpoints *
     return false;
 }
 
+/* Whether a known ID may be the answer: limit is how far the Validate ID is from the target. */
+static inline bool bypeer_answer_qualifies(const struct bypeer_pnrp_lookup *lookup,
+                                           const struct bypeer_lookup_facts *facts, const struct bypeer_known *known,
+                                           bool nearer)
+{
+    if (known->own)
+        return (nearer || !facts->validate_is_local) && !facts->own_in_path;
+    return (nearer || lookup->any_distance) && !bypeer_answer_is_flagged(&lookup->path, known);
+}
+
 /*
  * Chooses the entry to answer with. Returns whether there is one; *ret_known is it. *ret_remote: another node's ID
  * qualified (if none did, and the target would be in a leaf set, the answer carries L).
+ *
+ * The rank is drawn first, so that the walk ends, in seven of eight cases, at the first ID that qualifies: each further
+ * one is a line of memory.
  */
 static inline __attribute__((always_inline)) bool bypeer_answer_choose(const struct bypeer_pnrp_lookup *lookup,
                                                                        const struct bypeer_lookup_facts *facts,
@@ -58,49 +71,43 @@ static inline __attribute__((always_inline)) bool bypeer_answer_choose(const str
                                                                        bypeer_known_step *below, void *walk,
                                                                        struct bypeer_known *ret_known, bool *ret_remote)
 {
+    const struct bypeer_id_number beyond = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     struct bypeer_id_number target = bypeer_id_load(lookup->target);
-    struct bypeer_id_number validate = bypeer_id_load(lookup->validate);
-    struct bypeer_id_number limit = bypeer_id_distance(validate, target);
-    struct bypeer_known candidates[BYPEER_ANSWER_CANDIDATES];
-    unsigned count = 0;
+    struct bypeer_id_number limit = bypeer_id_distance(bypeer_id_load(lookup->validate), target);
     struct bypeer_known up = above(walk), down = below(walk);
+    unsigned rank = 0;
+    bool found = false;
 
-    for (unsigned step = 0; step < 2 * BYPEER_ANSWER_STEPS && count < BYPEER_ANSWER_CANDIDATES; step++) {
-        if (up.id == NULL && down.id == NULL)
-            break;
-        struct bypeer_id_number far_up = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}}, far_down = far_up;
+    for (uint32_t random = facts->random; rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
+        rank++;
+    *ret_remote = false;
+    for (unsigned step = 0; step < 2 * BYPEER_ANSWER_STEPS && (up.id != NULL || down.id != NULL); step++) {
+        struct bypeer_id_number far_up = beyond, far_down = beyond;
         if (up.id != NULL)
             far_up = bypeer_id_distance(bypeer_id_load(up.id), target);
         if (down.id != NULL)
             far_down = bypeer_id_distance(bypeer_id_load(down.id), target);
         bool is_up = up.id != NULL && (down.id == NULL || bypeer_id_compare(far_up, far_down) <= 0);
-        struct bypeer_known known = is_up ? up : down;
+        const struct bypeer_known known = is_up ? up : down;
         bool nearer = bypeer_id_compare(is_up ? far_up : far_down, limit) < 0;
-        if (is_up)
-            up = above(walk);
-        else
-            down = below(walk);
 
         /* A node that is itself the candidate names only what is nearer; others' IDs may be farther if the sender says
          * so by A. Distances only grow from here, so what is not near enough ends the walk. */
         if (!nearer && !lookup->any_distance && facts->validate_is_local)
             break;
-        if (!nearer && (known.own ? facts->validate_is_local : !lookup->any_distance))
-            continue;
-        if (known.own ? facts->own_in_path : bypeer_answer_is_flagged(&lookup->path, &known))
-            continue;
-        candidates[count++] = known;
-        if (known.own) /* nothing farther is an answer when this is not */
-            break;
+        if (bypeer_answer_qualifies(lookup, facts, &known, nearer)) {
+            if (known.own && found) /* it is not the nearest, and nothing farther is an answer when it is not */
+                break;
+            *ret_known = known;
+            found = true;
+            *ret_remote = !known.own;
+            if (known.own || rank-- == 0)
+                break;
+        }
+        if (is_up)
+            up = above(walk);
+        else
+            down = below(walk);
     }
-    *ret_remote = count > 0 && !candidates[0].own;
-    if (count == 0)
-        return false;
-    /* Rank r with 7/8 (1/8)^r; an own ID behind remote ones is never the nearest, so it is no candidate then. */
-    unsigned last = count > 1 && candidates[count - 1].own ? count - 2 : count - 1;
-    unsigned rank = 0;
-    for (uint32_t random = facts->random; rank < last && (random & 7) == 0; random >>= 3)
-        rank++;
-    *ret_known = candidates[rank];
-    return true;
+    return found;
 }
