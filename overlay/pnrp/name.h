@@ -34,12 +34,15 @@ struct bypeer_peer_name {
  * digits of the authority are taken, too. 0; -EINVAL with one line in why that says what is wrong with it.
  */
 int bypeer_name_read(struct bypeer_peer_name *ret_name, const char *text, char why[static 160]);
-/* The text, always with its dot; returns its length without NUL. */
+/* The text, always with its dot; returns its length without NUL. A lone surrogate is written as U+FFFD. */
 size_t bypeer_name_write(const struct bypeer_peer_name *name, char ret_text[static BYPEER_NAME_TEXT_MAX]);
 bool bypeer_name_is_equal(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b);
 
-/* A classifier from UTF-8 (0 to 149 code units, no NUL), as of bypeer_name_read(). */
+/* A classifier from UTF-8 (0 to 149 code units), as of bypeer_name_read(); the authority stays as it is. */
 int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char why[static 160]);
+/* A classifier as an answer carries it: so many code units in UTF-16BE. 0; -EINVAL: too long, or with a NUL in it. */
+int bypeer_classifier_take(struct bypeer_peer_name *name, const uint8_t *units, size_t length);
+void bypeer_classifier_put(const struct bypeer_peer_name *name, uint8_t ret_units[static 2 * BYPEER_CLASSIFIER_MAX]);
 
 /* SHA of the classifier: over UTF-16LE without NUL; that of an empty one is the hash of nothing. */
 void bypeer_name_classifier_hash(const struct bypeer_profile *profile, const struct bypeer_peer_name *name,

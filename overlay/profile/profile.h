@@ -3,7 +3,7 @@
  *
  * Every protocol of the platform exists in two profiles. They never meet: each has its own version number in the
  * headers and its own port, so that each makes clouds and graphs of its own. What hashes a field, what a public key
- * looks like and what signs is decided here and nowhere else (profile.c is the table).
+ * looks like and what signs is decided in this folder and nowhere else (profile.c is the table).
  *
  *                    modern (default)                        windows ([MS-PNRP] as specified)
  *   hash of a field  SHA-256, cut to the field's 16 or 20    SHA-1, cut likewise
@@ -48,8 +48,8 @@ void bypeer_profile_hash(const struct bypeer_profile *profile, const struct bype
                          uint8_t ret_hash[static 20]);
 
 /*
- * Whether signature is public_key's over bytes. 0; -EKEYREJECTED: it is not; -EINVAL: no key of this profile.
- * public_key has profile->public_key_bytes, signature profile->signature_bytes.
+ * Whether signature is public_key's over bytes. 0; -EKEYREJECTED: it is not, or memory for finding out is short;
+ * -EINVAL: no key of this profile. public_key has profile->public_key_bytes, signature profile->signature_bytes.
  */
 int bypeer_profile_verify(const struct bypeer_profile *profile, const uint8_t *public_key, const void *bytes,
                           size_t length, const uint8_t *signature);

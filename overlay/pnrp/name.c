@@ -1,0 +1,214 @@
+#include "overlay/pnrp/name.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/ip/wire.h"
+
+#define AUTHORITY_DIGITS (2 * BYPEER_AUTHORITY_BYTES)
+#define WHY_BYTES        160
+
+#define NAME_FORMS "a name is 0.CLASSIFIER or AUTHORITY.CLASSIFIER, with an authority of 40 hex digits"
+
+__attribute__((format(printf, 2, 3))) static int name_refuse(char why[static WHY_BYTES], const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, WHY_BYTES, format, arguments);
+    va_end(arguments);
+    return -EINVAL;
+}
+
+/* 0 to 15, or -1. */
+static int name_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
+}
+
+/*
+ * The code point at *text, which moves behind it; 0 at the end, -1 if it is no UTF-8 (RFC 3629: no surrogates, nothing
+ * longer than need be, nothing above U+10FFFF).
+ */
+static int32_t name_code_point(const char **text)
+{
+    static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const uint8_t *bytes = (const uint8_t *)*text;
+    unsigned length = bytes[0] < 0x80             ? 1
+                      : (bytes[0] & 0xe0) == 0xc0 ? 2
+                      : (bytes[0] & 0xf0) == 0xe0 ? 3
+                      : (bytes[0] & 0xf8) == 0xf0 ? 4
+                                                  : 0;
+    if (length == 0)
+        return -1;
+    int32_t point = length == 1 ? bytes[0] : bytes[0] & (0x7f >> length);
+    for (unsigned at = 1; at < length; at++) {
+        if ((bytes[at] & 0xc0) != 0x80) /* a NUL is none either: nothing is read behind it */
+            return -1;
+        point = point << 6 | (bytes[at] & 0x3f);
+    }
+    if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+        return -1;
+    if (point != 0)
+        *text += length;
+    return point;
+}
+
+static size_t name_put_code_point(char *ret_text, uint32_t point)
+{
+    if (point < 0x80) {
+        ret_text[0] = (char)point;
+        return 1;
+    }
+    size_t length = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    for (size_t at = length; at-- > 1; point >>= 6)
+        ret_text[at] = (char)(0x80 | (point & 0x3f));
+    ret_text[0] = (char)((0xf00 >> length) | point);
+    return length;
+}
+
+int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char why[static WHY_BYTES])
+{
+    uint16_t units[BYPEER_CLASSIFIER_MAX + 1];
+    unsigned count = 0;
+    const char *at = text;
+    int32_t point;
+    while ((point = name_code_point(&at)) > 0) {
+        if (count + (point > 0xffff) >= BYPEER_CLASSIFIER_MAX)
+            return name_refuse(why, "the classifier has more than %d UTF-16 units: shorten it", BYPEER_CLASSIFIER_MAX);
+        if (point > 0xffff) {
+            units[count++] = (uint16_t)(0xd800 + ((point - 0x10000) >> 10));
+            point = 0xdc00 + ((point - 0x10000) & 0x3ff);
+        }
+        units[count++] = (uint16_t)point;
+    }
+    if (point < 0)
+        return name_refuse(why, "the classifier is not UTF-8 from its byte %zu on: pass it as UTF-8",
+                           (size_t)(at - text));
+    memcpy(name->classifier, units, count * sizeof(units[0]));
+    name->classifier_length = (uint16_t)count;
+    return 0;
+}
+
+int bypeer_classifier_take(struct bypeer_peer_name *name, const uint8_t *units, size_t length)
+{
+    if (length > BYPEER_CLASSIFIER_MAX)
+        return -EINVAL;
+    for (size_t at = 0; at < length; at++)
+        if (bypeer_load16(units + 2 * at) == 0)
+            return -EINVAL;
+    for (size_t at = 0; at < length; at++)
+        name->classifier[at] = bypeer_load16(units + 2 * at);
+    name->classifier_length = (uint16_t)length;
+    return 0;
+}
+
+void bypeer_classifier_put(const struct bypeer_peer_name *name, uint8_t ret_units[static 2 * BYPEER_CLASSIFIER_MAX])
+{
+    for (unsigned at = 0; at < name->classifier_length; at++)
+        bypeer_store16(ret_units + 2 * at, name->classifier[at]);
+}
+
+int bypeer_name_read(struct bypeer_peer_name *ret_name, const char *text, char why[static WHY_BYTES])
+{
+    struct bypeer_peer_name name = {0};
+    size_t authority = strcspn(text, ".");
+    if (authority == AUTHORITY_DIGITS) {
+        for (unsigned at = 0; at < AUTHORITY_DIGITS; at++) {
+            int digit = name_digit(text[at]);
+            if (digit < 0)
+                return name_refuse(why, "character %u of the authority is no hex digit: " NAME_FORMS, at + 1);
+            name.authority[at / 2] = (uint8_t)(name.authority[at / 2] << 4 | digit);
+        }
+        name.secure = true;
+    } else if (authority != 1 || text[0] != '0') {
+        return name_refuse(why, "the part before the first dot has %zu characters: " NAME_FORMS, authority);
+    }
+    bool has_dot = text[authority] == '.';
+    if (has_dot) {
+        int status = bypeer_classifier_read(&name, text + authority + 1, why);
+        if (status != 0)
+            return status;
+    }
+    if (!name.secure && name.classifier_length == 0)
+        return name_refuse(why, "an unsecured name needs a classifier, as in 0.printer");
+    *ret_name = name;
+    return 0;
+}
+
+static size_t name_write_authority(const struct bypeer_peer_name *name, char ret_text[static AUTHORITY_DIGITS])
+{
+    static const char digits[] = "0123456789abcdef";
+    if (!name->secure) {
+        ret_text[0] = '0';
+        return 1;
+    }
+    for (unsigned at = 0; at < BYPEER_AUTHORITY_BYTES; at++) {
+        ret_text[2 * at] = digits[name->authority[at] >> 4];
+        ret_text[2 * at + 1] = digits[name->authority[at] & 15];
+    }
+    return AUTHORITY_DIGITS;
+}
+
+size_t bypeer_name_write(const struct bypeer_peer_name *name, char ret_text[static BYPEER_NAME_TEXT_MAX])
+{
+    size_t length = name_write_authority(name, ret_text);
+    ret_text[length++] = '.';
+    for (unsigned at = 0; at < name->classifier_length; at++) {
+        uint32_t point = name->classifier[at];
+        bool has_next = at + 1 < name->classifier_length;
+        if ((point & 0xfc00) == 0xd800 && has_next && (name->classifier[at + 1] & 0xfc00) == 0xdc00)
+            point = 0x10000 + ((point & 0x3ff) << 10) + (name->classifier[++at] & 0x3ffu);
+        else if ((point & 0xf800) == 0xd800)
+            point = 0xfffd;
+        length += name_put_code_point(ret_text + length, point);
+    }
+    ret_text[length] = '\0';
+    return length;
+}
+
+bool bypeer_name_is_equal(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b)
+{
+    return a->secure == b->secure && memcmp(a->authority, b->authority, BYPEER_AUTHORITY_BYTES) == 0 &&
+           a->classifier_length == b->classifier_length &&
+           memcmp(a->classifier, b->classifier, a->classifier_length * sizeof(a->classifier[0])) == 0;
+}
+
+void bypeer_name_classifier_hash(const struct bypeer_profile *profile, const struct bypeer_peer_name *name,
+                                 uint8_t ret_hash[static 20])
+{
+    uint16_t units[BYPEER_CLASSIFIER_MAX];
+    for (unsigned at = 0; at < name->classifier_length; at++)
+        units[at] = htole16(name->classifier[at]);
+    struct bypeer_piece piece = {units, name->classifier_length * sizeof(units[0])};
+    bypeer_profile_hash(profile, &piece, 1, ret_hash);
+}
+
+void bypeer_p2p_id(const struct bypeer_profile *profile, const uint8_t *authority,
+                   const uint8_t classifier_hash[static 20], uint8_t ret_p2p_id[static 16])
+{
+    static const uint8_t unsecured[BYPEER_AUTHORITY_BYTES];
+    const struct bypeer_piece pieces[] = {
+        {classifier_hash, 20},
+        {authority ? authority : unsecured, BYPEER_AUTHORITY_BYTES},
+        {classifier_hash, 20},
+        {"PNRP", 4},
+    };
+    uint8_t hash[20];
+    bypeer_profile_hash(profile, pieces, sizeof(pieces) / sizeof(pieces[0]), hash);
+    memcpy(ret_p2p_id, hash, 16);
+}
+
+void bypeer_name_p2p_id(const struct bypeer_profile *profile, const struct bypeer_peer_name *name,
+                        uint8_t ret_p2p_id[static 16])
+{
+    uint8_t classifier_hash[20];
+    bypeer_name_classifier_hash(profile, name, classifier_hash);
+    bypeer_p2p_id(profile, name->secure ? name->authority : NULL, classifier_hash, ret_p2p_id);
+}
