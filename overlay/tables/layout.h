@@ -80,6 +80,14 @@ enum bypeer_tables_section {
     BYPEER_PREFIX_NODES,    /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
     BYPEER_PREFIX_VALUES,   /* uint32_t: interval -> slot of a prefix route */
     BYPEER_PREFIX_ROUTES,   /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
+    BYPEER_CLOUD_INDEX,     /* uint32_t: cloud number -> slot */
+    BYPEER_CLOUDS,          /* struct bypeer_cloud_record */
+    BYPEER_NAME_PARTS,      /* struct bypeer_name_part: this and the others of names: names.h */
+    BYPEER_NAME_RECORDS,    /* struct bypeer_name_record */
+    BYPEER_NAME_NODES,      /* struct bypeer_name_node */
+    BYPEER_NAME_RUNS,       /* struct bypeer_name_run */
+    BYPEER_NAME_EXTRAS,     /* struct bypeer_name_extra; entry 0 is none */
+    BYPEER_NAME_OWNS,       /* struct bypeer_name_own */
     BYPEER_TABLES_SECTIONS,
 };
 
@@ -91,7 +99,8 @@ struct bypeer_tables_header {
     /* Line 2: written by control while readers run. */
     uint64_t grace_request; /* newest grace period asked for: grace.h */
     uint64_t prefix_root;   /* which tree prefix lookups use, packed: prefixes.h */
-    uint64_t reserved2[6];
+    uint64_t names_root;    /* which records the nearest-ID index consists of, packed: names.h */
+    uint64_t reserved2[5];
     struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
     uint8_t reserved3[24];
 };
@@ -133,6 +142,7 @@ struct bypeer_destination {
 #endif
 };
 #define BYPEER_DESTINATION_LOCAL 1u /* this node itself: deliver to the overlay TUN */
+#define BYPEER_DESTINATION_CLOUD 2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
 
 enum bypeer_link_kind {
@@ -196,6 +206,83 @@ struct bypeer_prefix_node {
     uint64_t low[4];
 };
 _Static_assert(sizeof(struct bypeer_prefix_node) == BYPEER_CACHE_LINE, "one line");
+
+/* A PNRP cloud that this node is in: what a worker needs to answer for it. Immutable like a destination. */
+#define BYPEER_CLOUD_ADDRESSES 4
+struct bypeer_cloud_record {
+    uint32_t number; /* 1 to BYPEER_CLOUDS_MAX */
+    uint32_t flags;  /* BYPEER_CLOUD_* */
+    uint16_t port;   /* host order; 0: there is no such cloud */
+    uint8_t version_major, version_minor;
+    uint8_t address_count; /* 1 to BYPEER_CLOUD_ADDRESSES */
+    uint8_t reserved0[3];
+    uint8_t cookie_secret[16];   /* this and the next three: bypeer_meter_settings (overlay/pnrp/meter.h) */
+    uint32_t stranger_bytes_s;   /* to all unverified sources together */
+    uint32_t verified_answers_s; /* to one verified /64 */
+    uint32_t answers_s;          /* all together */
+    uint32_t learn_s;            /* LOOKUPs a second that one worker punts because it does not know their route entry */
+    uint8_t reserved1[16];
+    uint8_t addresses[BYPEER_CLOUD_ADDRESSES][16]; /* this node's own ones in this cloud */
+};
+#define BYPEER_CLOUD_ANSWERS 1u /* workers answer; without it all is the kernel's */
+_Static_assert(sizeof(struct bypeer_cloud_record) == 2 * BYPEER_CACHE_LINE, "two lines");
+_Static_assert(offsetof(struct bypeer_cloud_record, addresses) == BYPEER_CACHE_LINE, "addresses on a line");
+
+/* One known PNRP ID. All but .dead is immutable until the array that it lies in is built anew. */
+struct bypeer_name_record {
+    uint8_t id[32];
+    uint8_t address[16];   /* the first one; further ones are in .extra */
+    uint16_t port;         /* host order */
+    uint8_t address_count; /* 1 to 4; read it by bypeer_names_addresses() */
+    uint8_t flags;         /* BYPEER_NAME_* */
+    uint32_t extra;        /* entry of BYPEER_NAME_EXTRAS; 0: no further addresses */
+    uint32_t run;          /* how many follow with the same first word: names.h */
+    uint32_t dead;         /* 0: there; else gone for readers of this serial and later ones: names.h */
+};
+#define BYPEER_NAME_OWN 1u /* registered on this node */
+_Static_assert(sizeof(struct bypeer_name_record) == BYPEER_CACHE_LINE, "one line");
+
+#define BYPEER_NAME_ADDRESSES 4
+struct bypeer_name_extra {
+    uint8_t addresses[BYPEER_NAME_ADDRESSES - 1][16];
+    uint8_t reserved[16];
+};
+_Static_assert(sizeof(struct bypeer_name_extra) == BYPEER_CACHE_LINE, "one line");
+
+/* Eight ascending words of IDs, each made native. */
+#define BYPEER_NAME_NODE_KEYS 8
+struct bypeer_name_node {
+    uint64_t keys[BYPEER_NAME_NODE_KEYS];
+};
+_Static_assert(sizeof(struct bypeer_name_node) == BYPEER_CACHE_LINE, "one line");
+
+/* What one cloud has of one array of records. All are entry numbers of whole sections. */
+struct bypeer_name_part {
+    uint32_t first, count; /* records, ascending by ID */
+    uint32_t nodes;        /* first node of the tree over their first words */
+    uint32_t own_first, own_count;
+    uint8_t reserved[44];
+};
+_Static_assert(sizeof(struct bypeer_name_part) == BYPEER_CACHE_LINE, "one line");
+
+/* The runs of more than 32 records that a record is in, by how many words are equal throughout. */
+struct bypeer_name_run {
+    struct {
+        uint32_t first, count; /* records whose words 0 to this level's number are equal; 0: no more than 32 */
+        uint32_t nodes;        /* first node of the tree over the next word; BYPEER_NAME_NO_TREE */
+    } levels[3];
+    uint8_t reserved[28];
+};
+#define BYPEER_NAME_NO_TREE UINT32_MAX
+_Static_assert(sizeof(struct bypeer_name_run) == BYPEER_CACHE_LINE, "one line");
+
+/* An ID of this node, and the ends of its leaf set. */
+struct bypeer_name_own {
+    uint8_t id[32];
+    uint8_t leaf_low[32], leaf_high[32]; /* farthest member below and above; both equal .id: every ID would be one */
+    uint8_t reserved[32];
+};
+_Static_assert(sizeof(struct bypeer_name_own) == 2 * BYPEER_CACHE_LINE, "two lines");
 
 /* --- status ------------------------------------------------------------------------------------------------------- */
 

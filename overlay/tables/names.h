@@ -1,19 +1,33 @@
 /*
  * The nearest-ID index: every PNRP ID that this node knows, for workers that answer LOOKUPs.
  *
- *   records   [ sorted by ID, 64 bytes each ......................... ]   one static array a cloud, never changed but
- *   nodes         [ 8 keys of 64 bits ]  a line a node, 9 children        for a record's .live
- *   runs      of records with equal first words: a tree of their own over the next word that differs
- *   delta     a few thousand newer records, sorted, replaced as a whole
- *   own       this node's IDs, with the bounds of their leaf sets
+ *   root      [ serial | delta | half ]                one word in the header: what a look-up sees is what it names
+ *   parts     [ cloud 1 ] ... [ cloud 8 ]              per array: where its records, tree and own IDs are
+ *   records   [ 64 bytes each, ascending by ID ... ]   the array's, cloud after cloud
+ *   nodes     [ 8 words ] [ 8 words ] ...              over the records' first words, and over later words of runs
+ *   runs      of more than 32 records with equal first words
+ *   extras    further addresses of records
+ *   owns      this node's IDs, with the ends of their leaf sets
  *
- * A look-up of a burst descends one level for all targets, then the next: the lines of a level are fetched together.
+ * There are six arrays. Two *halves* hold nearly all IDs: one is in use, the other is built anew from it on a thread of
+ * its own (names_build.h) and swapped in. Four *deltas* hold up to BYPEER_NAMES_DELTA IDs that came since: one is in
+ * use, and a commit writes another and swaps it in, so a batch of changes is seen at once and as a whole. An ID that
+ * the half in use has and that is gone, or is newer in the delta, is marked there with the serial of the commit that
+ * did it: readers whose root is older still see it. An array left behind may be written again after a grace period.
+ *
+ * The tree of an array has its leaves in order, so that a place in it is the number of a record, and above them one
+ * separator of nine children in eight words: k's children are 9 k to 9 k + 8 of the layer below. Words that several
+ * records share are in it as often. For 10 million IDs it has 8 layers, of which the upper ones stay in the cache.
+ * A look-up of a burst descends one layer for all targets, then the next: the lines of a layer are fetched together.
+ *
  * The first 64 bits tell almost all IDs apart; the registrations of one name share 128 bits, those of one name in one
- * /64 share 192, and an attacker can make more: such a run has its own tree, so that no look-up walks it.
+ * /64 share 192, and an attacker can make more. Where a target's first word is that of a record, the record says how
+ * many follow with it (.run up to 32: a binary search among so many neighbours), or which struct bypeer_name_run
+ * describes them (.run from 33 on: entry .run - 33). That has a tree over the next word for each number of equal words
+ * at which the run falls apart, so that it is never walked: three descents at most.
  *
- * Records, nodes and runs lie in two halves: control fills the spare one (on a thread of its own: bypeer_names_build())
- * and swaps by one store of the root; the old half is free after a grace period. What changes between two swaps is in
- * the delta, or has .live cleared.
+ * Sum, per ID of the table's size: 2 x 64 bytes of record, 2 x 25 of nodes, 2 x 6 of runs, 2 x 16 of extras (every
+ * fourth ID may have further addresses; those that find no room keep the first only): 222 bytes; 2.8 MB beside.
  *
  * Threads and trust: as tables.h says of every reader.
  */
@@ -26,26 +40,39 @@
 #define BYPEER_CLOUDS_MAX  8  /* numbers 1 to 8 */
 #define BYPEER_NAMES_BURST 64 /* targets at most in one look-up */
 #define BYPEER_NAMES_MAX   16000000
+#define BYPEER_NAMES_DELTA 4096 /* IDs that may come between two rebuilds */
+#define BYPEER_OWN_MAX     1024 /* IDs registered on this node, in all clouds together */
 
-/* Where a walk outwards from a target stands, in main array and delta. Of one worker, until its quiescent state. */
+/* Where a walk outwards from a target stands. Of one worker, until its quiescent state; what it gives is one state of
+ * the index, whatever is published meanwhile. */
 struct bypeer_names_walk {
-    const struct bypeer_tables *tables;
-    uint64_t reserved[7];
+    const struct bypeer_name_record *records;
+    struct bypeer_names_side {
+        uint32_t first, count; /* records of the cloud */
+        uint32_t above, below; /* how many were given that way */
+        uint32_t place;        /* of the first record that is not below the target, 0 to count */
+    } half, delta;
+    uint32_t serial;
+    uint16_t steps_above, steps_below;
 };
 
-/* Finds the place of each target among the IDs of its cloud. clouds[i]: number; one that is not there gives a walk
- * without IDs. */
+/* Finds the place of each target (32 bytes, any alignment) among the IDs of its cloud and starts to fetch the records
+ * on both sides of it. clouds[i]: number; one that is not there gives a walk without IDs. */
 void bypeer_names_locate(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
                          unsigned count, struct bypeer_names_walk ret_walks[]);
-/* The next record at or above the target (below it), by ascending distance that way, wrapping round the ring; live ones
- * only. NULL: none is left, or BYPEER_NAMES_WALK_STEPS were looked at. */
+/*
+ * The next record from the target on upwards, an equal ID first (below the target, downwards), by ascending distance
+ * that way, wrapping round the ring. NULL: each ID was given once, by either function, or BYPEER_NAMES_WALK_STEPS
+ * records were looked at this way.
+ */
 #define BYPEER_NAMES_WALK_STEPS 64
 const struct bypeer_name_record *bypeer_names_above(struct bypeer_names_walk *walk);
 const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *walk);
-/* The record's further addresses, of which it has .address_count - 1 at most 3; bounded. */
-const uint8_t (*bypeer_names_more(const struct bypeer_tables *tables, const struct bypeer_name_record *record))[16];
+/* How many addresses the record has, 1 to 4; *ret_more is those after .address, NULL if there are none. */
+unsigned bypeer_names_addresses(const struct bypeer_tables *tables, const struct bypeer_name_record *record,
+                                const uint8_t (**ret_more)[16]);
 
-/* Whether the ID is registered on this node. */
+/* Whether the ID is registered on this node: bypeer_writer_set_own(). A binary search. */
 bool bypeer_names_is_own(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t id[static 32]);
 /* Whether the target would be within the leaf set of an own ID. */
 bool bypeer_names_is_leaf(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t target[static 32]);

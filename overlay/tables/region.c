@@ -37,6 +37,14 @@ static const struct region_shape region_tables = {
             [BYPEER_PREFIX_NODES] = sizeof(struct bypeer_prefix_node),
             [BYPEER_PREFIX_VALUES] = sizeof(uint32_t),
             [BYPEER_PREFIX_ROUTES] = sizeof(struct bypeer_destination),
+            [BYPEER_CLOUD_INDEX] = sizeof(uint32_t),
+            [BYPEER_CLOUDS] = sizeof(struct bypeer_cloud_record),
+            [BYPEER_NAME_PARTS] = sizeof(struct bypeer_name_part),
+            [BYPEER_NAME_RECORDS] = sizeof(struct bypeer_name_record),
+            [BYPEER_NAME_NODES] = sizeof(struct bypeer_name_node),
+            [BYPEER_NAME_RUNS] = sizeof(struct bypeer_name_run),
+            [BYPEER_NAME_EXTRAS] = sizeof(struct bypeer_name_extra),
+            [BYPEER_NAME_OWNS] = sizeof(struct bypeer_name_own),
         },
 };
 

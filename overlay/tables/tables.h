@@ -53,6 +53,16 @@ struct bypeer_tables {
     const uint32_t *prefix_values;
     uint32_t prefix_node_count;
     uint32_t prefix_value_count;
+    struct bypeer_slots clouds;
+    struct bypeer_names_view {
+        const struct bypeer_name_part *parts;
+        const struct bypeer_name_record *records;
+        const struct bypeer_name_node *nodes;
+        const struct bypeer_name_run *runs;
+        const struct bypeer_name_extra *extras;
+        const struct bypeer_name_own *owns;
+        uint32_t part_count, record_count, node_count, run_count, extra_count, own_count;
+    } names; /* names.h */
 };
 
 /*
@@ -89,7 +99,8 @@ void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t v
  * The ingress table also says what is ours at all: as long as any fabric link has this local address and UDP port,
  * there is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other
  * address or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no
- * meaning.
+ * meaning. The endpoints of PNRP clouds have such records too, flagged BYPEER_DESTINATION_CLOUD, whose .link is the
+ * number of the cloud (names.h).
  */
 #define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
 

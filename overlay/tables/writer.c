@@ -65,7 +65,7 @@ uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size)
 {
     if (!size_is_valid(size))
         return 0;
-    uint64_t counts[BYPEER_TABLES_SECTIONS];
+    uint64_t counts[BYPEER_TABLES_SECTIONS] = {0};
     section_counts(size, counts);
     uint64_t bytes = bypeer_region_bytes(BYPEER_REGION_TABLES, counts);
     return (bytes + WRITER_PAGE - 1) / WRITER_PAGE * WRITER_PAGE;
@@ -133,7 +133,7 @@ int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t
     uint64_t needed = bypeer_tables_bytes(size);
     if (needed == 0 || bytes < needed)
         return -EINVAL;
-    uint64_t counts[BYPEER_TABLES_SECTIONS];
+    uint64_t counts[BYPEER_TABLES_SECTIONS] = {0};
     section_counts(size, counts);
     int error = bypeer_region_init(base, needed, BYPEER_REGION_TABLES, layout, generation, created_ns, counts);
     if (error)

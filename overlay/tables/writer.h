@@ -19,6 +19,7 @@
 #pragma once
 
 #include "overlay/tables/layout.h"
+#include "overlay/tables/names.h"
 
 #define BYPEER_DESTINATIONS_MIN 1000
 #define BYPEER_DESTINATIONS_MAX 100000000
@@ -31,6 +32,7 @@ struct bypeer_tables_size {
     uint32_t adjacencies;
     uint32_t groups;
     uint32_t prefixes;
+    uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 222 bytes each */
 };
 
 struct bypeer_writer;
@@ -50,7 +52,8 @@ int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t
 void bypeer_writer_publish(struct bypeer_writer *writer);
 void bypeer_writer_free(struct bypeer_writer *writer); /* NULL is fine; the memory stays the caller's */
 
-/* Puts every record of from into the empty writer to (links, adjacencies and groups keep their ids). 0 or -ENOSPC. */
+/* Puts every record of from into the empty writer to (links, adjacencies, groups and clouds keep their ids), names with
+ * all that was put, committed or not. 0 or -ENOSPC. */
 int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from);
 
 /*
@@ -90,6 +93,62 @@ int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id);
 int bypeer_writer_put_prefix(struct bypeer_writer *writer, const struct bypeer_destination *route);
 int bypeer_writer_remove_prefix(struct bypeer_writer *writer, const uint8_t prefix[static 16], uint32_t bits);
 int bypeer_writer_commit_prefixes(struct bypeer_writer *writer);
+
+/*
+ * Clouds: numbers 1 to BYPEER_CLOUDS_MAX. Each (own address, BYPEER_INGRESS_ENDPOINT | port) is entered into the
+ * ingress table, flagged BYPEER_DESTINATION_CLOUD, with the number as .link; a fabric link may have the same address
+ * with another port. Returns 1: new, 0: replaced; -EINVAL: number, port or number of addresses; -EEXIST: a link or
+ * another cloud has one of the endpoints (the same holds for links); -EAGAIN. Removing a cloud removes its IDs, at the
+ * next commit: 0 or -ENOENT.
+ */
+int bypeer_writer_put_cloud(struct bypeer_writer *writer, const struct bypeer_cloud_record *cloud);
+int bypeer_writer_remove_cloud(struct bypeer_writer *writer, uint32_t number);
+
+/* An ID as control knows it. */
+struct bypeer_name {
+    uint8_t id[32];
+    uint8_t addresses[BYPEER_NAME_ADDRESSES][16];
+    uint16_t port;
+    uint8_t address_count; /* 1 to 4 */
+    uint8_t flags;         /* BYPEER_NAME_* */
+};
+
+/*
+ * IDs of the nearest-ID index (names.h). Readers see puts, removals and own IDs after bypeer_writer_commit_names(), all
+ * of them at once; a commit writes the whole delta anew (some 100 us when it is full), so make many changes, then one
+ * commit.
+ *
+ * Put: 1: new; 0: replaced, or the same was there; -EINVAL: no such cloud, or the number of addresses; -ENOBUFS: the
+ * delta is full: rebuild, then again; -ENOSPC: the index is full: a larger generation. Remove: 0; -ENOENT; -ENOBUFS
+ * (only while a rebuild is under way that so many changes came during: swap, then again).
+ */
+int bypeer_writer_put_name(struct bypeer_writer *writer, uint32_t cloud, const struct bypeer_name *name);
+int bypeer_writer_remove_name(struct bypeer_writer *writer, uint32_t cloud, const uint8_t id[static 32]);
+/* The own IDs of a cloud, in place of all that it had; they are put as names, too, flagged BYPEER_NAME_OWN. owns:
+ * ascending by ID. -EINVAL: no such cloud, or not ascending; -ENOSPC: more than BYPEER_OWN_MAX in all clouds. */
+int bypeer_writer_set_own(struct bypeer_writer *writer, uint32_t cloud, const struct bypeer_name_own owns[],
+                          uint32_t count);
+/* 0, also if nothing changed; -EAGAIN: let a grace period pass; -ENOBUFS: rebuild first (after 2^32 commits). */
+int bypeer_writer_commit_names(struct bypeer_writer *writer);
+/* How many changes the delta still has room for: rebuild when it is half empty. */
+uint32_t bypeer_writer_names_room(const struct bypeer_writer *writer);
+
+/*
+ * A rebuild merges the half in use and the delta into the spare half: begin on the writer's thread,
+ * bypeer_names_build() (names_build.h) on any other one, then swap on the writer's. Meanwhile names may be put, removed
+ * and committed as ever; swap keeps those changes as the new delta. It publishes all that was put.
+ *
+ * source: NULL, or where the IDs come from instead of half and delta: what was put before begin is then forgotten, and
+ * the caller's IDs are all (a table of millions at once). Begin: 0; -EALREADY: one is under way; -EAGAIN: let a grace
+ * period pass. Swap: 0; -EAGAIN: likewise, then again; -EINVAL: none is under way, or its build failed (nothing has
+ * changed, and it is over). The build is the writer's and valid until swap has returned 0 or -EINVAL; never free the
+ * writer while it runs.
+ */
+struct bypeer_names_build;
+struct bypeer_names_source;
+int bypeer_writer_begin_names(struct bypeer_writer *writer, const struct bypeer_names_source *source,
+                              struct bypeer_names_build **ret_build);
+int bypeer_writer_swap_names(struct bypeer_writer *writer);
 
 /*
  * Grace periods. bypeer_writer_request() stores a new token in the region's header if anything was retired since the
