@@ -165,11 +165,12 @@ static bool channel_sessions_suit(const struct bypeer_channel *channel, const st
 static void channel_take_sessions(struct bypeer_channel *channel, const struct bypeer_handover *message, int fd)
 {
     /* What this process counts in already is newer than what control has parked. */
-    if (channel_sessions_suit(channel, &channel->view->sessions, message->sessions.links)) {
-        if (fd >= 0)
-            close(fd);
-        return;
+    if (fd >= 0 && channel->view->sessions.entries != NULL) {
+        close(fd);
+        fd = -1;
     }
+    if (channel_sessions_suit(channel, &channel->view->sessions, message->sessions.links))
+        return;
     struct bypeer_view *next = malloc(sizeof(*next));
     if (next == NULL) {
         if (fd >= 0)
@@ -178,7 +179,7 @@ static void channel_take_sessions(struct bypeer_channel *channel, const struct b
     }
     *next = *channel->view;
     struct bypeer_view parked = {.sessions_memory = BYPEER_MEMORY_NONE};
-    bool adopted = fd >= 0 && channel->view->sessions.entries == NULL && channel_adopt_sessions(&parked, fd) == 0;
+    bool adopted = fd >= 0 && channel_adopt_sessions(&parked, fd) == 0;
     if (adopted && channel_sessions_suit(channel, &parked.sessions, message->sessions.links)) {
         next->sessions = parked.sessions;
         next->sessions_memory = parked.sessions_memory;

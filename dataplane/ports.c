@@ -357,6 +357,13 @@ int bypeer_ports_start(struct bypeer_ports *ret_ports, const struct bypeer_confi
     if (config->port_count > BYPEER_PORTS_MAX)
         return port_refuse(why, -EINVAL, "ports: %u are more than %u", config->port_count, BYPEER_PORTS_MAX);
 
+    unsigned queues = 0; /* of worker 0, which reads the most */
+    for (uint16_t i = 0; i < config->port_count; i++)
+        queues += (config->ports[i].queues + workers - 1u) / workers;
+    if (queues > BYPEER_QUEUES_MAX)
+        return port_refuse(why, -EINVAL, "ports: %u receive queues for one worker are more than %u; use fewer queues",
+                           queues, BYPEER_QUEUES_MAX);
+
     int status = 0;
     for (uint16_t i = 0; i < config->port_count && status == 0; i++) {
         ports->devices[i].config = &config->ports[i];
@@ -402,9 +409,8 @@ void bypeer_ports_assign(const struct bypeer_ports *ports, struct bypeer_worker 
         worker->ports[i] = (struct bypeer_port){.port_id = device->port_id, .mtu = device->config->mtu};
         memcpy(worker->ports[i].mac, device->mac, sizeof(device->mac));
         for (uint16_t queue = worker->index; queue < device->receive_queues; queue = (uint16_t)(queue + workers))
-            if (worker->queue_count < BYPEER_QUEUES_MAX)
-                worker->queues[worker->queue_count++] =
-                    (struct bypeer_queue){.port = i, .port_id = device->port_id, .queue = queue};
+            worker->queues[worker->queue_count++] =
+                (struct bypeer_queue){.port = i, .port_id = device->port_id, .queue = queue};
     }
     if (ports->pool_count > 0)
         worker->pool = ports->pools[ports->pool_count - 1];

@@ -45,7 +45,7 @@ static uint64_t worker_taken_in(const struct bypeer_worker *worker)
 static void worker_sleep(struct bypeer_worker_thread *thread, enum bypeer_idle_step step, uint32_t nap_us)
 {
     struct bypeer_worker *worker = &thread->worker;
-    /* The host thread is not kicked by a busy worker; it looks by itself then. */
+    /* While a worker is busy, the host thread looks by itself. */
     if (!rte_ring_empty(worker->punt))
         bypeer_wakeup_kick(thread->host);
     bypeer_wakeup_prepare(&thread->wakeup);
@@ -74,7 +74,7 @@ static int worker_run(void *argument)
     struct bypeer_worker *worker = &thread->worker;
     struct bypeer_status_worker *status = thread->status;
     uint64_t second = rte_get_tsc_hz(), next_second = 0;
-    bool armed = false;
+    bool armed = false, slept = false;
 
     RTE_PER_LCORE(bypeer_worker) = worker;
     prctl(PR_SET_TIMERSLACK, 1); /* else a nap is 50 us longer */
@@ -95,6 +95,11 @@ static int worker_run(void *argument)
 
         uint64_t tsc = rte_rdtsc();
         bool found = worker_taken_in(worker) != before;
+        /* The host thread may be in the long nap that it takes while all workers sleep. */
+        if (slept && !rte_ring_empty(worker->punt)) {
+            bypeer_wakeup_kick(thread->host);
+            slept = false;
+        }
         __atomic_store_n(&status->walks, status->walks + 1, __ATOMIC_RELEASE); /* pairs with tracing_is_over() */
         __atomic_store_n(&status->quiescent_tsc, tsc, __ATOMIC_RELAXED);
         if (found)
@@ -115,6 +120,7 @@ static int worker_run(void *argument)
             continue; /* one more walk: what came before is not announced */
         }
         worker_sleep(thread, step, nap_us);
+        slept = true;
         worker->now_tsc = rte_rdtsc();
         worker_add(&status->sleep_tsc, worker->now_tsc - tsc);
     }
@@ -186,8 +192,9 @@ int bypeer_workers_create(struct bypeer_workers *ret_workers, const struct bypee
 {
     struct bypeer_workers *workers = ret_workers;
     memset(workers, 0, sizeof(*workers));
-    workers->count = config->dataplane.workers;
-    workers->threads = rte_zmalloc("bypeer-workers", workers->count * sizeof(*workers->threads), RTE_CACHE_LINE_SIZE);
+    uint16_t count = config->dataplane.workers;
+    workers->threads = rte_zmalloc("bypeer-workers", count * sizeof(*workers->threads), RTE_CACHE_LINE_SIZE);
+    workers->count = workers->threads != NULL ? count : 0;
     /* Enqueue in RTS mode: no worker waits for one that the kernel took its core from. */
     workers->punt = rte_ring_create("bypeer-punt", BYPEER_PUNT_RING, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
     int result = workers->threads != NULL && workers->punt != NULL ? 0 : -ENOMEM;

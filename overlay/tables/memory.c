@@ -164,7 +164,9 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
 
     memory.writable = writable && use == BYPEER_MEMORY_SESSIONS;
     int protection = PROT_READ | (memory.writable ? PROT_WRITE : 0);
-    memory.base = mmap(NULL, memory.bytes, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+    /* Workers must not wait for pages; nobody else needs pages of a region that its sender may have made of holes. */
+    int populate = use == BYPEER_MEMORY_TABLES || memory.writable ? MAP_POPULATE : 0;
+    memory.base = mmap(NULL, memory.bytes, protection, MAP_SHARED | populate, fd, 0);
     if (memory.base == MAP_FAILED) {
         error = -errno;
         snprintf(why, BYPEER_REGION_WHY_BYTES, "cannot map %" PRIu64 " bytes: %s", memory.bytes, strerror(-error));
