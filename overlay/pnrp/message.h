@@ -25,6 +25,7 @@
 #define BYPEER_PNRP_PORT_MIN        1025 /* 2.2.3.4, 3.1.5.2: ports up to 1024 are refused everywhere */
 #define BYPEER_PNRP_PATH_MAX        22   /* flagged path, already flooded list */
 #define BYPEER_PNRP_ADDRESSES_MAX   20   /* of a route entry */
+#define BYPEER_PNRP_SLICE_AT        28   /* where an AUTHORITY has its slice */
 #define BYPEER_PNRP_SLICE_BYTES     1188 /* of an AUTHORITY_BUFFER in one datagram */
 #define BYPEER_PNRP_BUFFER_MAX      37348
 #define BYPEER_PNRP_ADVERTISE_IDS   5
@@ -173,7 +174,10 @@ struct bypeer_pnrp_message {
  */
 int bypeer_pnrp_read(struct bypeer_pnrp_message *ret_message, const struct bypeer_profile *profile,
                      const uint8_t *bytes, size_t length);
-/* Writes the message; returns its length, or 0 if room is too small. */
+/*
+ * Writes the message; returns its length, or 0 if room is too small. An AUTHORITY's slice may lie at its place already:
+ * ret_bytes + BYPEER_PNRP_SLICE_AT.
+ */
 size_t bypeer_pnrp_write(const struct bypeer_pnrp_message *message, const struct bypeer_profile *profile,
                          uint8_t *ret_bytes, size_t room);
 
