@@ -91,3 +91,12 @@ static inline unsigned bypeer_id_common_bits(struct bypeer_id_number a, struct b
             return 64 * i + (unsigned)__builtin_clzll(a.words[i] ^ b.words[i]);
     return 256;
 }
+
+/* As a fraction of the ring, rounded: for spans and densities. */
+static inline double bypeer_id_fraction(struct bypeer_id_number number)
+{
+    double value = 0;
+    for (unsigned i = 4; i-- > 0;)
+        value = (value + (double)number.words[i]) * 0x1p-64;
+    return value;
+}
