@@ -1,7 +1,7 @@
 /*
  * Addresses of host names below pnrp.net, for programs that know no peer names: what NSS (nss.h) and DNS (dns.h) share.
  *
- *   "printer.p4562b46...7c7263.pnrp.net" -- peer name -- resolve -- addresses of the applications that are fit to give
+ *   "server.p4562b46...7c7263.pnrp.net" -- peer name -- resolve -- addresses of the applications that are fit to give
  *
  * Fit is what a program on any machine may connect to: no loopback, link-local or multicast address, and no IPv4 in
  * IPv6's clothes, behind which loopback could hide. The first registration with such an address is the answer, in any

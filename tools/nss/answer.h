@@ -1,7 +1,7 @@
 /*
  * What bypeerd says on names.sock (bypeer-names protocol, control/names/nss.h has its other end):
  *
- *   <- printer.pnrp.net
+ *   <- server.pnrp.net
  *   -> WAIT               at once, unless the answer follows at once: so whoever asks knows that somebody is there
  *   -> OK 2               or NOTFOUND
  *   -> 2001:db8::1
