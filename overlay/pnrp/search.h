@@ -6,6 +6,13 @@
  *   path       who was asked, so that nobody names the same node twice
  *   matches    the nearest confirmed entry so far, and the ones before it
  *
+ * Where the reference leaves a choice: a node that names nothing, or nothing usable, is not asked again before another
+ * one leads back to it, and an entry that is what is looked for is validated as soon as it is named (6.5.1). An entry
+ * that turns out invalid never counts again, and the search goes on from what else it knows. When an application's
+ * search has nowhere to go and nothing to show, it begins anew at the next nearest entry of the cache that was not
+ * asked, BYPEER_SEARCH_STARTS times in all. A split test's search accepts whatever it ended at. Of a node's addresses
+ * the first four are kept.
+ *
  * A search sends nothing: it says what is to be sent next and is told what came back. Who runs it (resolve.c,
  * publish.c, maintenance.c) owns time-outs and messages. Every stack is bounded, so a search is a fixed few KiB that
  * live as long as it does.
@@ -20,7 +27,8 @@
 #define BYPEER_SEARCH_USES       3  /* of one next hop */
 #define BYPEER_SEARCH_HOPS       22 /* answered LOOKUPs: TotalUsefulHops */
 #define BYPEER_SEARCH_SUSPICIOUS 6  /* answers with L */
-#define BYPEER_SMALL_CACHE       8  /* fewer entries than this: any distance is welcome */
+#define BYPEER_SEARCH_STARTS     3
+#define BYPEER_SMALL_CACHE       8 /* fewer entries than this: any distance is welcome */
 
 struct bypeer_search;
 
@@ -62,6 +70,7 @@ void bypeer_search_next(struct bypeer_search *search, const struct bypeer_cache 
 /*
  * Outcomes. asked: which endpoint of the hop. After each, bypeer_search_next().
  * The caller itself removes from its cache a hop that said N or never answered, and validates one that answered.
+ * busy: it answered with B; it names nobody then, and stays in the cache.
  */
 void bypeer_search_answered(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *asked,
                             const struct bypeer_pnrp_answer *answer, const struct bypeer_cache *cache);

@@ -1,0 +1,453 @@
+#include "overlay/pnrp/search.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define KEPT_ADDRESSES 4 /* a node has no more, [MS-PNRP] 3.1.4.1 */
+#define STACK_MAX      32
+#define ENDPOINT_BYTES 18
+/* Itself, every hop that answered, and every one that did not: each was named by one that did, or begun with. */
+#define PATH_MAX_KEPT (2 * (BYPEER_SEARCH_HOPS + 1) + BYPEER_SEARCH_STARTS + 1)
+
+/* A route entry with memory of its own. */
+struct search_hop {
+    uint8_t id[32];
+    uint8_t addresses[KEPT_ADDRESSES * 16];
+    uint16_t port;
+    uint8_t address_count; /* 0: there is none */
+    uint8_t uses;
+};
+
+struct search_stack {
+    struct search_hop hops[STACK_MAX];
+    unsigned count;
+};
+
+enum search_state { READY, ASKING, VALIDATING, ENDED };
+
+struct bypeer_search {
+    struct bypeer_search_settings settings;
+    enum search_state state;
+    bool is_found;
+    struct search_stack next, matches;
+    struct search_hop current, best, initial;
+    uint8_t path[PATH_MAX_KEPT * ENDPOINT_BYTES];
+    uint8_t sent_path[BYPEER_PNRP_PATH_MAX * ENDPOINT_BYTES];
+    unsigned path_count;
+    uint8_t barred[STACK_MAX][32]; /* matches that are no result */
+    unsigned barred_count;
+    unsigned hops, suspicious, starts;
+    struct bypeer_pnrp_entry initial_entry, match_entry; /* of settings, of the present action */
+};
+
+/* --- entries and stacks --- */
+
+static bool hop_exists(const struct search_hop *hop)
+{
+    return hop->address_count > 0;
+}
+
+static void hop_forget(struct search_hop *hop)
+{
+    hop->address_count = 0;
+}
+
+static void hop_take(struct search_hop *hop, const struct bypeer_pnrp_entry *entry)
+{
+    *hop = (struct search_hop){.port = entry->port, .address_count = entry->address_count};
+    if (hop->address_count > KEPT_ADDRESSES)
+        hop->address_count = KEPT_ADDRESSES;
+    memcpy(hop->id, entry->id, sizeof(hop->id));
+    memcpy(hop->addresses, entry->addresses, hop->address_count * 16u);
+}
+
+static struct bypeer_pnrp_entry hop_entry(const struct search_hop *hop)
+{
+    return (struct bypeer_pnrp_entry){
+        .id = hop->id, .addresses = hop->addresses, .address_count = hop->address_count, .port = hop->port};
+}
+
+/* The stand-in for a node of which only the address is known. It is nowhere, so everything is nearer. */
+static bool id_is_zero(const uint8_t *id)
+{
+    static const uint8_t zero[32];
+    return memcmp(id, zero, sizeof(zero)) == 0;
+}
+
+static void stack_push(struct search_stack *stack, const struct search_hop *hop)
+{
+    if (stack->count == STACK_MAX) { /* what was put there first is farthest */
+        memmove(&stack->hops[0], &stack->hops[1], (STACK_MAX - 1) * sizeof(*hop));
+        stack->count--;
+    }
+    stack->hops[stack->count++] = *hop;
+}
+
+static bool stack_pop(struct search_stack *stack, struct search_hop *ret_hop)
+{
+    if (stack->count == 0) {
+        hop_forget(ret_hop);
+        return false;
+    }
+    *ret_hop = stack->hops[--stack->count];
+    return true;
+}
+
+static void stack_drop(struct search_stack *stack, const uint8_t *id)
+{
+    unsigned kept = 0;
+    for (unsigned at = 0; at < stack->count; at++)
+        if (memcmp(stack->hops[at].id, id, 32) != 0)
+            stack->hops[kept++] = stack->hops[at];
+    stack->count = kept;
+}
+
+static bool search_is_nearer(const struct bypeer_search *search, const uint8_t *id, const uint8_t *than)
+{
+    if (id_is_zero(than))
+        return !id_is_zero(id);
+    return bypeer_id_is_nearer(search->settings.target, bypeer_id_load(id), bypeer_id_load(than));
+}
+
+/* --- path --- */
+
+static struct bypeer_pnrp_endpoints search_path(const struct bypeer_search *search, unsigned count)
+{
+    return (struct bypeer_pnrp_endpoints){.bytes = search->path, .count = (uint16_t)count};
+}
+
+static void path_append(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *endpoint)
+{
+    struct bypeer_pnrp_endpoint at;
+    struct bypeer_pnrp_endpoints path = search_path(search, search->path_count);
+    for (unsigned i = 0; i < search->path_count; i++) {
+        bypeer_pnrp_endpoint_at(&path, i, &at);
+        if (at.port == endpoint->port && memcmp(at.address, endpoint->address, 16) == 0)
+            return;
+    }
+    if (search->path_count < PATH_MAX_KEPT)
+        bypeer_pnrp_endpoint_put(&search->path[search->path_count++ * ENDPOINT_BYTES], endpoint);
+}
+
+/* Whether a node was asked already. But for `except`, which may name another ID of its own; NULL: no exception. */
+static bool is_asked(const struct bypeer_search *search, const struct bypeer_pnrp_entry *entry, const uint8_t *except)
+{
+    struct bypeer_pnrp_endpoints path = search_path(search, search->path_count);
+    for (unsigned at = 0; at < entry->address_count; at++) {
+        const uint8_t *address = entry->addresses + at * 16u;
+        if ((!except || memcmp(address, except, 16) != 0) && bypeer_pnrp_endpoints_have(&path, address))
+            return true;
+    }
+    return false;
+}
+
+/* As a LOOKUP carries it: itself, then those asked last. */
+static struct bypeer_pnrp_endpoints search_send_path(struct bypeer_search *search)
+{
+    unsigned count = search->path_count < BYPEER_PNRP_PATH_MAX ? search->path_count : BYPEER_PNRP_PATH_MAX;
+    unsigned from = search->path_count - (count - 1);
+    memcpy(search->sent_path, search->path, ENDPOINT_BYTES);
+    memcpy(search->sent_path + ENDPOINT_BYTES, &search->path[from * ENDPOINT_BYTES], (count - 1) * ENDPOINT_BYTES);
+    return (struct bypeer_pnrp_endpoints){.bytes = search->sent_path, .count = (uint16_t)count};
+}
+
+/* --- matches --- */
+
+static bool is_barred(const struct bypeer_search *search, const uint8_t *id)
+{
+    for (unsigned at = 0; at < search->barred_count; at++)
+        if (memcmp(search->barred[at], id, 32) == 0)
+            return true;
+    return false;
+}
+
+/* It ends the search at once. */
+static bool is_early_match(const struct bypeer_search *search, const struct search_hop *hop)
+{
+    unsigned common = bypeer_id_common_bits(bypeer_id_load(hop->id), search->settings.target);
+    switch (search->settings.criterion) {
+    case BYPEER_PNRP_ANY:
+        return common >= 128;
+    case BYPEER_PNRP_NEAREST_64:
+        return common >= 192;
+    case BYPEER_PNRP_UPPER_BITS:
+        return common >= search->settings.precision;
+    case BYPEER_PNRP_NONE:
+    case BYPEER_PNRP_NEAREST:
+        break;
+    }
+    return common == 256;
+}
+
+/* It will do when there is nobody left to ask. */
+static bool is_late_match(const struct bypeer_search *search, const struct search_hop *hop)
+{
+    if (search->settings.reason == BYPEER_PNRP_SPLIT_DETECTION)
+        return true;
+    if (search->settings.criterion == BYPEER_PNRP_NEAREST || search->settings.criterion == BYPEER_PNRP_NEAREST_64)
+        return bypeer_id_common_bits(bypeer_id_load(hop->id), search->settings.target) >= 128;
+    return is_early_match(search, hop);
+}
+
+static void search_take_match(struct bypeer_search *search, const struct search_hop *hop)
+{
+    if (id_is_zero(hop->id) || is_barred(search, hop->id))
+        return;
+    if (hop_exists(&search->best) && !search_is_nearer(search, hop->id, search->best.id))
+        return;
+    if (hop_exists(&search->best))
+        stack_push(&search->matches, &search->best);
+    search->best = *hop;
+}
+
+/* Somebody to ask, and if it is what is looked for, to validate at once (6.5.1). */
+static void search_push(struct bypeer_search *search, const struct bypeer_pnrp_entry *entry)
+{
+    struct search_hop hop;
+    hop_take(&hop, entry);
+    stack_push(&search->next, &hop);
+    if (is_early_match(search, &hop))
+        search_take_match(search, &hop);
+}
+
+/* The best match is none. */
+static void search_bar(struct bypeer_search *search)
+{
+    if (search->barred_count == STACK_MAX) {
+        memmove(search->barred[0], search->barred[1], (STACK_MAX - 1) * sizeof(search->barred[0]));
+        search->barred_count--;
+    }
+    memcpy(search->barred[search->barred_count++], search->best.id, 32);
+    while (stack_pop(&search->matches, &search->best) && is_barred(search, search->best.id))
+        ;
+}
+
+/* --- beginning --- */
+
+/* Puts the known entry nearest to the target that was not asked yet on the stack. */
+static bool search_start(struct bypeer_search *search, const struct bypeer_cache *cache)
+{
+    struct bypeer_cache_walk up, down;
+    bypeer_cache_walk(cache, search->settings.target, &up);
+    down = up;
+    const struct bypeer_route *above = bypeer_cache_above(&up), *below = bypeer_cache_below(&down);
+    search->starts++;
+    for (uint32_t left = up.left + 1; left > 0 && above && below; left--) {
+        bool is_up =
+            !bypeer_id_is_nearer(search->settings.target, bypeer_id_load(below->id), bypeer_id_load(above->id));
+        const struct bypeer_route *route = is_up ? above : below;
+        uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+        struct bypeer_pnrp_entry entry;
+        bypeer_route_entry(route, addresses, &entry);
+        if (!(route->flags & BYPEER_ROUTE_OWN) && !is_asked(search, &entry, NULL)) {
+            search_push(search, &entry);
+            return true;
+        }
+        if (is_up)
+            above = bypeer_cache_above(&up);
+        else
+            below = bypeer_cache_below(&down);
+    }
+    return false;
+}
+
+static const struct bypeer_route *nearest_own(const struct bypeer_search *search, const struct bypeer_cache *cache)
+{
+    const uint8_t *nearest = NULL;
+    for (uint32_t at = 0; at < bypeer_cache_own_count(cache); at++) {
+        const uint8_t *own = bypeer_cache_own(cache, at);
+        if (!nearest || search_is_nearer(search, own, nearest))
+            nearest = own;
+    }
+    return nearest ? bypeer_cache_find(cache, nearest) : NULL;
+}
+
+int bypeer_search_begin(struct bypeer_search **ret_search, const struct bypeer_search_settings *settings,
+                        const struct bypeer_cache *cache)
+{
+    struct bypeer_search *search = calloc(1, sizeof(*search));
+    if (!search)
+        return -ENOMEM;
+    search->settings = *settings;
+    path_append(search, &settings->self);
+
+    if (settings->initial_match) {
+        hop_take(&search->initial, settings->initial_match);
+        search->initial_entry = hop_entry(&search->initial);
+        search->settings.initial_match = &search->initial_entry;
+        stack_push(&search->matches, &search->initial);
+    } else if (settings->consider_own && bypeer_cache_own_count(cache) > 0) {
+        uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+        struct bypeer_pnrp_entry own;
+        bypeer_route_entry(nearest_own(search, cache), addresses, &own);
+        hop_take(&search->best, &own);
+    }
+
+    if (settings->first_hop) {
+        search_push(search, settings->first_hop);
+        search->starts = BYPEER_SEARCH_STARTS;
+        search->settings.first_hop = NULL;
+    } else if (!search_start(search, cache) && !hop_exists(&search->best)) {
+        free(search);
+        return -ENOENT;
+    }
+    *ret_search = search;
+    return 0;
+}
+
+void bypeer_search_free(struct bypeer_search *search)
+{
+    free(search);
+}
+
+const struct bypeer_search_settings *bypeer_search_settings(const struct bypeer_search *search)
+{
+    return &search->settings;
+}
+
+unsigned bypeer_search_hops(const struct bypeer_search *search)
+{
+    return search->hops;
+}
+
+/* --- what to do next --- */
+
+static bool search_is_spent(const struct bypeer_search *search)
+{
+    return search->suspicious > BYPEER_SEARCH_SUSPICIOUS || search->hops > BYPEER_SEARCH_HOPS;
+}
+
+/* Takes the next hop to ask from the stack, or from the cache. */
+static bool search_take_hop(struct bypeer_search *search, const struct bypeer_cache *cache)
+{
+    if (search_is_spent(search))
+        return false;
+    if (stack_pop(&search->next, &search->current))
+        return true;
+    bool is_wanted = search->settings.reason == BYPEER_PNRP_APP_REQUEST || !hop_exists(&search->best);
+    if (hop_exists(&search->best) && is_late_match(search, &search->best))
+        is_wanted = false;
+    if (!is_wanted || search->starts >= BYPEER_SEARCH_STARTS || !search_start(search, cache))
+        return false;
+    return stack_pop(&search->next, &search->current);
+}
+
+static void search_decide(struct bypeer_search *search, const struct bypeer_cache *cache)
+{
+    if (hop_exists(&search->best) && is_early_match(search, &search->best)) {
+        search->state = VALIDATING;
+    } else if (search_take_hop(search, cache)) {
+        search->current.uses++;
+        search->state = ASKING;
+    } else if (hop_exists(&search->best) && is_late_match(search, &search->best)) {
+        search->state = VALIDATING;
+    } else {
+        search->state = ENDED;
+    }
+}
+
+/* What rides in LOOKUPs: of a registration always the new entry, so that whoever is asked learns of it. */
+static const struct search_hop *search_shown_match(const struct bypeer_search *search)
+{
+    bool is_registration = search->settings.reason == BYPEER_PNRP_REGISTRATION;
+    return is_registration || !hop_exists(&search->best) ? &search->initial : &search->best;
+}
+
+void bypeer_search_next(struct bypeer_search *search, const struct bypeer_cache *cache,
+                        struct bypeer_search_action *ret_action)
+{
+    if (search->state == READY)
+        search_decide(search, cache);
+    *ret_action = (struct bypeer_search_action){.step = BYPEER_SEARCH_FAILED};
+    switch (search->state) {
+    case ASKING:
+        ret_action->step = BYPEER_SEARCH_LOOKUP;
+        ret_action->hop = hop_entry(&search->current);
+        ret_action->path = search_send_path(search);
+        ret_action->any_distance = bypeer_cache_count(cache) < BYPEER_SMALL_CACHE;
+        search->match_entry = hop_entry(search_shown_match(search));
+        ret_action->match = search->match_entry.address_count > 0 ? &search->match_entry : NULL;
+        break;
+    case VALIDATING:
+        ret_action->step = BYPEER_SEARCH_INQUIRE;
+        ret_action->hop = hop_entry(&search->best);
+        break;
+    case READY:
+    case ENDED:
+        if (search->is_found) {
+            ret_action->step = BYPEER_SEARCH_FOUND;
+            ret_action->hop = hop_entry(&search->best);
+        }
+        break;
+    }
+}
+
+/* --- outcomes --- */
+
+/* Whether what the current hop named is worth asking. */
+static bool search_accepts(const struct bypeer_search *search, const struct bypeer_pnrp_entry *named,
+                           const struct bypeer_pnrp_endpoint *asked, const struct bypeer_cache *cache)
+{
+    if (!named->id || memcmp(named->id, search->current.id, 32) == 0 || is_asked(search, named, asked->address))
+        return false;
+    return search_is_nearer(search, named->id, search->current.id) || bypeer_cache_count(cache) < BYPEER_SMALL_CACHE;
+}
+
+void bypeer_search_answered(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *asked,
+                            const struct bypeer_pnrp_answer *answer, const struct bypeer_cache *cache)
+{
+    if (search->state != ASKING)
+        return;
+    bool is_there = !(answer->flags & BYPEER_AUTHORITY_NOT_LOCAL);
+    path_append(search, asked);
+    search->hops++;
+    if (answer->flags & BYPEER_AUTHORITY_LEAF_SET)
+        search->suspicious++;
+    if (is_there)
+        search_take_match(search, &search->current);
+    if (search_accepts(search, &answer->entry, asked, cache)) {
+        /* The one that named it is asked again if it leads nowhere. */
+        if (is_there && search->current.uses < BYPEER_SEARCH_USES)
+            stack_push(&search->next, &search->current);
+        search_push(search, &answer->entry);
+    }
+    search->state = READY;
+}
+
+void bypeer_search_unanswered(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *asked, bool busy)
+{
+    if (search->state != ASKING)
+        return;
+    path_append(search, asked);
+    if (busy)
+        search_take_match(search, &search->current);
+    search->state = READY;
+}
+
+void bypeer_search_validated(struct bypeer_search *search, bool valid)
+{
+    if (search->state != VALIDATING)
+        return;
+    if (valid) {
+        search->is_found = true;
+        search->state = ENDED;
+        return;
+    }
+    for (unsigned at = 0; at < search->best.address_count; at++) {
+        struct bypeer_pnrp_endpoint endpoint = {.port = search->best.port};
+        memcpy(endpoint.address, &search->best.addresses[at * 16], sizeof(endpoint.address));
+        path_append(search, &endpoint);
+    }
+    stack_drop(&search->next, search->best.id);
+    search_bar(search);
+    search->state = READY;
+}
+
+void bypeer_search_reject(struct bypeer_search *search)
+{
+    if (!search->is_found)
+        return;
+    search->is_found = false;
+    search_bar(search);
+    search->state = READY;
+}
