@@ -1,0 +1,82 @@
+/* Answering a LOOKUP out of the cache ([MS-PNRP] 3.2.5.2): answer.h decides, this lends it the cache. */
+#include "overlay/pnrp/answer.h"
+#include "overlay/pnrp/state.h"
+
+#define LOOKUP_SAMPLE 16 /* one in so many entries that are none of our business is tested all the same */
+
+static struct bypeer_known lookup_known(const struct bypeer_route *route)
+{
+    if (!route)
+        return (struct bypeer_known){.id = NULL};
+    return (struct bypeer_known){.id = route->id,
+                                 .address = route->address,
+                                 .more = (const uint8_t(*)[16])route->more,
+                                 .address_count = route->address_count,
+                                 .own = (route->flags & BYPEER_ROUTE_OWN) != 0,
+                                 .port = route->port};
+}
+
+static struct bypeer_known lookup_above(void *walk)
+{
+    return lookup_known(bypeer_cache_above(walk));
+}
+
+static struct bypeer_known lookup_below(void *walk)
+{
+    return lookup_known(bypeer_cache_below(walk));
+}
+
+/* Whoever speaks for himself is worth a test; others seldom, since the sender chooses whom we would test. */
+static void lookup_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from,
+                         const struct bypeer_pnrp_entry *entry)
+{
+    bool is_senders = false;
+    for (unsigned i = 0; i < entry->address_count && !is_senders; i++)
+        is_senders = memcmp(entry->addresses + 16ul * i, from->address, 16) == 0;
+    if (is_senders || bypeer_cache_is_leaf(pnrp->cache, entry->id, NULL) ||
+        bypeer_cloud_random(pnrp) % LOOKUP_SAMPLE == 0)
+        bypeer_entry_offer(pnrp, entry, &(struct bypeer_entry_origin){.sender = from});
+}
+
+void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
+                          const struct bypeer_pnrp_message *message)
+{
+    static const uint8_t zero[32];
+    struct bypeer_pnrp_lookup lookup = message->lookup;
+    struct bypeer_lookup_facts facts = {.random = (uint32_t)bypeer_cloud_random(pnrp)};
+    struct bypeer_pnrp_answer answer = {0};
+    struct bypeer_cache_walk walk;
+    struct bypeer_known known = {.id = NULL};
+    uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+    bool is_remote = false;
+
+    bool is_anybody = memcmp(lookup.validate, zero, sizeof(zero)) == 0;
+    facts.validate_is_local = !is_anybody && bypeer_cloud_is_own_id(pnrp, lookup.validate);
+    if (!is_anybody && !facts.validate_is_local)
+        answer.flags |= BYPEER_AUTHORITY_NOT_LOCAL;
+    if (!bypeer_cloud_is_publishing(pnrp)) {
+        /* A resolver has no part in searches; N tells at once what silence would in two seconds. */
+        if (answer.flags)
+            bypeer_inquire_send(pnrp, local, from, message->id, &answer);
+        return;
+    }
+    /* Who does not know whom he asks wants the nearest, whatever it is. */
+    if (is_anybody)
+        lookup.any_distance = true;
+    for (unsigned i = 0; i < pnrp->endpoint_count; i++)
+        facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup.path, pnrp->endpoints[i].address);
+    bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup.target), &walk);
+    if (bypeer_answer_choose(&lookup, &facts, lookup_above, lookup_below, &walk, &known, &is_remote)) {
+        memcpy(addresses, known.address, 16);
+        if (known.address_count > 1)
+            memcpy(addresses + 16, known.more, 16ul * (known.address_count - 1u));
+        answer.entry = (struct bypeer_pnrp_entry){
+            .id = known.id, .addresses = addresses, .address_count = known.address_count, .port = known.port};
+    }
+    if (!is_remote && bypeer_cache_is_leaf(pnrp->cache, lookup.target, NULL))
+        answer.flags |= BYPEER_AUTHORITY_LEAF_SET;
+    pnrp->counters.lookups++;
+    bypeer_inquire_send(pnrp, local, from, message->id, &answer);
+    if (lookup.entry.id != NULL)
+        lookup_offer(pnrp, from, &lookup.entry);
+}

@@ -1,0 +1,168 @@
+/*
+ * What is done without being asked ([MS-PNRP] 3.1.6.2, 3.2.6.2, reference 2.3 and 4.13): finding somebody to begin
+ * with, keeping the cache true and even, noticing that the cloud has come apart.
+ */
+#include "overlay/pnrp/state.h"
+
+#define UPKEEP_MS         15000 /* reference 4.2 */
+#define UPKEEP_SOON_MS    10000 /* with 2 entries or fewer */
+#define UPKEEP_FEW        10    /* fewer entries than that: more are asked for */
+#define UPKEEP_ALONE_MS   2500  /* after so long without an answer nobody is there */
+#define UPKEEP_LEAF_S     90    /* a neighbour is tested when nothing was heard of it for so long */
+#define UPKEEP_STALE_S    600   /* any other entry */
+#define UPKEEP_LOOKED_MIN 32    /* entries looked at in one round */
+#define UPKEEP_TESTS_MAX  10    /* of a small cache */
+
+static uint64_t upkeep_jitter(struct bypeer_pnrp *pnrp, uint64_t ms)
+{
+    return pnrp->now.ms + ms * 4 / 5 + bypeer_cloud_random(pnrp) % (ms * 2 / 5);
+}
+
+static void upkeep_contact_remembered(struct bypeer_pnrp *pnrp)
+{
+    for (unsigned i = 0; i < pnrp->remembered_count; i++)
+        bypeer_conversation_begin(pnrp, &pnrp->remembered[i]);
+}
+
+static void upkeep_contact_seed(struct bypeer_pnrp *pnrp)
+{
+    if (pnrp->seed_count == 0)
+        return;
+    if (pnrp->seed_at >= pnrp->seed_count) /* 4.14 item 17 of the reference */
+        pnrp->seed_at = 0;
+    bypeer_conversation_begin(pnrp, &pnrp->seeds[pnrp->seed_at++]);
+}
+
+static void upkeep_search_ssdp(struct bypeer_pnrp *pnrp)
+{
+    if (pnrp->sink->discover)
+        pnrp->sink->discover(pnrp->sink_context, BYPEER_DISCOVER_SSDP);
+}
+
+enum upkeep_mode { UPKEEP_LOCAL, UPKEEP_SSDP, UPKEEP_SEED };
+
+/* One step of the cycle; at the first time all of them, since somebody waits for it. */
+static void upkeep_discover(struct bypeer_pnrp *pnrp)
+{
+    bool is_first = !pnrp->has_discovered;
+    pnrp->has_discovered = true;
+    if (is_first || pnrp->mode == UPKEEP_LOCAL)
+        upkeep_contact_remembered(pnrp);
+    if (is_first || pnrp->mode == UPKEEP_SSDP || (pnrp->mode == UPKEEP_LOCAL && pnrp->remembered_count == 0))
+        upkeep_search_ssdp(pnrp);
+    if (is_first || pnrp->mode == UPKEEP_SEED)
+        upkeep_contact_seed(pnrp);
+    if (!is_first)
+        pnrp->mode = (uint8_t)((pnrp->mode + 1) % 3);
+}
+
+static enum bypeer_pnrp_state upkeep_assess(const struct bypeer_pnrp *pnrp)
+{
+    if (pnrp->endpoint_count == 0)
+        return pnrp->has_been_active  ? BYPEER_PNRP_NO_NET
+               : pnrp->has_discovered ? BYPEER_PNRP_DEAD
+                                      : BYPEER_PNRP_VIRTUAL;
+    if (bypeer_cache_count(pnrp->cache) > 0)
+        return BYPEER_PNRP_ACTIVE;
+    bool is_over = pnrp->has_discovered && pnrp->pending_count == 0 && pnrp->now.ms >= pnrp->alone_ms;
+    return is_over ? BYPEER_PNRP_ALONE : BYPEER_PNRP_SYNCHRONIZING;
+}
+
+void bypeer_upkeep_state(struct bypeer_pnrp *pnrp)
+{
+    enum bypeer_pnrp_state state = upkeep_assess(pnrp);
+    if (state == pnrp->state)
+        return;
+    pnrp->state = (uint8_t)state;
+    if (state == BYPEER_PNRP_ACTIVE)
+        pnrp->has_been_active = true;
+    if (pnrp->sink->state)
+        pnrp->sink->state(pnrp->sink_context, state);
+}
+
+void bypeer_upkeep_hurry(struct bypeer_pnrp *pnrp)
+{
+    if (!pnrp->has_discovered)
+        pnrp->discover_ms = pnrp->now.ms;
+    bypeer_resolve_wake_starved(pnrp);
+    bypeer_publish_hurry(pnrp);
+    bypeer_upkeep_state(pnrp);
+    bypeer_cloud_wake(pnrp, pnrp->now.ms);
+}
+
+static void upkeep_test_stale(struct bypeer_pnrp *pnrp)
+{
+    struct bypeer_cache_walk walk;
+    const struct bypeer_route *stale[UPKEEP_TESTS_MAX];
+    unsigned stale_count = 0;
+    uint32_t now_s = (uint32_t)(pnrp->now.ms / 1000), count = bypeer_cache_count(pnrp->cache);
+    /* All of them within UPKEEP_STALE_S. */
+    uint32_t look = count / (1000 * UPKEEP_STALE_S / UPKEEP_MS) + UPKEEP_LOOKED_MIN;
+    bypeer_cache_walk(pnrp->cache, bypeer_id_load(pnrp->cursor), &walk);
+    for (; look > 0 && stale_count < UPKEEP_TESTS_MAX; look--) {
+        const struct bypeer_route *route = bypeer_cache_above(&walk);
+        if (!route)
+            break;
+        memcpy(pnrp->cursor, route->id, sizeof(pnrp->cursor));
+        uint32_t limit = route->flags & BYPEER_ROUTE_LEAF ? UPKEEP_LEAF_S : UPKEEP_STALE_S;
+        if (!(route->flags & BYPEER_ROUTE_OWN) && now_s - route->verified_s >= limit)
+            stale[stale_count++] = route;
+    }
+    for (unsigned i = 0; i < stale_count; i++)
+        bypeer_entry_retest(pnrp, stale[i], NULL);
+}
+
+static void upkeep_synchronize(struct bypeer_pnrp *pnrp)
+{
+    struct bypeer_id_number place;
+    bypeer_cloud_random_bytes(pnrp, &place, sizeof(place));
+    const struct bypeer_route *route = bypeer_cache_nearest(pnrp->cache, place, false);
+    struct bypeer_pnrp_endpoint node = {.port = 0};
+    if (!route)
+        return;
+    memcpy(node.address, route->address, 16);
+    node.port = route->port;
+    bypeer_conversation_begin(pnrp, &node);
+}
+
+static void upkeep_maintain(struct bypeer_pnrp *pnrp)
+{
+    bypeer_conversation_expire(pnrp, false);
+    if (bypeer_cache_count(pnrp->cache) == 0) {
+        upkeep_discover(pnrp);
+        return;
+    }
+    if (bypeer_cache_count(pnrp->cache) < UPKEEP_FEW)
+        upkeep_synchronize(pnrp);
+    upkeep_test_stale(pnrp);
+}
+
+void bypeer_upkeep_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
+{
+    (void)pnrp;
+    (void)seek;
+}
+
+void bypeer_upkeep_tick(struct bypeer_pnrp *pnrp)
+{
+    bool is_due = pnrp->upkeep_ms <= pnrp->now.ms;
+    bool is_wanted = pnrp->discover_ms <= pnrp->now.ms;
+    if (is_wanted)
+        pnrp->discover_ms = BYPEER_NEVER;
+    if (is_due)
+        pnrp->upkeep_ms = upkeep_jitter(pnrp, bypeer_cache_count(pnrp->cache) <= 2 ? UPKEEP_SOON_MS : UPKEEP_MS);
+    if (pnrp->endpoint_count == 0)
+        return;
+    if (!pnrp->has_discovered) {
+        pnrp->alone_ms = pnrp->now.ms + UPKEEP_ALONE_MS;
+        upkeep_discover(pnrp);
+    } else if (is_due)
+        upkeep_maintain(pnrp);
+    if (pnrp->now.ms < pnrp->alone_ms)
+        bypeer_cloud_wake(pnrp, pnrp->alone_ms);
+}
+
+uint64_t bypeer_pnrp_estimate(const struct bypeer_pnrp *pnrp)
+{
+    return bypeer_cache_count(pnrp->cache) + 1;
+}
