@@ -79,6 +79,26 @@ static int attach_prefixes(struct bypeer_tables *tables, const struct bypeer_reg
     return 0;
 }
 
+/* Every number in these is checked where it is used: any counts will do. */
+static void attach_names(struct bypeer_tables *tables, const struct bypeer_region *region, const void *base)
+{
+    const struct bypeer_section *sections = region->sections;
+    tables->names = (struct bypeer_names_view){
+        .parts = bypeer_region_section(region, base, BYPEER_NAME_PARTS),
+        .records = bypeer_region_section(region, base, BYPEER_NAME_RECORDS),
+        .nodes = bypeer_region_section(region, base, BYPEER_NAME_NODES),
+        .runs = bypeer_region_section(region, base, BYPEER_NAME_RUNS),
+        .extras = bypeer_region_section(region, base, BYPEER_NAME_EXTRAS),
+        .owns = bypeer_region_section(region, base, BYPEER_NAME_OWNS),
+        .part_count = (uint32_t)sections[BYPEER_NAME_PARTS].count,
+        .record_count = (uint32_t)sections[BYPEER_NAME_RECORDS].count,
+        .node_count = (uint32_t)sections[BYPEER_NAME_NODES].count,
+        .run_count = (uint32_t)sections[BYPEER_NAME_RUNS].count,
+        .extra_count = (uint32_t)sections[BYPEER_NAME_EXTRAS].count,
+        .own_count = (uint32_t)sections[BYPEER_NAME_OWNS].count,
+    };
+}
+
 int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uint64_t bytes, char why[static 160])
 {
     struct bypeer_region region;
@@ -99,8 +119,12 @@ int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uin
     if (!error)
         error = attach_prefixes(&tables, &region, base, why);
     if (!error)
-        *ret_tables = tables;
-    return error;
+        error = attach_slots(&tables.clouds, &region, base, BYPEER_CLOUD_INDEX, "clouds", why);
+    if (error)
+        return error;
+    attach_names(&tables, &region, base);
+    *ret_tables = tables;
+    return 0;
 }
 
 void bypeer_destinations_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,

@@ -7,7 +7,8 @@
 #include "overlay/tables/region.h"
 #include "overlay/tables/writer_state.h"
 
-#define WRITER_PAGE 4096
+#define WRITER_PAGE   4096
+#define WRITER_CLOUDS 64 /* records: each cloud may be replaced seven times within one grace period */
 
 /* --- sizes ----------------------------------------------------------------------------------------------------------
  */
@@ -24,10 +25,11 @@ static uint32_t records_for(uint32_t capacity)
     return 1 + capacity + spare; /* record 0 is none */
 }
 
-/* Of each fabric link its (peer, VNI) and its endpoint, and while one link changes, both of its old and new ones. */
+/* Of each fabric link its (peer, VNI) and its endpoint, of each cloud its endpoints, and while one link or cloud
+ * changes, those of its old and new state. */
 static uint32_t ingresses_for(uint32_t links)
 {
-    return 2 * links + 2;
+    return 2 * links + 2 + (BYPEER_CLOUDS_MAX + 1) * BYPEER_CLOUD_ADDRESSES;
 }
 
 static int within(uint32_t count, uint32_t least, uint32_t most)
@@ -39,7 +41,8 @@ static int size_is_valid(const struct bypeer_tables_size *size)
 {
     return within(size->destinations, BYPEER_DESTINATIONS_MIN, BYPEER_DESTINATIONS_MAX) &&
            within(size->links, 1, BYPEER_TABLES_IDS_MAX) && within(size->adjacencies, 1, BYPEER_TABLES_IDS_MAX) &&
-           within(size->groups, 1, BYPEER_TABLES_IDS_MAX) && within(size->prefixes, 1, BYPEER_TABLES_IDS_MAX);
+           within(size->groups, 1, BYPEER_TABLES_IDS_MAX) && within(size->prefixes, 1, BYPEER_TABLES_IDS_MAX) &&
+           size->names <= BYPEER_NAMES_MAX;
 }
 
 static void section_counts(const struct bypeer_tables_size *size, uint64_t counts[static BYPEER_TABLES_SECTIONS])
@@ -59,13 +62,16 @@ static void section_counts(const struct bypeer_tables_size *size, uint64_t count
     counts[BYPEER_PREFIX_NODES] = bypeer_prefixes_nodes(size->prefixes);
     counts[BYPEER_PREFIX_VALUES] = bypeer_prefixes_values(size->prefixes);
     counts[BYPEER_PREFIX_ROUTES] = records_for(size->prefixes);
+    counts[BYPEER_CLOUD_INDEX] = BYPEER_CLOUDS_MAX + 1;
+    counts[BYPEER_CLOUDS] = WRITER_CLOUDS;
+    bypeer_names_section_counts(size->names, counts);
 }
 
 uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size)
 {
     if (!size_is_valid(size))
         return 0;
-    uint64_t counts[BYPEER_TABLES_SECTIONS] = {0};
+    uint64_t counts[BYPEER_TABLES_SECTIONS];
     section_counts(size, counts);
     uint64_t bytes = bypeer_region_bytes(BYPEER_REGION_TABLES, counts);
     return (bytes + WRITER_PAGE - 1) / WRITER_PAGE * WRITER_PAGE;
@@ -123,6 +129,10 @@ static int writer_init(struct bypeer_writer *writer)
         error =
             bypeer_prefix_writer_init(&writer->prefixes, writer->header, writer_section(writer, BYPEER_PREFIX_ROUTES),
                                       writer_count(writer, BYPEER_PREFIX_ROUTES), size->prefixes);
+    if (!error)
+        error = writer_init_slots(writer, &writer->clouds, BYPEER_CLOUD_INDEX, BYPEER_CLOUDS_MAX);
+    if (!error)
+        error = bypeer_names_writer_init(&writer->names, writer->header, size->names);
     return error;
 }
 
@@ -133,7 +143,7 @@ int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t
     uint64_t needed = bypeer_tables_bytes(size);
     if (needed == 0 || bytes < needed)
         return -EINVAL;
-    uint64_t counts[BYPEER_TABLES_SECTIONS] = {0};
+    uint64_t counts[BYPEER_TABLES_SECTIONS];
     section_counts(size, counts);
     int error = bypeer_region_init(base, needed, BYPEER_REGION_TABLES, layout, generation, created_ns, counts);
     if (error)
@@ -165,6 +175,8 @@ void bypeer_writer_free(struct bypeer_writer *writer)
 {
     if (!writer)
         return;
+    bypeer_names_writer_free(&writer->names);
+    bypeer_slots_writer_free(&writer->clouds);
     bypeer_prefix_writer_free(&writer->prefixes);
     bypeer_slots_writer_free(&writer->groups);
     bypeer_slots_writer_free(&writer->adjacencies);
@@ -218,6 +230,17 @@ static int writer_copy_links(struct bypeer_writer *to, const struct bypeer_write
     return 0;
 }
 
+static int writer_copy_clouds(struct bypeer_writer *to, const struct bypeer_writer *from)
+{
+    for (uint32_t number = 1; number <= BYPEER_CLOUDS_MAX; number++) {
+        const struct bypeer_cloud_record *cloud = bypeer_slots_writer_find(&from->clouds, number);
+        int error = cloud ? bypeer_writer_put_cloud(to, cloud) : 0;
+        if (error < 0)
+            return error;
+    }
+    return bypeer_names_writer_copy(&to->names, &from->names);
+}
+
 static int writer_copy_prefixes(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
     for (uint32_t i = 0; i < from->prefixes.used; i++) {
@@ -236,6 +259,8 @@ int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *fro
     if (!error)
         error = writer_copy_links(to, from);
     if (!error)
+        error = writer_copy_clouds(to, from);
+    if (!error)
         error = writer_copy_prefixes(to, from);
     if (!error)
         error = bypeer_exact_writer_copy(&to->destinations, &from->destinations);
@@ -253,11 +278,13 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
                  .links = writer->links.used,
                  .adjacencies = writer->adjacencies.used,
                  .groups = writer->groups.used,
-                 .prefixes = writer->prefixes.used},
+                 .prefixes = writer->prefixes.used,
+                 .names = bypeer_names_writer_used(&writer->names)},
         .retired = bypeer_pool_retired(&writer->destinations.pool) + bypeer_pool_retired(&writer->ingresses.pool) +
                    bypeer_pool_retired(&writer->links.pool) + bypeer_pool_retired(&writer->adjacencies.pool) +
                    bypeer_pool_retired(&writer->groups.pool) + bypeer_pool_retired(&writer->prefixes.pool) +
-                   bypeer_pool_retired(&writer->prefixes.halves),
+                   bypeer_pool_retired(&writer->prefixes.halves) + bypeer_pool_retired(&writer->clouds.pool) +
+                   bypeer_pool_retired(&writer->names.halves) + bypeer_pool_retired(&writer->names.deltas),
         .bytes = writer->bytes,
     };
 }
@@ -265,7 +292,7 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
 /* --- grace periods
  * ---------------------------------------------------------------------------------------------------- */
 
-#define WRITER_POOLS 7
+#define WRITER_POOLS 10
 
 static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools[static WRITER_POOLS])
 {
@@ -276,6 +303,9 @@ static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools
     pools[4] = &writer->groups.pool;
     pools[5] = &writer->prefixes.pool;
     pools[6] = &writer->prefixes.halves;
+    pools[7] = &writer->clouds.pool;
+    pools[8] = &writer->names.halves;
+    pools[9] = &writer->names.deltas;
 }
 
 uint64_t bypeer_writer_request(struct bypeer_writer *writer)

@@ -50,6 +50,9 @@ static int endpoint_acquire(struct bypeer_writer *writer, const struct bypeer_li
 {
     struct bypeer_destination endpoint = {.link = link->id, .prefix_bits = 128, .serial = 1};
     link_endpoint_key(writer, link, endpoint.key);
+    const struct bypeer_destination *taken = bypeer_exact_writer_find(&writer->ingresses, endpoint.key);
+    if (taken && taken->flags & BYPEER_DESTINATION_CLOUD)
+        return -EEXIST;
     uint64_t *links = endpoint_links(writer, endpoint.key);
     if (!links)
         return bypeer_exact_writer_put(&writer->ingresses, &endpoint);

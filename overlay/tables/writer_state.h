@@ -1,9 +1,11 @@
-/* What the files of the writer share: writer.c (the whole), writer_links.c, writer_prefixes.c. */
+/* What the files of the writer share: writer.c (the whole) and writer_*.c. */
 #pragma once
 
 #include <string.h>
 
 #include "overlay/tables/exact_writer.h"
+#include "overlay/tables/names_array.h"
+#include "overlay/tables/names_build.h"
 #include "overlay/tables/prefixes.h"
 #include "overlay/tables/slots.h"
 #include "overlay/tables/writer.h"
@@ -20,6 +22,53 @@ struct bypeer_prefix_writer {
     struct bypeer_pool halves; /* slots 1 and 2: the tree's halves 0 and 1 */
 };
 
+/* What became of an ID since the half in use was built. */
+struct bypeer_names_change {
+    struct bypeer_name_record record; /* .extra, .run and .dead are of no meaning */
+    uint8_t more[BYPEER_NAME_ADDRESSES - 1][16];
+    uint32_t stale; /* the record of the half in use that this replaces, plus 1; 0: none */
+    uint8_t cloud;
+    bool removed;
+    bool fresh; /* since the rebuild under way has begun */
+};
+
+struct bypeer_names_build {
+    bool begun, built;
+    int result;
+    bool gone[BYPEER_CLOUDS_MAX + 1]; /* clouds that were removed meanwhile */
+    struct bypeer_names_array array;  /* the spare half */
+    uint32_t spare;                   /* its slot in the pool */
+    struct bypeer_names_source source;
+    /* Where the IDs come from if there is no source: the half in use as of a serial, and the changes since. */
+    struct bypeer_names_view from;
+    struct bypeer_names_place half[BYPEER_CLOUDS_MAX + 1];
+    uint32_t serial;
+    struct bypeer_names_change *changes; /* by cloud, then ID */
+    uint32_t change_count;
+};
+
+struct bypeer_names_writer {
+    uint64_t *header_root;
+    struct bypeer_names_view view;
+    uint32_t capacity;
+    uint32_t used[BYPEER_CLOUDS_MAX + 1]; /* IDs of each cloud */
+    struct bypeer_names_root root;
+    bool dirty; /* readers have not seen all of this */
+    struct bypeer_names_change *changes;
+    uint32_t changes_max; /* twice the delta: removals count, too, until the next commit or swap */
+    uint32_t *free;       /* numbers of unused changes */
+    uint32_t *order;      /* numbers of changes, by cloud, then ID */
+    uint32_t order_count;
+    uint32_t puts; /* of these, those that are no removals: what the delta holds */
+    uint32_t puts_max;
+    struct bypeer_name_own *owns; /* by cloud, then ID */
+    uint32_t own_counts[BYPEER_CLOUDS_MAX + 1];
+    uint32_t owns_max;
+    struct bypeer_pool halves; /* slots 1 and 2: arrays 0 and 1 */
+    struct bypeer_pool deltas; /* slots 1 to 4: arrays 2 to 5 */
+    struct bypeer_names_build build;
+};
+
 struct bypeer_writer {
     struct bypeer_tables_header *header;
     uint64_t bytes;
@@ -32,6 +81,8 @@ struct bypeer_writer {
     struct bypeer_slots_writer adjacencies;
     struct bypeer_slots_writer groups;
     struct bypeer_prefix_writer prefixes;
+    struct bypeer_slots_writer clouds;
+    struct bypeer_names_writer names;
 };
 
 /* A destination as this generation's layout has it: what the layout does not know yet is zero, as readers expect. */
@@ -52,3 +103,20 @@ static inline struct bypeer_destination bypeer_writer_destination(const struct b
 int bypeer_prefix_writer_init(struct bypeer_prefix_writer *prefixes, struct bypeer_tables_header *header,
                               struct bypeer_destination *routes, uint32_t route_count, uint32_t capacity);
 void bypeer_prefix_writer_free(struct bypeer_prefix_writer *prefixes);
+
+int bypeer_names_writer_init(struct bypeer_names_writer *names, struct bypeer_tables_header *header, uint32_t capacity);
+void bypeer_names_writer_free(struct bypeer_names_writer *names);
+/* Forgets all IDs of a cloud; readers see none from now on but in the delta, until the next commit. */
+void bypeer_names_writer_forget(struct bypeer_names_writer *names, uint32_t cloud);
+uint32_t bypeer_names_writer_used(const struct bypeer_names_writer *names);
+/* Lets the changes go that keep() does not want. */
+typedef bool bypeer_names_keep_function(const struct bypeer_names_change *change, uint32_t cloud);
+void bypeer_names_writer_sweep(struct bypeer_names_writer *names, bypeer_names_keep_function *keep, uint32_t cloud);
+bool bypeer_names_change_is_put(const struct bypeer_names_change *change, uint32_t cloud);
+/* Writes a spare delta, which there is, marks what it replaces, and publishes it with this half and serial. */
+void bypeer_names_writer_publish(struct bypeer_names_writer *names, uint32_t half, uint32_t serial);
+/* Marks the record that a change replaces, unless it is marked. */
+void bypeer_names_writer_mark(struct bypeer_names_writer *names, const struct bypeer_names_change *change,
+                              uint32_t serial);
+/* Puts all that from has into the empty index to. 0 or -ENOSPC. */
+int bypeer_names_writer_copy(struct bypeer_names_writer *to, const struct bypeer_names_writer *from);

@@ -1,0 +1,455 @@
+#include "overlay/tables/names.h"
+
+#include "overlay/pnrp/id.h"
+#include "overlay/tables/names_search.h"
+
+#define NAMES_SEARCHES (2 * BYPEER_NAMES_BURST) /* each target in half and delta */
+
+/* --- what lies where: every number is checked against private counts ------------------------------------------------
+ */
+
+static uint32_t names_load(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static bool names_fit(uint32_t first, uint32_t count, uint32_t room)
+{
+    return first <= room && count <= room - first;
+}
+
+void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
+                        struct bypeer_names_place *ret_place)
+{
+    struct bypeer_names_place place = {.count = 0};
+    uint32_t number = array * BYPEER_CLOUDS_MAX + cloud - 1;
+    if (cloud >= 1 && cloud <= BYPEER_CLOUDS_MAX && array < BYPEER_NAMES_ARRAYS && number < view->part_count) {
+        const struct bypeer_name_part *part = &view->parts[number];
+        place.first = names_load(&part->first);
+        place.count = names_load(&part->count);
+        place.nodes = names_load(&part->nodes);
+        place.own_first = names_load(&part->own_first);
+        place.own_count = names_load(&part->own_count);
+    }
+    bypeer_names_shape(place.count, &place.shape);
+    if (!names_fit(place.first, place.count, view->record_count) ||
+        !names_fit(place.nodes, place.shape.nodes, view->node_count)) {
+        place.first = place.count = 0;
+        bypeer_names_shape(0, &place.shape);
+    }
+    if (!names_fit(place.own_first, place.own_count, view->own_count))
+        place.own_count = 0;
+    *ret_place = place;
+}
+
+/* --- runs -----------------------------------------------------------------------------------------------------------
+ */
+
+/* A search that has come to a record with the same first words. */
+struct names_search {
+    const struct bypeer_names_place *place;
+    struct bypeer_names_descent *descent; /* .records and .place: where it stands; .key is word 0 */
+    const uint8_t *target;
+    unsigned level; /* words 0 to this are equal */
+    struct bypeer_names_shape shape;
+    uint32_t run_first; /* of the tree that is descended, in the cloud's records */
+};
+
+/* The first of count neighbours from `from` on that is not below the target. */
+static uint32_t names_window(const struct names_search *search, uint32_t from, uint32_t count)
+{
+    uint32_t low = from;
+    uint32_t high = count < search->place->count - from ? from + count : search->place->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (memcmp(search->descent->records[middle].id, search->target, BYPEER_ID_BYTES) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The description of the runs that a record is in; NULL: none of them is long. */
+static const struct bypeer_name_run *names_run(const struct bypeer_names_view *view, uint32_t run)
+{
+    uint32_t number = run - BYPEER_NAMES_SHORT - 1;
+    return run > BYPEER_NAMES_SHORT && number < view->run_count ? &view->runs[number] : NULL;
+}
+
+/* Level of a run by private numbers, first counted from the cloud's first record. */
+struct names_level {
+    uint32_t first, count, nodes;
+};
+
+static struct names_level names_level(const struct names_search *search, const struct bypeer_name_run *run,
+                                      unsigned level)
+{
+    struct names_level read = {
+        .first = names_load(&run->levels[level].first) - search->place->first,
+        .count = names_load(&run->levels[level].count),
+        .nodes = names_load(&run->levels[level].nodes),
+    };
+    if (!names_fit(read.first, read.count, search->place->count))
+        read.count = 0;
+    return read;
+}
+
+/*
+ * One step into the runs around the place: either it ends with a place, or *ret_descent is to be descended.
+ * Where the run does not fall apart at the next word, one comparison decides it.
+ */
+static bool names_step(const struct bypeer_names_view *view, struct names_search *search,
+                       struct bypeer_names_descent *ret_descent)
+{
+    struct bypeer_names_descent *at = search->descent;
+    const struct bypeer_name_record *record = &at->records[at->place];
+    const struct bypeer_name_run *run = names_run(view, names_load(&record->run));
+    uint32_t window = BYPEER_NAMES_SHORT;
+    uint32_t from = at->place;
+    for (; run && search->level < BYPEER_NAMES_LEVELS; search->level++) {
+        struct names_level level = names_level(search, run, search->level);
+        if (level.count == 0)
+            break;
+        uint64_t wanted = bypeer_names_word(search->target, search->level + 1);
+        if (level.nodes != BYPEER_NAME_NO_TREE) {
+            bypeer_names_shape(level.count, &search->shape);
+            if (!names_fit(level.nodes, search->shape.nodes, view->node_count))
+                break;
+            search->run_first = level.first;
+            *ret_descent = (struct bypeer_names_descent){.key = wanted,
+                                                         .nodes = view->nodes + level.nodes,
+                                                         .shape = &search->shape,
+                                                         .records = at->records + level.first,
+                                                         .count = level.count};
+            return true;
+        }
+        from = level.first;
+        window = level.count;
+        if (search->level + 1 == BYPEER_NAMES_LEVELS ||
+            names_level(search, run, search->level + 1).count != level.count)
+            break;
+        uint64_t word = bypeer_names_word(record->id, search->level + 1);
+        if (wanted != word) {
+            at->place = wanted < word ? level.first : level.first + level.count;
+            return false;
+        }
+    }
+    if (!run && search->level == 0)
+        window = names_load(&record->run);
+    at->place = names_window(search, from, window);
+    return false;
+}
+
+/* Whether the search stands at a record whose next word is the target's too. */
+static bool names_is_equal(const struct names_search *search, unsigned word)
+{
+    const struct bypeer_names_descent *at = search->descent;
+    return at->place < search->place->count &&
+           bypeer_names_word(at->records[at->place].id, word) == bypeer_names_word(search->target, word);
+}
+
+/* Searches that stand at a record with the target's first word go on through its runs: one round for each word that
+ * they fall apart at. */
+static void names_enter_runs(const struct bypeer_names_view *view, struct names_search *searches[], unsigned count)
+{
+    struct bypeer_names_descent descents[NAMES_SEARCHES];
+    while (count != 0) {
+        for (unsigned i = 0; i < count; i++) {
+            const struct bypeer_names_descent *at = searches[i]->descent;
+            const struct bypeer_name_run *run = names_run(view, names_load(&at->records[at->place].run));
+            if (run)
+                __builtin_prefetch(run);
+        }
+        unsigned descending = 0;
+        for (unsigned i = 0; i < count; i++) {
+            searches[descending] = searches[i];
+            descending += names_step(view, searches[i], &descents[descending]);
+        }
+        bypeer_names_descend(descents, descending);
+        count = 0;
+        for (unsigned i = 0; i < descending; i++) {
+            struct names_search *search = searches[i];
+            search->descent->place = search->run_first + descents[i].place;
+            search->level++;
+            bool further = descents[i].place < descents[i].count && search->level < BYPEER_NAMES_LEVELS &&
+                           names_is_equal(search, search->level);
+            searches[count] = search;
+            count += further;
+        }
+    }
+}
+
+/* --- locate --------------------------------------------------------------------------------------------------------
+ */
+
+/* Where the clouds of a burst lie; looked up when one is met first. */
+struct names_places {
+    const struct bypeer_names_view *view;
+    uint32_t array;
+    bool known[BYPEER_CLOUDS_MAX + 1];
+    struct bypeer_names_place of[BYPEER_CLOUDS_MAX + 1]; /* [0]: of a number that is none */
+};
+
+static const struct bypeer_names_place *names_place_of(struct names_places *places, uint8_t cloud)
+{
+    cloud = cloud <= BYPEER_CLOUDS_MAX ? cloud : 0;
+    if (!places->known[cloud])
+        bypeer_names_place(places->view, places->array, cloud, &places->of[cloud]);
+    places->known[cloud] = true;
+    return &places->of[cloud];
+}
+
+static void names_search_begin(const struct bypeer_names_view *view, struct names_places *places, uint8_t cloud,
+                               const uint8_t *target, struct names_search *search, struct bypeer_names_descent *descent)
+{
+    const struct bypeer_names_place *place = names_place_of(places, cloud);
+    *descent = (struct bypeer_names_descent){
+        .key = bypeer_names_word(target, 0),
+        .nodes = view->nodes + place->nodes,
+        .shape = &place->shape,
+        .records = view->records + place->first,
+        .count = place->count,
+    };
+    search->place = place;
+    search->descent = descent;
+    search->target = target;
+    search->level = 0;
+}
+
+/* Runs all searches to their ends. */
+static void names_search_all(const struct bypeer_names_view *view, struct names_search searches[],
+                             struct bypeer_names_descent descents[], unsigned count)
+{
+    struct names_search *equal[NAMES_SEARCHES];
+    unsigned equal_count = 0;
+    bypeer_names_descend(descents, count);
+    for (unsigned i = 0; i < count; i++) {
+        equal[equal_count] = &searches[i];
+        equal_count += names_is_equal(&searches[i], 0);
+    }
+    if (equal_count != 0)
+        names_enter_runs(view, equal, equal_count);
+}
+
+static struct bypeer_names_side names_side(const struct names_search *search)
+{
+    return (struct bypeer_names_side){
+        .first = search->place->first, .count = search->place->count, .place = search->descent->place};
+}
+
+void bypeer_names_locate(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
+                         unsigned count, struct bypeer_names_walk ret_walks[])
+{
+    const struct bypeer_names_view *view = &tables->names;
+    const struct bypeer_names_root root = bypeer_names_root_read(tables->header);
+    struct names_places halves = {.view = view, .array = root.half}, deltas = {.view = view, .array = root.delta};
+    struct names_search searches[NAMES_SEARCHES];
+    struct bypeer_names_descent descents[NAMES_SEARCHES];
+
+    count = count < BYPEER_NAMES_BURST ? count : BYPEER_NAMES_BURST;
+    for (unsigned i = 0; i < count; i++) {
+        names_search_begin(view, &halves, clouds[i], targets[i], &searches[i], &descents[i]);
+        names_search_begin(view, &deltas, clouds[i], targets[i], &searches[count + i], &descents[count + i]);
+    }
+    names_search_all(view, searches, descents, 2 * count);
+    for (unsigned i = 0; i < count; i++)
+        ret_walks[i] = (struct bypeer_names_walk){.records = view->records,
+                                                  .half = names_side(&searches[i]),
+                                                  .delta = names_side(&searches[count + i]),
+                                                  .serial = root.serial};
+}
+
+const struct bypeer_name_record *bypeer_names_search(const struct bypeer_names_view *view, uint32_t array,
+                                                     uint32_t cloud, const uint8_t id[static 32])
+{
+    struct names_places places = {.view = view, .array = array};
+    struct names_search search;
+    struct bypeer_names_descent descent;
+    names_search_begin(view, &places, (uint8_t)cloud, id, &search, &descent);
+    names_search_all(view, &search, &descent, 1);
+    const struct bypeer_name_record *record = descent.records + descent.place;
+    return descent.place < descent.count && memcmp(record->id, id, BYPEER_ID_BYTES) == 0 ? record : NULL;
+}
+
+/* --- walks ---------------------------------------------------------------------------------------------------------
+ */
+
+/* What a walk meets next on one side. */
+struct names_next {
+    const struct bypeer_name_record *record; /* NULL: nothing is left */
+    bool wrapped;                            /* past the end of the ring */
+};
+
+static struct names_next names_next_above(const struct bypeer_names_walk *walk, const struct bypeer_names_side *side)
+{
+    if ((uint64_t)side->above + side->below >= side->count)
+        return (struct names_next){.record = NULL};
+    uint64_t at = (uint64_t)side->place + side->above;
+    bool wrapped = at >= side->count;
+    return (struct names_next){walk->records + side->first + (wrapped ? at - side->count : at), wrapped};
+}
+
+static struct names_next names_next_below(const struct bypeer_names_walk *walk, const struct bypeer_names_side *side)
+{
+    if ((uint64_t)side->above + side->below >= side->count)
+        return (struct names_next){.record = NULL};
+    bool wrapped = side->below >= side->place;
+    uint64_t at = (uint64_t)side->place + (wrapped ? side->count : 0) - 1 - side->below;
+    return (struct names_next){walk->records + side->first + at, wrapped};
+}
+
+static bool names_is_dead(const struct bypeer_name_record *record, uint32_t serial)
+{
+    uint32_t dead = names_load(&record->dead);
+    return dead != 0 && dead <= serial;
+}
+
+typedef struct names_next names_next_function(const struct bypeer_names_walk *walk,
+                                              const struct bypeer_names_side *side);
+
+/* The next record of one side that is there; dead ones are used up. */
+static inline __attribute__((always_inline)) struct names_next names_next_live(const struct bypeer_names_walk *walk,
+                                                                               const struct bypeer_names_side *side,
+                                                                               uint32_t *used, uint16_t *steps,
+                                                                               names_next_function *next)
+{
+    struct names_next found = next(walk, side);
+    while (found.record && names_is_dead(found.record, walk->serial)) {
+        if (++*steps >= BYPEER_NAMES_WALK_STEPS)
+            return (struct names_next){.record = NULL};
+        ++*used;
+        found = next(walk, side);
+    }
+    return found;
+}
+
+const struct bypeer_name_record *bypeer_names_above(struct bypeer_names_walk *walk)
+{
+    if (walk->steps_above >= BYPEER_NAMES_WALK_STEPS)
+        return NULL;
+    struct names_next half =
+        names_next_live(walk, &walk->half, &walk->half.above, &walk->steps_above, names_next_above);
+    struct names_next delta =
+        names_next_live(walk, &walk->delta, &walk->delta.above, &walk->steps_above, names_next_above);
+    if (walk->steps_above >= BYPEER_NAMES_WALK_STEPS || (!half.record && !delta.record))
+        return NULL;
+    bool from_half =
+        !delta.record ||
+        (half.record &&
+         (half.wrapped != delta.wrapped ? delta.wrapped : memcmp(half.record->id, delta.record->id, 32) < 0));
+    walk->steps_above++;
+    if (from_half)
+        walk->half.above++;
+    else
+        walk->delta.above++;
+    return from_half ? half.record : delta.record;
+}
+
+const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *walk)
+{
+    if (walk->steps_below >= BYPEER_NAMES_WALK_STEPS)
+        return NULL;
+    struct names_next half =
+        names_next_live(walk, &walk->half, &walk->half.below, &walk->steps_below, names_next_below);
+    struct names_next delta =
+        names_next_live(walk, &walk->delta, &walk->delta.below, &walk->steps_below, names_next_below);
+    if (walk->steps_below >= BYPEER_NAMES_WALK_STEPS || (!half.record && !delta.record))
+        return NULL;
+    bool from_half =
+        !delta.record ||
+        (half.record &&
+         (half.wrapped != delta.wrapped ? delta.wrapped : memcmp(half.record->id, delta.record->id, 32) > 0));
+    walk->steps_below++;
+    if (from_half)
+        walk->half.below++;
+    else
+        walk->delta.below++;
+    return from_half ? half.record : delta.record;
+}
+
+unsigned bypeer_names_addresses(const struct bypeer_tables *tables, const struct bypeer_name_record *record,
+                                const uint8_t (**ret_more)[16])
+{
+    uint32_t extra = names_load(&record->extra);
+    unsigned count = __atomic_load_n(&record->address_count, __ATOMIC_RELAXED);
+    bool more = extra != 0 && extra < tables->names.extra_count && count > 1;
+    *ret_more = more ? tables->names.extras[extra].addresses : NULL;
+    if (!more)
+        return 1;
+    return count < BYPEER_NAME_ADDRESSES ? count : BYPEER_NAME_ADDRESSES;
+}
+
+/* --- this node's own -----------------------------------------------------------------------------------------------
+ */
+
+/* Own IDs of a cloud, and the place of an ID among them. */
+struct names_owns {
+    const struct bypeer_name_own *owns;
+    uint32_t count;
+    uint32_t place; /* of the first that is not below the ID */
+};
+
+static struct names_owns names_owns(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t id[static 32])
+{
+    struct bypeer_names_place place;
+    bypeer_names_place(&tables->names, bypeer_names_root_read(tables->header).delta, cloud, &place);
+    struct names_owns owns = {.owns = tables->names.owns + place.own_first, .count = place.own_count};
+    uint32_t high = owns.count;
+    while (owns.place < high) {
+        uint32_t middle = owns.place + (high - owns.place) / 2;
+        if (memcmp(owns.owns[middle].id, id, BYPEER_ID_BYTES) < 0)
+            owns.place = middle + 1;
+        else
+            high = middle;
+    }
+    return owns;
+}
+
+bool bypeer_names_is_own(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t id[static 32])
+{
+    struct names_owns owns = names_owns(tables, cloud, id);
+    return owns.place < owns.count && memcmp(owns.owns[owns.place].id, id, BYPEER_ID_BYTES) == 0;
+}
+
+/* Whether the target is on the way up from the leaf set's lower end to its upper one. */
+static bool own_has_leaf(const struct bypeer_name_own *own, struct bypeer_id_number target)
+{
+    struct bypeer_id_number low = bypeer_id_load(own->leaf_low), high = bypeer_id_load(own->leaf_high);
+    if (bypeer_id_compare(low, high) == 0)
+        return true;
+    return bypeer_id_compare(bypeer_id_above(target, low), bypeer_id_above(high, low)) <= 0;
+}
+
+bool bypeer_names_is_leaf(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t target[static 32])
+{
+    struct names_owns owns = names_owns(tables, cloud, target);
+    if (owns.count == 0)
+        return false;
+    /* All leaf sets are of one ring, so those of the own IDs next to the target reach farthest. */
+    const struct bypeer_name_own *above = &owns.owns[owns.place < owns.count ? owns.place : 0];
+    const struct bypeer_name_own *below = &owns.owns[(owns.place != 0 ? owns.place : owns.count) - 1];
+    struct bypeer_id_number number = bypeer_id_load(target);
+    return own_has_leaf(above, number) || own_has_leaf(below, number);
+}
+
+const struct bypeer_cloud_record *bypeer_names_cloud(const struct bypeer_tables *tables, uint8_t cloud)
+{
+    return bypeer_slots_find(&tables->clouds, cloud, sizeof(struct bypeer_cloud_record));
+}
+
+/* --- the way down --------------------------------------------------------------------------------------------------
+ */
+
+static inline unsigned names_less(const struct bypeer_name_node *node, uint64_t key)
+{
+    unsigned less = 0;
+    for (unsigned i = 0; i < BYPEER_NAME_NODE_KEYS; i++)
+        less += node->keys[i] < key;
+    return less;
+}
+
+void bypeer_names_descend(struct bypeer_names_descent descents[], unsigned count)
+{
+    bypeer_names_descend_by(descents, count, names_less);
+}
