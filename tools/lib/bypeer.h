@@ -147,6 +147,139 @@ void bypeer_loader_progress(const struct bypeer_loader *loader, struct bypeer_lo
 /* Waits for all that is on its way and frees the loader. */
 int bypeer_loader_finish(struct bypeer_loader *loader, struct bypeer_loaded *ret_done);
 
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+#define BYPEER_NAME_TEXT        512 /* room for any peer name in UTF-8 */
+#define BYPEER_HOST_TEXT        256 /* room for any host name */
+#define BYPEER_NAME_ENDPOINTS   10  /* of one publication */
+#define BYPEER_NAME_PAYLOAD_MAX 4096
+
+/* What a name stands for. */
+struct bypeer_name_endpoint {
+    const char *address;
+    uint16_t port;
+    uint8_t protocol; /* 6 TCP, 17 UDP; 0: TCP */
+};
+
+struct bypeer_name_publication {
+    /* "0.web", "4562b4628ac54782dda52789038476237e7c7263.web"; NULL: classifier "web" under the node's own identity, or
+     * unsecured. */
+    const char *name, *classifier;
+    int unsecured;
+    const char *const *clouds; /* by name; of bypeer_name_publish() only */
+    size_t cloud_count;        /* 0: all */
+    const struct bypeer_name_endpoint *endpoints;
+    size_t endpoint_count; /* 0: the node's own addresses, followed as they change, with port and protocol */
+    uint16_t port;
+    uint8_t protocol;
+    const char *comment; /* NULL: none; at most 39 characters */
+    const void *payload; /* NULL: none */
+    size_t payload_bytes;
+    int payload_is_text; /* UTF-8 */
+};
+
+/* The name as published, and the host name by which any program finds it ("": it has none). */
+struct bypeer_published {
+    char name[BYPEER_NAME_TEXT], host[BYPEER_HOST_TEXT];
+};
+
+/* Durable: published until bypeer_name_unpublish(), over restarts. ret_published may be NULL. */
+int bypeer_name_publish(struct bypeer *node, const struct bypeer_name_publication *publication,
+                        struct bypeer_published *ret_published);
+/* Replaces all that was published with publication->name, but its clouds. */
+int bypeer_name_update(struct bypeer *node, const struct bypeer_name_publication *publication);
+/* In the clouds named; cloud_count 0: in all. */
+int bypeer_name_unpublish(struct bypeer *node, const char *name, const char *const *clouds, size_t cloud_count);
+
+/* One name in one cloud. Strings are valid during the call. */
+struct bypeer_name_registration {
+    const char *name, *host, *cloud, *id, *comment, *state;
+    const struct bypeer_name_endpoint *endpoints;
+    size_t endpoint_count, payload_bytes;
+};
+
+/* Tells what this node publishes, until each() returns another than 0, which is returned. */
+int bypeer_name_each(struct bypeer *node,
+                     int (*each)(void *context, const struct bypeer_name_registration *registration), void *context);
+
+struct bypeer_cloud_status {
+    const char *name, *profile, *scope, *interface, *state; /* interface "": of all */
+    int64_t names, known, nodes; /* published here, route entries known, nodes in the cloud by estimate */
+};
+
+int bypeer_cloud_each(struct bypeer *node, int (*each)(void *context, const struct bypeer_cloud_status *cloud),
+                      void *context);
+
+struct bypeer_name_query {
+    const char *name;          /* a peer name, or a host name below pnrp.net */
+    const char *const *clouds; /* by name */
+    size_t cloud_count;        /* 0: all, at once */
+    unsigned results;          /* at most; 0: 1 */
+    int timeout_ms;            /* 0: 30000; at most 600000 */
+    int own;                   /* registrations of this node count, too */
+    const char *criterion;     /* "any", "nearest", "nearest64"; NULL: any */
+};
+
+/* A registration that was found. What is pointed to is valid during the call. */
+struct bypeer_name_result {
+    const char *name, *cloud, *id, *comment;
+    int secure;
+    const struct bypeer_name_endpoint *endpoints; /* of the application */
+    size_t endpoint_count;
+    const struct bypeer_name_endpoint *services; /* of the node that published it; protocol 17 */
+    size_t service_count;
+    const void *payload; /* NULL: none; text has a NUL after it */
+    size_t payload_bytes;
+    int payload_is_text;
+    int64_t not_after; /* seconds since the epoch */
+    int hops;
+};
+
+typedef void (*bypeer_name_found)(void *context, const struct bypeer_name_result *result);
+
+/* Waits, as long as the query says, whatever bypeer_set_timeout() said; tells each result and returns how many there
+ * were, or -ENOENT: nobody has the name. */
+int bypeer_name_resolve(struct bypeer *node, const struct bypeer_name_query *query, bypeer_name_found found,
+                        void *context);
+
+/*
+ * The same without waiting, several at once. bypeer_process() takes what has come and calls found() for each result as
+ * it arrives, then finished() with the number of results, or -ENOENT, or another errno; the resolve is gone by then.
+ *
+ *     bypeer_resolve_begin(&resolve, node, &query, found, finished, context);
+ *     ... poll() says that bypeer_fd() is readable: bypeer_process(node);
+ *
+ * Call bypeer_process() also after other calls on the same connection, which may have received results on the way.
+ */
+struct bypeer_resolve;
+
+typedef void (*bypeer_name_finished)(void *context, int status);
+
+int bypeer_resolve_begin(struct bypeer_resolve **ret_resolve, struct bypeer *node,
+                         const struct bypeer_name_query *query, bypeer_name_found found, bypeer_name_finished finished,
+                         void *context);
+/* No callback comes any more. May be called from a callback. */
+void bypeer_resolve_cancel(struct bypeer_resolve *resolve);
+/* Never waits. Callbacks may use the connection, but not close it. After an error the connection must be closed, which
+ * frees its resolves without a word. */
+int bypeer_process(struct bypeer *node);
+
+/* --- peer names, without a node ----------------------------------------------------------------------------------- */
+
+struct bypeer_peer_name_parts {
+    char authority[41];                /* "0", or 40 lower-case hex digits */
+    char classifier[BYPEER_NAME_TEXT]; /* UTF-8; may be empty in a secure name */
+};
+
+/* 0; -EINVAL: it is no peer name, why (NULL: not wanted) says what is wrong in one line. */
+#define BYPEER_NAME_WHY 160
+int bypeer_peer_name_parse(const char *name, struct bypeer_peer_name_parts *ret_parts, char *ret_why);
+int bypeer_peer_name_compose(const struct bypeer_peer_name_parts *parts, char ret_name[BYPEER_NAME_TEXT],
+                             char *ret_why);
+/* "0.web" to "web.pnrp.net" and back. Not every name has a host name. */
+int bypeer_peer_name_to_host(const char *name, char ret_host[BYPEER_HOST_TEXT], char *ret_why);
+int bypeer_peer_name_from_host(const char *host, char ret_name[BYPEER_NAME_TEXT], char *ret_why);
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,8 +43,7 @@ static int call_refused(struct bypeer *node, const json_t *refusal)
     return error;
 }
 
-/* Takes an answer apart; its reference is used up. */
-static int call_answer(struct bypeer *node, json_t *answer, json_t **ret_result)
+int call_answer(struct bypeer *node, json_t *answer, json_t **ret_result)
 {
     const json_t *refusal = json_object_get(answer, "error");
     json_t *result = json_object_get(answer, "result");
@@ -59,7 +58,9 @@ static int call_answer(struct bypeer *node, json_t *answer, json_t **ret_result)
     return error;
 }
 
-/* The answer in one line. */
+#define NOTICES_MAX 10000 /* that nobody took; no request has so many */
+
+/* One line: an answer with its id, or a notification, which is kept, and *ret_answer is NULL. */
 static int call_read(struct bypeer *node, bool wait, int64_t deadline, json_t **ret_answer, uint64_t *ret_id)
 {
     const char *line;
@@ -69,6 +70,7 @@ static int call_read(struct bypeer *node, bool wait, int64_t deadline, json_t **
         return error;
     json_t *answer = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
     connection_drop_line(node, length);
+    *ret_answer = NULL;
     const json_t *id = json_object_get(answer, "id");
     if (json_is_null(id) && json_is_object(json_object_get(answer, "error"))) {
         /* The node could not read a request, so that it cannot say which one. */
@@ -76,11 +78,23 @@ static int call_read(struct bypeer *node, bool wait, int64_t deadline, json_t **
         json_decref(answer);
         return error;
     }
+    if (!id && json_is_string(json_object_get(answer, "method"))) {
+        bool room = json_array_size(node->notices) < NOTICES_MAX;
+        if (room && json_array_append_new(node->notices, answer) < 0)
+            return call_out_of_memory(node);
+        if (!room)
+            json_decref(answer);
+        return 0;
+    }
     if (!json_is_integer(id)) {
         json_decref(answer);
         return connection_fail(node, -EBADMSG, "an answer of bypeerd is no JSON-RPC; is this its socket?");
     }
     *ret_id = (uint64_t)json_integer_value(id);
+    if (*ret_id == 0 || *ret_id > node->last_id) {
+        json_decref(answer);
+        return connection_fail(node, -EBADMSG, "bypeerd answered a request that was not made");
+    }
     *ret_answer = answer;
     return 0;
 }
@@ -91,31 +105,51 @@ static const char *call_key(uint64_t id, char key[static 24])
     return key;
 }
 
+json_t *call_take_kept(struct bypeer *node, uint64_t id)
+{
+    char key[24];
+    json_t *kept = json_incref(json_object_get(node->answers, call_key(id, key)));
+    json_object_del(node->answers, key);
+    return kept;
+}
+
+static int call_keep(struct bypeer *node, uint64_t id, json_t *answer)
+{
+    char key[24];
+    return json_object_set_new(node->answers, call_key(id, key), answer) < 0 ? call_out_of_memory(node) : 0;
+}
+
 int call_receive(struct bypeer *node, uint64_t id, bool wait, json_t **ret_result)
 {
     int64_t deadline = connection_deadline(node);
-    char key[24];
-    json_t *kept = json_object_get(node->answers, call_key(id, key));
-    if (kept) {
-        json_incref(kept);
-        json_object_del(node->answers, key);
+    json_t *kept = call_take_kept(node, id);
+    if (kept)
         return call_answer(node, kept, ret_result);
-    }
     for (;;) {
         json_t *answer = NULL;
         uint64_t answered = 0;
         int error = call_read(node, wait, deadline, &answer, &answered);
         if (error)
             return error;
-        if (answered == id)
+        if (answer && answered == id)
             return call_answer(node, answer, ret_result);
-        if (answered == 0 || answered > node->last_id) {
-            json_decref(answer);
-            return connection_fail(node, -EBADMSG, "bypeerd answered a request that was not made");
-        }
-        if (json_object_set_new(node->answers, call_key(answered, key), answer) < 0)
-            return call_out_of_memory(node);
-        call_key(id, key);
+        if (answer)
+            error = call_keep(node, answered, answer);
+        if (error)
+            return error;
+    }
+}
+
+int call_collect(struct bypeer *node)
+{
+    for (;;) {
+        json_t *answer = NULL;
+        uint64_t answered = 0;
+        int error = call_read(node, false, 0, &answer, &answered);
+        if (!error && answer)
+            error = call_keep(node, answered, answer);
+        if (error)
+            return error == -EAGAIN ? 0 : error;
     }
 }
 

@@ -1,4 +1,4 @@
-/* Private to libbypeer: what the loader needs of a call beside the public functions. */
+/* Private to libbypeer: what the loader and resolves need of a call beside the public functions. */
 #pragma once
 
 #include "tools/lib/connection.h"
@@ -7,3 +7,12 @@
 int call_send_text(struct bypeer *node, const char *line, size_t length);
 /* bypeer_receive(); without wait, -EAGAIN if the answer has not come. */
 int call_receive(struct bypeer *node, uint64_t id, bool wait, json_t **ret_result);
+/* Reads what has come, without waiting, and keeps it: answers in node->answers, notifications in node->notices. */
+int call_collect(struct bypeer *node);
+/* The kept answer to a request, or NULL; the caller's to json_decref(). */
+json_t *call_take_kept(struct bypeer *node, uint64_t id);
+/* Takes an answer apart; its reference is used up. */
+int call_answer(struct bypeer *node, json_t *answer, json_t **ret_result);
+
+/* resolve.c: with the connection. */
+void resolves_free(struct bypeer *node);

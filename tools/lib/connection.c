@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/lib/call.h"
+
 #define LINE_MAX_BYTES ((size_t)64 << 20)
 #define READ_BYTES     ((size_t)64 << 10)
 #define TIMEOUT_MS     30000
@@ -23,12 +25,14 @@ int bypeer_attach(struct bypeer **ret_node, int fd)
         return -errno;
     struct bypeer *node = calloc(1, sizeof(*node));
     json_t *answers = json_object();
-    if (!node || !answers) {
+    json_t *notices = json_array();
+    if (!node || !answers || !notices) {
         free(node);
         json_decref(answers);
+        json_decref(notices);
         return -ENOMEM;
     }
-    *node = (struct bypeer){.fd = fd, .timeout_ms = TIMEOUT_MS, .answers = answers};
+    *node = (struct bypeer){.fd = fd, .timeout_ms = TIMEOUT_MS, .answers = answers, .notices = notices};
     *ret_node = node;
     return 0;
 }
@@ -65,6 +69,8 @@ void bypeer_close(struct bypeer *node)
     free(node->text);
     json_decref(node->data);
     json_decref(node->answers);
+    json_decref(node->notices);
+    resolves_free(node);
     free(node);
 }
 

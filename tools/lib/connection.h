@@ -20,6 +20,8 @@ struct bypeer {
     char *in;
     size_t in_used, in_scanned, in_room;
     json_t *answers; /* by id, as text: those that came before somebody asked for them */
+    json_t *notices; /* notifications in the order of their coming, for bypeer_process() */
+    struct bypeer_resolve *resolves;
     /* The last failure. */
     char *text;
     int code;

@@ -3,15 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/lib/call.h"
+#include "tools/lib/values.h"
 
 #define PAGE 5000 /* members in one answer of members.list */
-
-static int node_malformed(struct bypeer *node, const char *method)
-{
-    return connection_fail(node, -EBADMSG,
-                           "bypeerd's answer to %s is not as bypeer-api(7) says; is it a later release?", method);
-}
 
 /* A call whose result is not needed, with params from json_pack(). */
 static int node_do(struct bypeer *node, const char *method, json_t *params)
@@ -19,17 +13,6 @@ static int node_do(struct bypeer *node, const char *method, json_t *params)
     if (!params)
         return connection_fail(node, -EINVAL, "a parameter of %s is missing or no UTF-8", method);
     return bypeer_call(node, method, params, NULL);
-}
-
-static int64_t integer(const json_t *object, const char *key)
-{
-    return json_integer_value(json_object_get(object, key));
-}
-
-static void text(const json_t *object, const char *key, char *place, size_t bytes)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    snprintf(place, bytes, "%s", value ? value : "");
 }
 
 int bypeer_node_status(struct bypeer *node, struct bypeer_node_status *ret_status)
@@ -46,27 +29,27 @@ int bypeer_node_status(struct bypeer *node, struct bypeer_node_status *ret_statu
     const char *state = json_string_value(json_object_get(dataplane, "state"));
     if (!state || !json_is_object(tables) || !json_is_object(links) || !json_is_object(packets)) {
         json_decref(result);
-        return node_malformed(node, "status");
+        return value_malformed(node, "status");
     }
-    text(result, "node", status.node, sizeof(status.node));
-    text(result, "release", status.release, sizeof(status.release));
+    value_copy(result, "node", status.node, sizeof(status.node));
+    value_copy(result, "release", status.release, sizeof(status.release));
     status.uptime_s = json_number_value(json_object_get(result, "uptime_s"));
     status.dataplane_attached = strcmp(state, "attached") == 0;
-    status.dataplane_pid = integer(dataplane, "pid");
-    status.members = integer(json_object_get(tables, "used"), "members");
-    status.members_capacity = integer(json_object_get(tables, "capacity"), "members");
-    status.links = integer(links, "total");
-    status.links_up = integer(links, "up");
+    status.dataplane_pid = value_integer(dataplane, "pid");
+    status.members = value_integer(json_object_get(tables, "used"), "members");
+    status.members_capacity = value_integer(json_object_get(tables, "capacity"), "members");
+    status.links = value_integer(links, "total");
+    status.links_up = value_integer(links, "up");
     status.packets = (struct bypeer_packet_sum){
-        .received = integer(packets, "received"),
-        .injected = integer(packets, "injected"),
-        .generated = integer(packets, "generated"),
-        .copied = integer(packets, "copied"),
-        .sent = integer(packets, "sent"),
-        .punted = integer(packets, "punted"),
-        .consumed = integer(packets, "consumed"),
-        .dropped = integer(packets, "dropped"),
-        .in_flight = integer(packets, "in_flight"),
+        .received = value_integer(packets, "received"),
+        .injected = value_integer(packets, "injected"),
+        .generated = value_integer(packets, "generated"),
+        .copied = value_integer(packets, "copied"),
+        .sent = value_integer(packets, "sent"),
+        .punted = value_integer(packets, "punted"),
+        .consumed = value_integer(packets, "consumed"),
+        .dropped = value_integer(packets, "dropped"),
+        .in_flight = value_integer(packets, "in_flight"),
     };
     json_decref(result);
     *ret_status = status;
@@ -123,7 +106,7 @@ int bypeer_member_add(struct bypeer *node, const char *address, const char *link
     int error = bypeer_call(node, "members.add", params, &result);
     if (error)
         return error;
-    int added = integer(result, "added") != 0;
+    int added = value_integer(result, "added") != 0;
     json_decref(result);
     return added;
 }
@@ -140,7 +123,7 @@ int64_t bypeer_member_count(struct bypeer *node, const char *group, const char *
     if (error)
         return error;
     const json_t *count = json_object_get(result, "count");
-    int64_t value = json_is_integer(count) ? json_integer_value(count) : node_malformed(node, "members.count");
+    int64_t value = json_is_integer(count) ? json_integer_value(count) : value_malformed(node, "members.count");
     json_decref(result);
     return value;
 }
@@ -155,7 +138,7 @@ static int member_tell(struct bypeer *node, const json_t *object,
         .origin = json_string_value(json_object_get(object, "origin")),
     };
     if (!member.address || !member.group || !member.link || !member.origin)
-        return node_malformed(node, "members.list");
+        return value_malformed(node, "members.list");
     return each(context, &member);
 }
 
@@ -175,7 +158,7 @@ int bypeer_member_each(struct bypeer *node, const char *group, const char *link,
         const json_t *members = json_object_get(page, "members");
         const char *next = json_string_value(json_object_get(page, "next"));
         if (!json_is_array(members))
-            result = node_malformed(node, "members.list");
+            result = value_malformed(node, "members.list");
         for (size_t i = 0; i < json_array_size(members) && !result; i++)
             result = member_tell(node, json_array_get(members, i), each, context);
         /* A node that repeats itself would keep us for ever. */
