@@ -14,7 +14,7 @@
 #define RESOLVE_HEDGE_MS       1200   /* a first hop had its second chance by then */
 #define RESOLVE_PAUSE_MS       100
 #define RESOLVE_PAUSE_MAX_MS   3200
-#define RESOLVE_FRUITLESS_MAX  4 /* rounds without a further result, when there are some */
+#define RESOLVE_FRUITLESS_MAX  6 /* rounds without a further result, when there are some */
 
 static const uint8_t resolve_middle[8] = {0x80}; /* [MS-PNRP] 3.1.4.4: of the /64's instances */
 
@@ -177,17 +177,43 @@ static void resolve_give_own(struct bypeer_pnrp *pnrp, struct bypeer_resolve *re
     }
 }
 
-/* Another instance may be nearest to another place. */
+static unsigned __int128 resolve_location(const uint8_t *id)
+{
+    unsigned __int128 location = 0;
+    for (unsigned i = BYPEER_P2P_ID_BYTES; i < BYPEER_ID_BYTES; i++)
+        location = location << 8 | id[i];
+    return location;
+}
+
+/* Somewhere between one result and the next, or at either end, where an instance would be that was not met yet. */
+static unsigned __int128 resolve_gap(struct bypeer_pnrp *pnrp, const struct bypeer_resolve *resolve, unsigned round)
+{
+    uint64_t random = bypeer_cloud_random(pnrp);
+    unsigned __int128 low = 0, high = ~low;
+    if (round % 4 == 1)
+        return low;
+    if (round % 4 == 3)
+        return high;
+    if (resolve->result_count > 0)
+        low = resolve_location(resolve->results[(random >> 32) % resolve->result_count]);
+    for (unsigned i = 0; i < resolve->result_count; i++) {
+        unsigned __int128 location = resolve_location(resolve->results[i]);
+        if (location > low && location < high)
+            high = location;
+    }
+    return low + (high - low) / 65536 * (random & 0xffff);
+}
+
+/* Round 0 asks for what was wanted, the others for what else there is. */
 static void resolve_target(struct bypeer_pnrp *pnrp, const struct bypeer_resolve *resolve, unsigned round,
                            struct bypeer_search_settings *settings)
 {
     uint8_t target[32];
     memcpy(target, resolve->target, sizeof(target));
     if (resolve->has_name && round > 0 && (resolve->criterion == BYPEER_PNRP_ANY || resolve->results_max > 1)) {
-        /* Every other time another network. */
-        if (round % 2 == 0)
-            bypeer_cloud_random_bytes(pnrp, target + 16, 8);
-        bypeer_cloud_random_bytes(pnrp, target + 24, 8);
+        unsigned __int128 location = resolve_gap(pnrp, resolve, round);
+        for (unsigned i = BYPEER_ID_BYTES; i-- > BYPEER_P2P_ID_BYTES; location >>= 8)
+            target[i] = (uint8_t)location;
     }
     settings->target = bypeer_id_load(target);
 }

@@ -235,9 +235,8 @@ void bypeer_seek_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
         pnrp->counters.bad_signatures++;
     enum bypeer_resolve_verdict verdict =
         job->work.result < 0 ? BYPEER_RESOLVE_BAD : bypeer_resolve_take(pnrp, seek, job);
+    bypeer_search_validated(seek->search, verdict != BYPEER_RESOLVE_BAD);
     if (verdict == BYPEER_RESOLVE_MORE)
         bypeer_search_reject(seek->search);
-    else
-        bypeer_search_validated(seek->search, verdict == BYPEER_RESOLVE_ENOUGH);
     seek_step(pnrp, seek);
 }

@@ -64,7 +64,7 @@ static enum bypeer_pnrp_state upkeep_assess(const struct bypeer_pnrp *pnrp)
                                       : BYPEER_PNRP_VIRTUAL;
     if (bypeer_cache_count(pnrp->cache) > 0)
         return BYPEER_PNRP_ACTIVE;
-    bool is_over = pnrp->has_discovered && pnrp->pending_count == 0 && pnrp->now.ms >= pnrp->alone_ms;
+    bool is_over = pnrp->has_discovered && pnrp->now.ms >= pnrp->alone_ms;
     return is_over ? BYPEER_PNRP_ALONE : BYPEER_PNRP_SYNCHRONIZING;
 }
 
