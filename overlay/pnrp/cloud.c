@@ -303,8 +303,6 @@ void bypeer_pnrp_receive(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now, 
     pnrp->now = now;
     pnrp->counters.received++;
     pnrp->counters.received_bytes += length;
-    if (pnrp->meter)
-        bypeer_meter_received(pnrp->meter, from->address, length + 48, now.ms);
     if (from->port < BYPEER_PNRP_PORT_MIN) {
         pnrp->counters.low_port++;
         return;
@@ -334,6 +332,8 @@ void bypeer_pnrp_receive(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now, 
         bypeer_flood_receive(pnrp, local, from, &message);
         break;
     case BYPEER_PNRP_INQUIRE:
+        if (pnrp->meter && message.inquire.flags != 0)
+            bypeer_meter_received(pnrp->meter, from->address, length + 48, now.ms);
         bypeer_inquire_answer(pnrp, local, from, &message);
         break;
     case BYPEER_PNRP_AUTHORITY:

@@ -5,15 +5,22 @@
  *   INQUIRE for a CPA (about 124 bytes with headers) -> an answer of 600 to 38,000 bytes and a signature
  *
  * A source /64 is *verified* once something that was sent to it came back: an answer that carries a Message ID of ours.
- * Verified ones have a token bucket each. Unverified ones share a rate of bytes, and each /64 gets one full answer per
- * BYPEER_METER_STRANGER_S; beyond that it gets a probe: an empty FLOOD that wants an ACK, smaller than the INQUIRE,
- * whose Message ID is a cookie (SipHash of address, port and time under the node's secret), so nothing is remembered
- * about it. A node that is there acknowledges it, is verified from then on, and its INQUIRE, sent again, is answered.
- * A probe is sent only while all that was sent to strangers is no more than what came from them.
+ * Verified ones have a token bucket each. Unverified ones share a rate of bytes, and each /64 gets one full answer of
+ * one datagram per BYPEER_METER_STRANGER_S; beyond that it gets a probe: an empty FLOOD that wants an ACK, smaller than
+ * the INQUIRE, whose Message ID is a cookie (SipHash of address, port and time under the node's secret), so nothing is
+ * remembered about it. A node that is there acknowledges it, is verified from then on, and its INQUIRE, sent again, is
+ * answered. A probe is sent only while all that was sent to strangers is no more than what came from them.
  *
- *   state   .entries of 32 bytes, two-choice by keyed hash, the older one gives way; nothing grows
+ * The promise: all that strangers are sent since the start, full answers and probes, is at most what came from them, or
+ * at most what their rate allows since the start and one burst (a second of the rate, at least one datagram), whichever
+ * is more; never the sum.
  *
- * Threads: one per meter; each worker has its own, control has its own. The cookie's secret is common to all of them.
+ *   state   .entries of 32 bytes, each /64 in one of two places by keyed hash; nothing grows. For a newcomer an entry
+ *           that says nothing any more goes first, then a stranger's, then a verified one's, of equals the older; a
+ *           stranger gets an entry only for an answer, and only instead of one that says nothing any more.
+ *
+ * Threads: one per meter; each worker has its own, control has its own. The cookie's secret and
+ * the clock (CLOCK_MONOTONIC) are common to all of them, so that one knows what another has sent.
  */
 #pragma once
 
@@ -33,9 +40,9 @@ struct bypeer_meter;
 struct bypeer_meter_settings {
     uint8_t secret[16];          /* of cookies and of the hash */
     uint32_t entries;            /* sources remembered, a power of 2; 0: BYPEER_METER_SMALL */
-    uint32_t stranger_bytes_s;   /* full answers to all unverified sources together; default 16384 */
-    uint32_t verified_answers_s; /* per verified /64; default 100 */
-    uint32_t answers_s;          /* of all together: what the signers can do; default 5000 */
+    uint32_t stranger_bytes_s;   /* full answers to all unverified sources together; 0: 16384 */
+    uint32_t verified_answers_s; /* per verified /64; 0: 100 */
+    uint32_t answers_s;          /* of all together: what the signers can do; 0: 5000 */
 };
 
 enum bypeer_meter_verdict {
@@ -51,10 +58,11 @@ struct bypeer_meter *bypeer_meter_init(void *memory, const struct bypeer_meter_s
 /* The rates of a running meter; what it knows of sources stays, and its size. */
 void bypeer_meter_configure(struct bypeer_meter *meter, const struct bypeer_meter_settings *settings);
 
-/* A datagram of so many bytes of IP came from source: credit. Every datagram of a cloud, verified or not. */
+/* An INQUIRE of so many bytes of IP came from source and is to be judged: credit. Other datagrams give none: what they
+ * bring is spent on their own answers. */
 void bypeer_meter_received(struct bypeer_meter *meter, const uint8_t source[static 16], size_t bytes, uint64_t now_ms);
-/* An INQUIRE that wants answer_bytes (IP bytes of the full answer, at most BYPEER_PNRP_DATAGRAM_MAX + 48 counted for
- * strangers). The verdict is charged. */
+/* An INQUIRE that wants answer_bytes (IP bytes of the full answer; one of more than a datagram is for verified sources
+ * only). The verdict is charged. */
 enum bypeer_meter_verdict bypeer_meter_judge(struct bypeer_meter *meter, const uint8_t source[static 16],
                                              size_t answer_bytes, uint64_t now_ms);
 /* Something of ours came back from there. */
