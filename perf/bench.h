@@ -10,6 +10,7 @@ struct bench_command {
 
 extern const struct bench_command bench_destinations;
 extern const struct bench_command bench_grace;
+extern const struct bench_command bench_nearest;
 extern const struct bench_command bench_writer;
 
 /* Writes the program's name, the message and a line end to stderr; returns 1, an exit status. */

@@ -8,6 +8,7 @@
 static const struct bench_command *const commands[] = {
     &bench_destinations,
     &bench_grace,
+    &bench_nearest,
     &bench_writer,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

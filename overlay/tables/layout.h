@@ -259,9 +259,10 @@ _Static_assert(sizeof(struct bypeer_name_node) == BYPEER_CACHE_LINE, "one line")
 /* What one cloud has of one array of records. All are entry numbers of whole sections. */
 struct bypeer_name_part {
     uint32_t first, count; /* records, ascending by ID */
-    uint32_t nodes;        /* first node of the tree over their first words */
+    uint32_t guide;        /* first node of the guide to their first words: names_tree.h */
+    uint32_t nodes;        /* first node of the tree over them */
     uint32_t own_first, own_count;
-    uint8_t reserved[44];
+    uint8_t reserved[40];
 };
 _Static_assert(sizeof(struct bypeer_name_part) == BYPEER_CACHE_LINE, "one line");
 

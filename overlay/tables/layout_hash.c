@@ -122,6 +122,7 @@ static const struct layout_field layout_tables[] = {
     SIZE(bypeer_name_part),
     FIELD(bypeer_name_part, first),
     FIELD(bypeer_name_part, count),
+    FIELD(bypeer_name_part, guide),
     FIELD(bypeer_name_part, nodes),
     FIELD(bypeer_name_part, own_first),
     FIELD(bypeer_name_part, own_count),

@@ -3,8 +3,6 @@
 #include "overlay/pnrp/id.h"
 #include "overlay/tables/names_search.h"
 
-#define NAMES_SEARCHES (2 * BYPEER_NAMES_BURST) /* each target in half and delta */
-
 /* --- what lies where: every number is checked against private counts ------------------------------------------------
  */
 
@@ -18,28 +16,50 @@ static bool names_fit(uint32_t first, uint32_t count, uint32_t room)
     return first <= room && count <= room - first;
 }
 
+/* The tree over count records; false: it does not fit in the section. */
+static bool names_tree(const struct bypeer_names_view *view, uint32_t nodes, uint32_t count,
+                       const struct bypeer_name_record *records, struct bypeer_names_tree *ret_tree)
+{
+    ret_tree->count = count;
+    bypeer_names_shape(count, &ret_tree->shape);
+    if (!names_fit(nodes, ret_tree->shape.nodes, view->node_count))
+        return false;
+    ret_tree->nodes = view->nodes + nodes;
+    ret_tree->leaves = ret_tree->nodes;
+    if (ret_tree->shape.layers != 0)
+        ret_tree->leaves += ret_tree->shape.layer[ret_tree->shape.layers - 1].first;
+    ret_tree->guide = NULL;
+    ret_tree->records = records;
+    return true;
+}
+
 void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
                         struct bypeer_names_place *ret_place)
 {
-    struct bypeer_names_place place = {.count = 0};
+    struct bypeer_name_part part = {.count = 0};
     uint32_t number = array * BYPEER_CLOUDS_MAX + cloud - 1;
     if (cloud >= 1 && cloud <= BYPEER_CLOUDS_MAX && array < BYPEER_NAMES_ARRAYS && number < view->part_count) {
-        const struct bypeer_name_part *part = &view->parts[number];
-        place.first = names_load(&part->first);
-        place.count = names_load(&part->count);
-        place.nodes = names_load(&part->nodes);
-        place.own_first = names_load(&part->own_first);
-        place.own_count = names_load(&part->own_count);
+        const struct bypeer_name_part *shared = &view->parts[number];
+        part.first = names_load(&shared->first);
+        part.count = names_load(&shared->count);
+        part.guide = names_load(&shared->guide);
+        part.nodes = names_load(&shared->nodes);
+        part.own_first = names_load(&shared->own_first);
+        part.own_count = names_load(&shared->own_count);
     }
-    bypeer_names_shape(place.count, &place.shape);
-    if (!names_fit(place.first, place.count, view->record_count) ||
-        !names_fit(place.nodes, place.shape.nodes, view->node_count)) {
-        place.first = place.count = 0;
-        bypeer_names_shape(0, &place.shape);
+    if (!names_fit(part.first, part.count, view->record_count) ||
+        !names_tree(view, part.nodes, part.count, view->records + part.first, &ret_place->tree)) {
+        part.first = part.count = 0;
+        (void)names_tree(view, 0, 0, view->records, &ret_place->tree);
     }
-    if (!names_fit(place.own_first, place.own_count, view->own_count))
-        place.own_count = 0;
-    *ret_place = place;
+    if (part.count != 0 && names_fit(part.guide, bypeer_names_guide_nodes(part.count), view->node_count)) {
+        ret_place->tree.guide = (const uint32_t *)(const void *)(view->nodes + part.guide);
+        ret_place->tree.guide_bits = bypeer_names_guide_bits(part.count);
+    }
+    ret_place->first = part.first;
+    ret_place->count = part.count;
+    ret_place->own_first = part.own_first;
+    ret_place->own_count = names_fit(part.own_first, part.own_count, view->own_count) ? part.own_count : 0;
 }
 
 /* --- runs -----------------------------------------------------------------------------------------------------------
@@ -48,11 +68,11 @@ void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, ui
 /* A search that has come to a record with the same first words. */
 struct names_search {
     const struct bypeer_names_place *place;
-    struct bypeer_names_descent *descent; /* .records and .place: where it stands; .key is word 0 */
+    struct bypeer_names_descent *descent; /* .place: where it stands among the cloud's records; .key is word 0 */
     const uint8_t *target;
-    unsigned level; /* words 0 to this are equal */
-    struct bypeer_names_shape shape;
-    uint32_t run_first; /* of the tree that is descended, in the cloud's records */
+    unsigned level;                /* words 0 to this are equal */
+    struct bypeer_names_tree tree; /* that of the run that is descended */
+    uint32_t run_first;            /* its first record, counted from the cloud's */
 };
 
 /* The first of count neighbours from `from` on that is not below the target. */
@@ -62,7 +82,7 @@ static uint32_t names_window(const struct names_search *search, uint32_t from, u
     uint32_t high = count < search->place->count - from ? from + count : search->place->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (memcmp(search->descent->records[middle].id, search->target, BYPEER_ID_BYTES) < 0)
+        if (memcmp(search->place->tree.records[middle].id, search->target, BYPEER_ID_BYTES) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -103,7 +123,7 @@ static bool names_step(const struct bypeer_names_view *view, struct names_search
                        struct bypeer_names_descent *ret_descent)
 {
     struct bypeer_names_descent *at = search->descent;
-    const struct bypeer_name_record *record = &at->records[at->place];
+    const struct bypeer_name_record *records = search->place->tree.records, *record = &records[at->place];
     const struct bypeer_name_run *run = names_run(view, names_load(&record->run));
     uint32_t window = BYPEER_NAMES_SHORT;
     uint32_t from = at->place;
@@ -113,15 +133,10 @@ static bool names_step(const struct bypeer_names_view *view, struct names_search
             break;
         uint64_t wanted = bypeer_names_word(search->target, search->level + 1);
         if (level.nodes != BYPEER_NAME_NO_TREE) {
-            bypeer_names_shape(level.count, &search->shape);
-            if (!names_fit(level.nodes, search->shape.nodes, view->node_count))
+            if (!names_tree(view, level.nodes, level.count, records + level.first, &search->tree))
                 break;
             search->run_first = level.first;
-            *ret_descent = (struct bypeer_names_descent){.key = wanted,
-                                                         .nodes = view->nodes + level.nodes,
-                                                         .shape = &search->shape,
-                                                         .records = at->records + level.first,
-                                                         .count = level.count};
+            *ret_descent = (struct bypeer_names_descent){.key = wanted, .tree = &search->tree};
             return true;
         }
         from = level.first;
@@ -145,19 +160,21 @@ static bool names_step(const struct bypeer_names_view *view, struct names_search
 static bool names_is_equal(const struct names_search *search, unsigned word)
 {
     const struct bypeer_names_descent *at = search->descent;
-    return at->place < search->place->count &&
-           bypeer_names_word(at->records[at->place].id, word) == bypeer_names_word(search->target, word);
+    return at->place < search->place->count && bypeer_names_word(search->place->tree.records[at->place].id, word) ==
+                                                   bypeer_names_word(search->target, word);
 }
 
 /* Searches that stand at a record with the target's first word go on through its runs: one round for each word that
  * they fall apart at. */
-static void names_enter_runs(const struct bypeer_names_view *view, struct names_search *searches[], unsigned count)
+static void names_enter_runs(const struct bypeer_names_view *view, bypeer_names_descend_function *descend,
+                             struct names_search *searches[], unsigned count)
 {
-    struct bypeer_names_descent descents[NAMES_SEARCHES];
+    struct bypeer_names_descent descents[BYPEER_NAMES_DESCENTS];
     while (count != 0) {
         for (unsigned i = 0; i < count; i++) {
-            const struct bypeer_names_descent *at = searches[i]->descent;
-            const struct bypeer_name_run *run = names_run(view, names_load(&at->records[at->place].run));
+            const struct names_search *search = searches[i];
+            const struct bypeer_name_record *record = &search->place->tree.records[search->descent->place];
+            const struct bypeer_name_run *run = names_run(view, names_load(&record->run));
             if (run)
                 __builtin_prefetch(run);
         }
@@ -166,13 +183,13 @@ static void names_enter_runs(const struct bypeer_names_view *view, struct names_
             searches[descending] = searches[i];
             descending += names_step(view, searches[i], &descents[descending]);
         }
-        bypeer_names_descend(descents, descending);
+        descend(descents, descending);
         count = 0;
         for (unsigned i = 0; i < descending; i++) {
             struct names_search *search = searches[i];
             search->descent->place = search->run_first + descents[i].place;
             search->level++;
-            bool further = descents[i].place < descents[i].count && search->level < BYPEER_NAMES_LEVELS &&
+            bool further = descents[i].place < search->tree.count && search->level < BYPEER_NAMES_LEVELS &&
                            names_is_equal(search, search->level);
             searches[count] = search;
             count += further;
@@ -200,17 +217,11 @@ static const struct bypeer_names_place *names_place_of(struct names_places *plac
     return &places->of[cloud];
 }
 
-static void names_search_begin(const struct bypeer_names_view *view, struct names_places *places, uint8_t cloud,
-                               const uint8_t *target, struct names_search *search, struct bypeer_names_descent *descent)
+static void names_search_begin(struct names_places *places, uint8_t cloud, const uint8_t *target,
+                               struct names_search *search, struct bypeer_names_descent *descent)
 {
     const struct bypeer_names_place *place = names_place_of(places, cloud);
-    *descent = (struct bypeer_names_descent){
-        .key = bypeer_names_word(target, 0),
-        .nodes = view->nodes + place->nodes,
-        .shape = &place->shape,
-        .records = view->records + place->first,
-        .count = place->count,
-    };
+    *descent = (struct bypeer_names_descent){.key = bypeer_names_word(target, 0), .tree = &place->tree};
     search->place = place;
     search->descent = descent;
     search->target = target;
@@ -218,18 +229,18 @@ static void names_search_begin(const struct bypeer_names_view *view, struct name
 }
 
 /* Runs all searches to their ends. */
-static void names_search_all(const struct bypeer_names_view *view, struct names_search searches[],
-                             struct bypeer_names_descent descents[], unsigned count)
+static void names_search_all(const struct bypeer_names_view *view, bypeer_names_descend_function *descend,
+                             struct names_search searches[], struct bypeer_names_descent descents[], unsigned count)
 {
-    struct names_search *equal[NAMES_SEARCHES];
+    struct names_search *equal[BYPEER_NAMES_DESCENTS];
     unsigned equal_count = 0;
-    bypeer_names_descend(descents, count);
+    descend(descents, count);
     for (unsigned i = 0; i < count; i++) {
         equal[equal_count] = &searches[i];
         equal_count += names_is_equal(&searches[i], 0);
     }
     if (equal_count != 0)
-        names_enter_runs(view, equal, equal_count);
+        names_enter_runs(view, descend, equal, equal_count);
 }
 
 static struct bypeer_names_side names_side(const struct names_search *search)
@@ -238,21 +249,22 @@ static struct bypeer_names_side names_side(const struct names_search *search)
         .first = search->place->first, .count = search->place->count, .place = search->descent->place};
 }
 
-void bypeer_names_locate(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
-                         unsigned count, struct bypeer_names_walk ret_walks[])
+void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct bypeer_tables *tables,
+                            const uint8_t *clouds, const uint8_t *const targets[], unsigned count,
+                            struct bypeer_names_walk ret_walks[])
 {
     const struct bypeer_names_view *view = &tables->names;
     const struct bypeer_names_root root = bypeer_names_root_read(tables->header);
     struct names_places halves = {.view = view, .array = root.half}, deltas = {.view = view, .array = root.delta};
-    struct names_search searches[NAMES_SEARCHES];
-    struct bypeer_names_descent descents[NAMES_SEARCHES];
+    struct names_search searches[BYPEER_NAMES_DESCENTS];
+    struct bypeer_names_descent descents[BYPEER_NAMES_DESCENTS];
 
     count = count < BYPEER_NAMES_BURST ? count : BYPEER_NAMES_BURST;
     for (unsigned i = 0; i < count; i++) {
-        names_search_begin(view, &halves, clouds[i], targets[i], &searches[i], &descents[i]);
-        names_search_begin(view, &deltas, clouds[i], targets[i], &searches[count + i], &descents[count + i]);
+        names_search_begin(&halves, clouds[i], targets[i], &searches[i], &descents[i]);
+        names_search_begin(&deltas, clouds[i], targets[i], &searches[count + i], &descents[count + i]);
     }
-    names_search_all(view, searches, descents, 2 * count);
+    names_search_all(view, descend, searches, descents, 2 * count);
     for (unsigned i = 0; i < count; i++)
         ret_walks[i] = (struct bypeer_names_walk){.records = view->records,
                                                   .half = names_side(&searches[i]),
@@ -266,10 +278,10 @@ const struct bypeer_name_record *bypeer_names_search(const struct bypeer_names_v
     struct names_places places = {.view = view, .array = array};
     struct names_search search;
     struct bypeer_names_descent descent;
-    names_search_begin(view, &places, (uint8_t)cloud, id, &search, &descent);
-    names_search_all(view, &search, &descent, 1);
-    const struct bypeer_name_record *record = descent.records + descent.place;
-    return descent.place < descent.count && memcmp(record->id, id, BYPEER_ID_BYTES) == 0 ? record : NULL;
+    names_search_begin(&places, (uint8_t)cloud, id, &search, &descent);
+    names_search_all(view, bypeer_names_descend_generic, &search, &descent, 1);
+    const struct bypeer_name_record *record = descent.tree->records + descent.place;
+    return descent.place < descent.tree->count && memcmp(record->id, id, BYPEER_ID_BYTES) == 0 ? record : NULL;
 }
 
 /* --- walks ---------------------------------------------------------------------------------------------------------
@@ -436,20 +448,4 @@ bool bypeer_names_is_leaf(const struct bypeer_tables *tables, uint8_t cloud, con
 const struct bypeer_cloud_record *bypeer_names_cloud(const struct bypeer_tables *tables, uint8_t cloud)
 {
     return bypeer_slots_find(&tables->clouds, cloud, sizeof(struct bypeer_cloud_record));
-}
-
-/* --- the way down --------------------------------------------------------------------------------------------------
- */
-
-static inline unsigned names_less(const struct bypeer_name_node *node, uint64_t key)
-{
-    unsigned less = 0;
-    for (unsigned i = 0; i < BYPEER_NAME_NODE_KEYS; i++)
-        less += node->keys[i] < key;
-    return less;
-}
-
-void bypeer_names_descend(struct bypeer_names_descent descents[], unsigned count)
-{
-    bypeer_names_descend_by(descents, count, names_less);
 }

@@ -28,9 +28,8 @@ static inline struct bypeer_names_root bypeer_names_root_read(const struct bypee
 /* What one cloud has of one array, every number within its section. */
 struct bypeer_names_place {
     uint32_t first, count;
-    uint32_t nodes;
     uint32_t own_first, own_count;
-    struct bypeer_names_shape shape;
+    struct bypeer_names_tree tree;
 };
 void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
                         struct bypeer_names_place *ret_place);
@@ -38,3 +37,8 @@ void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, ui
 /* The record of an ID in one array, dead or alive; NULL: none. For the writer. */
 const struct bypeer_name_record *bypeer_names_search(const struct bypeer_names_view *view, uint32_t array,
                                                      uint32_t cloud, const uint8_t id[static 32]);
+
+/* bypeer_names_locate() by one variant. */
+void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct bypeer_tables *tables,
+                            const uint8_t *clouds, const uint8_t *const targets[], unsigned count,
+                            struct bypeer_names_walk ret_walks[]);

@@ -14,6 +14,7 @@
 
 #include "overlay/tables/names.h"
 #include "overlay/tables/names_build.h"
+#include "overlay/tables/names_search.h"
 #include "overlay/tables/writer.h"
 #include "tests/random.h"
 
@@ -244,7 +245,14 @@ static void look(void)
         clouds[i] = (uint8_t)random_below(CLOUDS + 1);
         pointers[i] = targets[i];
     }
-    bypeer_names_locate(&m.tables, clouds, pointers, count, walks);
+    /* Each variant in turn; they find the same. */
+    static struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
+    bypeer_names_variants(variants);
+    const struct bypeer_names_variant *variant = &variants[random_below(BYPEER_NAMES_VARIANTS)];
+    if (variant->descend)
+        bypeer_names_locate_by(variant->descend, &m.tables, clouds, pointers, count, walks);
+    else
+        bypeer_names_locate(&m.tables, clouds, pointers, count, walks);
     for (unsigned i = 0; i < count; i++) {
         holder_begin(&now, clouds[i], targets[i], &walks[i]);
         holder_walk(&now, 1 + random_below(6));
