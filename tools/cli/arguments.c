@@ -204,3 +204,17 @@ int cli_number(const struct cli *cli, enum cli_option_id option, long minimum, l
     *ret_number = number;
     return CLI_OK;
 }
+
+json_t *cli_values(const struct cli *cli, enum cli_option_id option)
+{
+    const char *text = cli->options[option];
+    json_t *values = text ? json_array() : NULL;
+    while (values) {
+        size_t length = strcspn(text, ",");
+        json_array_append_new(values, json_stringn(text, length));
+        if (text[length] == '\0')
+            break;
+        text += length + 1;
+    }
+    return values;
+}

@@ -45,6 +45,8 @@ int cli_connect(struct cli *cli);
 int cli_call(struct cli *cli, const char *method, json_t *params, json_t **ret_result);
 /* The status for an error of libbypeer, after a message. */
 int cli_call_failed(const struct cli *cli, int error);
+/* Calls a list method; with -o json prints its result, and *ret_result is NULL. */
+int cli_list(struct cli *cli, const char *method, json_t *params, json_t **ret_result);
 /* Prints a result with -o json. */
 void cli_print_json(const json_t *result);
 /* For changes: the result with -o json, else the text and a newline. */
@@ -58,6 +60,9 @@ const char *cli_config_file(const struct cli *cli);
 
 /* Help about a command; NULL: all. */
 void cli_print_help(FILE *out, const struct cli_command *command);
+
+/* The values of an option that are parted by commas; NULL: it was not given. */
+json_t *cli_values(const struct cli *cli, enum cli_option_id option);
 
 /* Members of a JSON object; missing ones are "" and 0. */
 const char *cli_text(const json_t *object, const char *key);

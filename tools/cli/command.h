@@ -15,8 +15,12 @@ enum cli_values {
     CLI_VALUES_FORMAT, /* table, json */
     CLI_VALUES_GROUP,  /* names that the node knows */
     CLI_VALUES_LINK,
-    CLI_VALUES_KEY,     /* keys of the configuration */
-    CLI_VALUES_COMMAND, /* first words of commands */
+    CLI_VALUES_KEY, /* keys of the configuration */
+    CLI_VALUES_CLOUD,
+    CLI_VALUES_NAME,      /* what the node publishes */
+    CLI_VALUES_CRITERION, /* any, nearest, nearest64 */
+    CLI_VALUES_PROTOCOL,  /* tcp, udp */
+    CLI_VALUES_COMMAND,   /* first words of commands */
 };
 
 enum cli_option_id {
@@ -28,16 +32,27 @@ enum cli_option_id {
     CLI_OPTION_ADDRESS,
     CLI_OPTION_ALL,
     CLI_OPTION_BYTES,
+    CLI_OPTION_CLOUD,
+    CLI_OPTION_COMMENT,
+    CLI_OPTION_CRITERION,
+    CLI_OPTION_ENDPOINT,
     CLI_OPTION_GROUP,
     CLI_OPTION_LIMIT,
     CLI_OPTION_LINK,
     CLI_OPTION_LOCAL,
     CLI_OPTION_MTU,
+    CLI_OPTION_OWN,
+    CLI_OPTION_PAYLOAD,
+    CLI_OPTION_PAYLOAD_FILE,
     CLI_OPTION_PEER,
+    CLI_OPTION_PORT,
     CLI_OPTION_PREFIX,
+    CLI_OPTION_PROTOCOL,
+    CLI_OPTION_RESULTS,
     CLI_OPTION_RUNNING,
     CLI_OPTION_TIMEOUT,
     CLI_OPTION_UDP_PORT,
+    CLI_OPTION_UNSECURED,
     CLI_OPTION_VNI,
     CLI_OPTION_WORKERS,
     CLI_OPTIONS,
@@ -55,7 +70,7 @@ struct cli_option {
 extern const struct cli_option cli_options[CLI_OPTIONS];
 
 #define CLI_COMMAND_ARGUMENTS 2
-#define CLI_COMMAND_OPTIONS   8
+#define CLI_COMMAND_OPTIONS   10
 
 struct cli_argument {
     const char *name; /* NULL: no more */
@@ -88,6 +103,11 @@ const char *cli_command_verb(const void *word, unsigned i);
 #define CLI_COMMAND_NAME 32
 const char *cli_command_name(const struct cli_command *command, char name[static CLI_COMMAND_NAME]);
 
+int cli_run_cloud_cache(struct cli *cli);
+int cli_run_cloud_contact(struct cli *cli);
+int cli_run_cloud_list(struct cli *cli);
+int cli_run_cloud_load(struct cli *cli);
+int cli_run_cloud_stats(struct cli *cli);
 int cli_run_config_check(struct cli *cli);
 int cli_run_config_explain(struct cli *cli);
 int cli_run_config_reload(struct cli *cli);
@@ -106,6 +126,12 @@ int cli_run_members_list(struct cli *cli);
 int cli_run_members_load(struct cli *cli);
 int cli_run_members_remove(struct cli *cli);
 int cli_run_members_unload(struct cli *cli);
+int cli_run_name_list(struct cli *cli);
+int cli_run_name_lookup_path(struct cli *cli);
+int cli_run_name_publish(struct cli *cli);
+int cli_run_name_resolve(struct cli *cli);
+int cli_run_name_unpublish(struct cli *cli);
+int cli_run_name_update(struct cli *cli);
 int cli_run_names(struct cli *cli);
 int cli_run_routes_add(struct cli *cli);
 int cli_run_routes_list(struct cli *cli);

@@ -162,22 +162,29 @@ static void print_keys(void)
 
 int cli_run_names(struct cli *cli)
 {
+    /* What is asked for, and where the API lists it. */
+    static const char *const lists[][3] = {{"groups", "groups.list", "groups"},
+                                           {"links", "links.list", "links"},
+                                           {"clouds", "clouds.list", "clouds"},
+                                           {"published", "names.list", "names"}};
     const char *what = cli->arguments[0];
     json_t *result;
     size_t i;
     json_t *entry;
-    char method[32];
+    unsigned list = 0;
     if (strcmp(what, "keys") == 0) {
         print_keys();
         return CLI_OK;
     }
-    if (strcmp(what, "groups") != 0 && strcmp(what, "links") != 0)
-        return cli_fail(CLI_USAGE, "names: there are no names of %s; use groups, links or keys", what);
-    snprintf(method, sizeof(method), "%s.list", what);
-    int status = cli_call(cli, method, NULL, &result);
+    while (list < 4 && strcmp(what, lists[list][0]) != 0)
+        list++;
+    if (list == 4)
+        return cli_fail(CLI_USAGE, "names: there are no names of %s; use groups, links, clouds, published or keys",
+                        what);
+    int status = cli_call(cli, lists[list][1], NULL, &result);
     if (status != CLI_OK)
         return status;
-    json_array_foreach (json_object_get(result, what), i, entry) {
+    json_array_foreach (json_object_get(result, lists[list][2]), i, entry) {
         printf("%s\n", cli_text(entry, "name"));
     }
     json_decref(result);

@@ -110,6 +110,22 @@ int cli_call(struct cli *cli, const char *method, json_t *params, json_t **ret_r
     return error ? cli_call_failed(cli, error) : CLI_OK;
 }
 
+int cli_list(struct cli *cli, const char *method, json_t *params, json_t **ret_result)
+{
+    json_t *result;
+    int status = cli_call(cli, method, params, &result);
+    *ret_result = NULL;
+    if (status != CLI_OK)
+        return status;
+    if (!cli->json) {
+        *ret_result = result;
+        return CLI_OK;
+    }
+    cli_print_json(result);
+    json_decref(result);
+    return CLI_OK;
+}
+
 void cli_print_json(const json_t *result)
 {
     json_dumpf(result, stdout, JSON_INDENT(2));

@@ -4,23 +4,6 @@
 
 #include "tools/cli/table.h"
 
-/* Calls a list method; with -o json that is all, and *ret_result is NULL. */
-static int list(struct cli *cli, const char *method, json_t **ret_result)
-{
-    json_t *result;
-    int status = cli_call(cli, method, NULL, &result);
-    *ret_result = NULL;
-    if (status != CLI_OK)
-        return status;
-    if (!cli->json) {
-        *ret_result = result;
-        return CLI_OK;
-    }
-    cli_print_json(result);
-    json_decref(result);
-    return CLI_OK;
-}
-
 /* Calls a method for each argument; the first refusal ends it. */
 static int remove_each(struct cli *cli, const char *method, const char *key)
 {
@@ -54,7 +37,7 @@ int cli_run_groups_list(struct cli *cli)
                                                 {"ADDRESS", false}, {"LINKS", true},   {"MEMBERS", true},
                                                 {"ORIGIN", false}};
     json_t *result;
-    int status = list(cli, "groups.list", &result);
+    int status = cli_list(cli, "groups.list", NULL, &result);
     if (!result)
         return status;
     struct cli_table *table = cli_table_begin(cli, columns, 7);
@@ -124,7 +107,7 @@ int cli_run_links_list(struct cli *cli)
                                                 {"NEXT HOP", false}, {"MEMBERS", true}, {"SENT", true},
                                                 {"RECEIVED", true},  {"LAST", true},    {"ORIGIN", false}};
     json_t *result;
-    int status = list(cli, "links.list", &result);
+    int status = cli_list(cli, "links.list", NULL, &result);
     if (!result)
         return status;
     struct cli_table *table = cli_table_begin(cli, columns, 12);
@@ -175,7 +158,7 @@ int cli_run_routes_list(struct cli *cli)
     static const struct cli_column columns[] = {
         {"PREFIX", false}, {"GROUP", false}, {"LINK", false}, {"ORIGIN", false}};
     json_t *result;
-    int status = list(cli, "routes.list", &result);
+    int status = cli_list(cli, "routes.list", NULL, &result);
     if (!result)
         return status;
     struct cli_table *table = cli_table_begin(cli, columns, 4);

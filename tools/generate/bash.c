@@ -31,29 +31,16 @@ static bool print_pattern(enum cli_values values)
 static void print_offer(enum cli_values values, const char *indent)
 {
     printf("%s", indent);
-    switch (values) {
-    case CLI_VALUES_FILE:
-        puts("compopt -o filenames");
-        printf("%smapfile -t COMPREPLY < <(compgen -f -- \"$current\")", indent);
-        break;
-    case CLI_VALUES_FORMAT:
-        fputs("offer='table json'", stdout);
-        break;
-    case CLI_VALUES_GROUP:
-        fputs("offer=$(bypeer \"${node[@]}\" names groups 2>/dev/null)", stdout);
-        break;
-    case CLI_VALUES_LINK:
-        fputs("offer=$(bypeer \"${node[@]}\" names links 2>/dev/null)", stdout);
-        break;
-    case CLI_VALUES_KEY:
-        fputs("offer=$(bypeer names keys)", stdout);
-        break;
-    case CLI_VALUES_COMMAND:
+    if (values == CLI_VALUES_FILE)
+        printf("compopt -o filenames\n%smapfile -t COMPREPLY < <(compgen -f -- \"$current\")", indent);
+    else if (values == CLI_VALUES_COMMAND)
         fputs("offer=$words", stdout);
-        break;
-    default:
+    else if (generate_value_words(values))
+        printf("offer='%s'", generate_value_words(values));
+    else if (generate_value_names(values))
+        printf("offer=$(bypeer \"${node[@]}\" names %s 2>/dev/null)", generate_value_names(values));
+    else
         fputs(":", stdout);
-    }
     puts(" ;;");
 }
 
@@ -143,8 +130,6 @@ static void print_verb_words(void)
 
 void generate_bash(void)
 {
-    static const enum cli_values kinds[] = {CLI_VALUES_FILE, CLI_VALUES_FORMAT, CLI_VALUES_GROUP, CLI_VALUES_LINK,
-                                            CLI_VALUES_ANY};
     puts("# bash completion for bypeer, generated from its table of commands\n"
          "# shellcheck shell=bash\n"
          "_bypeer()\n"
@@ -180,9 +165,9 @@ void generate_bash(void)
          "        esac\n"
          "    done\n"
          "    case $previous in");
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (print_pattern(kinds[i]))
-            print_offer(kinds[i], "        ");
+    for (enum cli_values values = CLI_VALUES_ANY; values <= CLI_VALUES_COMMAND; values++)
+        if (print_pattern(values))
+            print_offer(values, "        ");
     puts("    *) previous='' ;;\n"
          "    esac\n"
          "    if [[ -n $previous ]]; then\n"

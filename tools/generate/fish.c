@@ -25,30 +25,17 @@ static void print_condition(const struct cli_command *command)
 
 static void print_values(enum cli_values values)
 {
-    switch (values) {
-    case CLI_VALUES_FILE:
+    if (values == CLI_VALUES_FILE) {
         fputs(" -F", stdout);
-        break;
-    case CLI_VALUES_FORMAT:
-        fputs(" -a 'table json'", stdout);
-        break;
-    case CLI_VALUES_GROUP:
-        fputs(" -a '(__bypeer_names groups)'", stdout);
-        break;
-    case CLI_VALUES_LINK:
-        fputs(" -a '(__bypeer_names links)'", stdout);
-        break;
-    case CLI_VALUES_KEY:
-        fputs(" -a '(__bypeer_names keys)'", stdout);
-        break;
-    case CLI_VALUES_COMMAND:
+    } else if (values == CLI_VALUES_COMMAND) {
         fputs(" -a '", stdout);
         for (unsigned i = 0; cli_command_word(NULL, i); i++)
             printf("%s%s", i ? " " : "", cli_command_word(NULL, i));
         putchar('\'');
-        break;
-    default:
-        break;
+    } else if (generate_value_words(values)) {
+        printf(" -a '%s'", generate_value_words(values));
+    } else if (generate_value_names(values)) {
+        printf(" -a '(__bypeer_names %s)'", generate_value_names(values));
     }
 }
 

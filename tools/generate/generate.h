@@ -20,6 +20,10 @@ enum cli_option_id generate_option(const struct cli_command *command, unsigned i
 /* Those that go with every command, likewise. */
 enum cli_option_id generate_common_option(unsigned i);
 
+/* What is offered for a value: fixed words, or what `bypeer names` prints about that; NULL: neither. */
+const char *generate_value_words(enum cli_values values);
+const char *generate_value_names(enum cli_values values);
+
 /* A word in one line: the help of its command, or its verbs. */
 #define GENERATE_TEXT 256
 const char *generate_word_help(const char *word, char text[static GENERATE_TEXT]);

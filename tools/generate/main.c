@@ -18,6 +18,24 @@ enum cli_option_id generate_common_option(unsigned i)
     return i < CLI_OPTION_HELP ? (enum cli_option_id)(i + 1) : CLI_OPTION_NONE;
 }
 
+const char *generate_value_words(enum cli_values values)
+{
+    return values == CLI_VALUES_FORMAT      ? "table json"
+           : values == CLI_VALUES_CRITERION ? "any nearest nearest64"
+           : values == CLI_VALUES_PROTOCOL  ? "tcp udp"
+                                            : NULL;
+}
+
+const char *generate_value_names(enum cli_values values)
+{
+    return values == CLI_VALUES_GROUP   ? "groups"
+           : values == CLI_VALUES_LINK  ? "links"
+           : values == CLI_VALUES_CLOUD ? "clouds"
+           : values == CLI_VALUES_NAME  ? "published"
+           : values == CLI_VALUES_KEY   ? "keys"
+                                        : NULL;
+}
+
 const char *generate_word_help(const char *word, char text[static GENERATE_TEXT])
 {
     const char *verb = cli_command_verb(word, 0);

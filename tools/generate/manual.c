@@ -11,7 +11,7 @@
 static void print_text(const char *text)
 {
     for (; *text; text++) {
-        if (strchr("*_\\`~", *text))
+        if (strchr("*_\\`~[", *text))
             putchar('\\');
         putchar(*text);
     }

@@ -16,24 +16,19 @@ static void print_text(const char *text)
             putchar(*text);
 }
 
-static const char *action(enum cli_values values)
+/* What follows the name of a value. */
+static void print_action(enum cli_values values)
 {
-    switch (values) {
-    case CLI_VALUES_FILE:
-        return "_files";
-    case CLI_VALUES_FORMAT:
-        return "(table json)";
-    case CLI_VALUES_GROUP:
-        return " _bypeer_names groups";
-    case CLI_VALUES_LINK:
-        return " _bypeer_names links";
-    case CLI_VALUES_KEY:
-        return " _bypeer_names keys";
-    case CLI_VALUES_COMMAND:
-        return " _bypeer_words";
-    default:
-        return " ";
-    }
+    if (values == CLI_VALUES_FILE)
+        fputs("_files", stdout);
+    else if (values == CLI_VALUES_COMMAND)
+        fputs(" _bypeer_words", stdout);
+    else if (generate_value_words(values))
+        printf("(%s)", generate_value_words(values));
+    else if (generate_value_names(values))
+        printf(" _bypeer_names %s", generate_value_names(values));
+    else
+        putchar(' ');
 }
 
 static void print_option(enum cli_option_id id)
@@ -44,10 +39,13 @@ static void print_option(enum cli_option_id id)
     else
         printf("            '--%s[", option->name);
     print_text(option->help);
-    if (option->value)
-        printf("]:%s:%s' \\\n", option->value, action(option->values));
-    else
+    if (option->value) {
+        printf("]:%s:", option->value);
+        print_action(option->values);
+        puts("' \\");
+    } else {
         puts("]' \\");
+    }
 }
 
 static void print_common(void)
@@ -68,11 +66,13 @@ static void print_command(const struct cli_command *command)
     print_common();
     for (unsigned i = 0; command->arguments[i].name; i++) {
         const struct cli_argument *argument = &command->arguments[i];
-        printf("            '%s:%s:%s' \\\n",
+        printf("            '%s:%s:",
                argument->repeats ? "*"
                : i == 0          ? (argument->optional ? "1:" : "1")
                                  : (argument->optional ? "2:" : "2"),
-               argument->name, action(argument->values));
+               argument->name);
+        print_action(argument->values);
+        puts("' \\");
     }
     puts("            && return 0 ;;");
 }
