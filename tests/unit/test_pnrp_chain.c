@@ -10,6 +10,7 @@
 
 #include "overlay/pnrp/chain.h"
 #include "overlay/profile/key.h"
+#include "tests/unit/fixtures/pnrp_vectors.h"
 #include "tests/unit/pnrp_bytes.h"
 
 #define NOW   1700000000
@@ -617,4 +618,24 @@ Test(pnrp_chain, signed_bytes_cannot_be_changed)
     cr_assert_lt(held, 32, "%u bytes of %zu mean nothing", held, length);
     free(bytes);
     bench_close(bench);
+}
+
+/* Made by pnrp_vectors.py, which shares no code with the certificates above. */
+Test(pnrp_chain, chains_of_the_vectors_are_right)
+{
+    for (unsigned at = 0; at < BYPEER_PROFILES; at++) {
+        const struct bypeer_profile *profile = bypeer_profile((enum bypeer_profile_id)at);
+        const struct pnrp_vectors *vectors = &pnrp_vectors[at];
+        struct bypeer_peer_name name;
+        char why[160], text[BYPEER_NAME_TEXT_MAX];
+        size_t length, key_length;
+        uint8_t *bytes = bytes_of(vectors->chains[0].hex, &length), *key = bytes_of(vectors->delegate, &key_length);
+        snprintf(text, sizeof(text), "%s.MyApplication", vectors->authority);
+        cr_assert_eq(bypeer_name_read(&name, text, why), 0);
+        cr_assert_eq(bypeer_chain_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)), 0, "%s", why);
+        cr_assert_eq(bypeer_classifier_read(&name, "Other", why), 0);
+        cr_assert_eq(bypeer_chain_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)), -EKEYREJECTED);
+        free(key);
+        free(bytes);
+    }
 }
