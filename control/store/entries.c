@@ -14,16 +14,6 @@ static void store_read_name(sqlite3_stmt *statement, int column, char ret_name[s
     snprintf(ret_name, 64, "%s", text ? (const char *)text : "");
 }
 
-/* Ends a walk: ready again, and visit's verdict or the error of the walk itself. */
-static int store_end_walk(struct bypeer_store *store, sqlite3_stmt *statement, int code, int verdict,
-                          struct bypeer_problem *problem)
-{
-    if (verdict == 0 && code != SQLITE_DONE)
-        verdict = store_failed(store, "reading", problem);
-    sqlite3_reset(statement);
-    return verdict;
-}
-
 int bypeer_store_put_group(struct bypeer_store *store, const struct bypeer_store_group *group,
                            struct bypeer_problem *problem)
 {

@@ -28,6 +28,15 @@ enum store_statement {
     STORE_REMOVE_ROUTE,
     STORE_EACH_ROUTE,
     STORE_FIND_ROUTE,
+    STORE_PUT_PUBLICATION,
+    STORE_REMOVE_PUBLICATION,
+    STORE_EACH_PUBLICATION,
+    STORE_PUT_LOCATION,
+    STORE_REMOVE_LOCATIONS,
+    STORE_FIND_LOCATION,
+    STORE_PUT_NODE,
+    STORE_REMOVE_NODES,
+    STORE_EACH_NODE,
     STORE_STATEMENTS,
 };
 
@@ -45,6 +54,10 @@ int store_run(struct bypeer_store *store, sqlite3_stmt *statement, const char *w
 
 /* Binds an address, or NULL. The bytes must live until the statement has run. */
 void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address);
+
+/* Ends a walk: ready again, and visit's verdict or the error of the walk itself. */
+int store_end_walk(struct bypeer_store *store, sqlite3_stmt *statement, int code, int verdict,
+                   struct bypeer_problem *problem);
 
 /* Copies a column of 16 bytes; false: it is NULL or of another size, *ret_address is then untouched. */
 bool store_read_address(sqlite3_stmt *statement, int column, uint8_t ret_address[static 16]);

@@ -12,7 +12,8 @@
 
 #include "control/store/statements.h"
 
-static const char store_schema[] =
+/* What makes each version of the one before; a new database goes through all of them. */
+static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "CREATE TABLE schema (version INTEGER NOT NULL);"
     "INSERT INTO schema VALUES (1);"
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -21,7 +22,16 @@ static const char store_schema[] =
     "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
     "CREATE TABLE members (address BLOB PRIMARY KEY, link INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE routes (prefix BLOB NOT NULL, bits INTEGER NOT NULL, link INTEGER NOT NULL,"
-    "  PRIMARY KEY (prefix, bits)) WITHOUT ROWID;";
+    "  PRIMARY KEY (prefix, bits)) WITHOUT ROWID;",
+
+    "UPDATE schema SET version = 2;"
+    "CREATE TABLE publications (name TEXT NOT NULL UNIQUE, clouds TEXT, prefix BLOB, comment TEXT, port INTEGER,"
+    "  protocol INTEGER, endpoints BLOB, payload_type INTEGER, payload BLOB);"
+    "CREATE TABLE locations (name TEXT NOT NULL, cloud TEXT NOT NULL, location BLOB NOT NULL,"
+    "  PRIMARY KEY (name, cloud)) WITHOUT ROWID;"
+    "CREATE TABLE nodes (cloud TEXT NOT NULL, position INTEGER NOT NULL, address BLOB NOT NULL, port INTEGER NOT NULL,"
+    "  PRIMARY KEY (cloud, position)) WITHOUT ROWID;",
+};
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
                                      "PRAGMA synchronous = FULL;"
@@ -50,6 +60,18 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_PUT_ROUTE] = "INSERT OR REPLACE INTO routes VALUES (?1, ?2, ?3)",
     [STORE_REMOVE_ROUTE] = "DELETE FROM routes WHERE prefix = ?1 AND bits = ?2",
     [STORE_EACH_ROUTE] = "SELECT prefix, bits, link FROM routes ORDER BY prefix, bits",
+    [STORE_PUT_PUBLICATION] = "INSERT INTO publications VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                              " ON CONFLICT (name) DO UPDATE SET clouds = ?2, prefix = ?3, comment = ?4, port = ?5,"
+                              " protocol = ?6, endpoints = ?7, payload_type = ?8, payload = ?9",
+    [STORE_REMOVE_PUBLICATION] = "DELETE FROM publications WHERE name = ?1",
+    [STORE_EACH_PUBLICATION] = "SELECT name, clouds, prefix, comment, port, protocol, endpoints, payload_type, payload"
+                               " FROM publications ORDER BY rowid",
+    [STORE_PUT_LOCATION] = "INSERT OR REPLACE INTO locations VALUES (?1, ?2, ?3)",
+    [STORE_REMOVE_LOCATIONS] = "DELETE FROM locations WHERE name = ?1",
+    [STORE_FIND_LOCATION] = "SELECT location FROM locations WHERE name = ?1 AND cloud = ?2",
+    [STORE_PUT_NODE] = "INSERT OR REPLACE INTO nodes VALUES (?1, ?2, ?3, ?4)",
+    [STORE_REMOVE_NODES] = "DELETE FROM nodes WHERE cloud = ?1",
+    [STORE_EACH_NODE] = "SELECT address, port FROM nodes WHERE cloud = ?1 ORDER BY position",
     [STORE_FIND_ROUTE] = "SELECT link FROM routes WHERE prefix = ?1 AND bits = ?2",
 };
 
@@ -121,6 +143,15 @@ uint32_t store_read_number(sqlite3_stmt *statement, int column, uint32_t limit)
     return value < 0 || value > (sqlite3_int64)limit ? 0 : (uint32_t)value;
 }
 
+int store_end_walk(struct bypeer_store *store, sqlite3_stmt *statement, int code, int verdict,
+                   struct bypeer_problem *problem)
+{
+    if (verdict == 0 && code != SQLITE_DONE)
+        verdict = store_failed(store, "reading", problem);
+    sqlite3_reset(statement);
+    return verdict;
+}
+
 static int store_execute(struct bypeer_store *store, const char *text, const char *what, struct bypeer_problem *problem)
 {
     return sqlite3_exec(store->database, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_failed(store, what, problem);
@@ -145,19 +176,24 @@ static int store_ask(struct bypeer_store *store, const char *text, sqlite3_int64
     return result;
 }
 
-/* Makes the schema in an empty database, accepts ours, refuses any other. */
+/* From a version to ours, in one transaction. */
+static int store_upgrade(struct bypeer_store *store, sqlite3_int64 version, struct bypeer_problem *problem)
+{
+    int result = store_execute(store, "BEGIN IMMEDIATE", "beginning", problem);
+    for (; result == 0 && version < BYPEER_STORE_SCHEMA; version++)
+        result = store_execute(store, store_steps[version], "making the schema", problem);
+    return result == 0 ? store_execute(store, "COMMIT", "making the schema", problem) : result;
+}
+
+/* Makes the schema in an empty database, upgrades an older one, accepts ours, refuses any other. */
 static int store_check_schema(struct bypeer_store *store, struct bypeer_problem *problem)
 {
     sqlite3_int64 tables = 0, version = 0;
     int result = store_ask(store, "SELECT count(*) FROM sqlite_master", &tables, problem);
     if (result < 0)
         return result;
-    if (tables == 0) {
-        result = store_execute(store, "BEGIN IMMEDIATE", "beginning", problem);
-        if (result == 0)
-            result = store_execute(store, store_schema, "making the schema", problem);
-        return result == 0 ? store_execute(store, "COMMIT", "making the schema", problem) : result;
-    }
+    if (tables == 0)
+        return store_upgrade(store, 0, problem);
     result = store_ask(store, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema'", &tables,
                        problem);
     if (result < 0)
@@ -177,7 +213,7 @@ static int store_check_schema(struct bypeer_store *store, struct bypeer_problem 
     if (version < 1)
         return bypeer_problem_set(problem, -EBADMSG, "foreign_database",
                                   "%s\nnames no schema version\nrestore the file from a backup", store->file);
-    return 0;
+    return version < BYPEER_STORE_SCHEMA ? store_upgrade(store, version, problem) : 0;
 }
 
 static int store_prepare(struct bypeer_store *store, struct bypeer_problem *problem)

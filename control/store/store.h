@@ -1,13 +1,17 @@
 /*
- * What the node must not forget: groups, links, members and routes that were added by API, and the ids of all names,
- * in one SQLite database.
+ * What the node must not forget: groups, links, members and routes that were added by API, the ids of all names, what
+ * is published and where the nodes of each cloud were, in one SQLite database.
  *
- *   schema   (version)                            one row; a newer version than ours is refused, never touched
+ *   schema   (version)                            one row; an older version is brought to ours when it is opened, a
+ *                                                 newer one is refused and never touched
  *   counters (name, value)                        start, link_serial: numbers that are never given out twice
  *   groups   (id, name, prefix, vni, address)
  *   links    (id, name, serial, group_id, peer, local, vni, udp_port, mtu)
  *   members  (address, link)                      WITHOUT ROWID: a member is one b-tree cell of about 24 bytes
  *   routes   (prefix, bits, link)                 WITHOUT ROWID
+ *   publications (name, clouds, prefix, comment, port, protocol, endpoints, payload_type, payload)
+ *   locations    (name, cloud, location)          the lower half of a registration's PNRP ID
+ *   nodes        (cloud, position, address, port) whom to ask first after a start
  *
  * Entries of the configuration file are not here, but the ids of their names are (a row whose definition is NULL):
  * members that were added by API refer to a link by id, and a link keeps its id and its traffic counts over a restart.
@@ -24,8 +28,10 @@
 #include <stdint.h>
 
 #include "control/problem.h"
+#include "overlay/pnrp/cpa.h"
+#include "overlay/pnrp/name.h"
 
-#define BYPEER_STORE_SCHEMA 1
+#define BYPEER_STORE_SCHEMA 2
 
 struct bypeer_store;
 
@@ -57,6 +63,25 @@ struct bypeer_store_route {
     uint8_t prefix[16];
     uint8_t bits;
     uint32_t link;
+};
+
+#define BYPEER_STORE_CLOUDS_TEXT 1024 /* names of clouds, each up to 63 bytes, one a line */
+
+/* What was published under a name. */
+struct bypeer_store_publication {
+    char name[BYPEER_NAME_TEXT_MAX];
+    char clouds[BYPEER_STORE_CLOUDS_TEXT]; /* one a line; "": all */
+    bool has_prefix;
+    uint8_t prefix[8];
+    char comment[BYPEER_COMMENT_MAX + 1];
+    bool follow; /* this node's own addresses, with .port and .protocol; else .applications */
+    uint16_t port;
+    uint16_t protocol;
+    unsigned application_count;
+    struct bypeer_application applications[BYPEER_CPA_APPLICATIONS_MAX];
+    enum bypeer_payload_type payload_type;
+    unsigned payload_bytes;
+    uint8_t payload[BYPEER_PAYLOAD_MAX];
 };
 
 /* Opens or makes the database file (its directory must exist); ":memory:" keeps nothing, for tests. */
@@ -113,3 +138,24 @@ int bypeer_store_find_member(struct bypeer_store *store, const uint8_t address[s
 int bypeer_store_find_route(struct bypeer_store *store, const uint8_t prefix[static 16], uint8_t bits,
                             uint32_t *ret_link, struct bypeer_problem *problem);
 int bypeer_store_count_members(struct bypeer_store *store, uint64_t *ret_count, struct bypeer_problem *problem);
+
+int bypeer_store_put_publication(struct bypeer_store *store, const struct bypeer_store_publication *publication,
+                                 struct bypeer_problem *problem);
+/* With the locations of its registrations. */
+int bypeer_store_remove_publication(struct bypeer_store *store, const char *name, struct bypeer_problem *problem);
+/* In the order in which they were published; those that cannot be right (a damaged file) are left out. */
+int bypeer_store_each_publication(struct bypeer_store *store,
+                                  int (*visit)(void *context, const struct bypeer_store_publication *publication),
+                                  void *context, struct bypeer_problem *problem);
+int bypeer_store_put_location(struct bypeer_store *store, const char *name, const char *cloud,
+                              const uint8_t location[static 16], struct bypeer_problem *problem);
+/* 1 and ret_location, or 0: there is none. */
+int bypeer_store_find_location(struct bypeer_store *store, const char *name, const char *cloud,
+                               uint8_t ret_location[static 16], struct bypeer_problem *problem);
+
+/* Instead of those that there are. */
+int bypeer_store_put_nodes(struct bypeer_store *store, const char *cloud, const struct bypeer_pnrp_endpoint *nodes,
+                           unsigned count, struct bypeer_problem *problem);
+/* Returns how many, at most room. */
+int bypeer_store_nodes(struct bypeer_store *store, const char *cloud, struct bypeer_pnrp_endpoint *ret_nodes,
+                       unsigned room, struct bypeer_problem *problem);

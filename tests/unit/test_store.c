@@ -183,13 +183,103 @@ static void execute(const char *text)
 Test(store, a_newer_schema_is_refused_and_left_alone)
 {
     bypeer_store_close(open_store());
-    execute("UPDATE schema SET version = 2");
+    execute("UPDATE schema SET version = 1000");
     struct bypeer_store *store;
     cr_assert_eq(bypeer_store_open(&store, file, &problem), -ENOTSUP);
     cr_assert_str_eq(problem.key, "newer_schema");
-    cr_assert(strstr(problem.value, "schema 2"), "%s", problem.value);
-    execute("UPDATE schema SET version = 1");
+    cr_assert(strstr(problem.value, "schema 1000"), "%s", problem.value);
+    char back[64];
+    snprintf(back, sizeof(back), "UPDATE schema SET version = %d", BYPEER_STORE_SCHEMA);
+    execute(back);
     bypeer_store_close(open_store());
+}
+
+Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
+{
+    struct bypeer_store *store = open_store();
+    bypeer_store_begin(store, &problem);
+    put_members(store, 0, 5);
+    bypeer_store_commit(store, &problem);
+    bypeer_store_close(store);
+    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; UPDATE schema SET version = 1");
+    store = open_store();
+    cr_assert_eq(count_members(store), 5);
+    struct bypeer_pnrp_endpoint nodes[1];
+    cr_assert_eq(bypeer_store_nodes(store, "global", nodes, 1, &problem), 0);
+    bypeer_store_close(store);
+    bypeer_store_close(open_store());
+}
+
+static struct bypeer_store_publication publications[4];
+static unsigned publication_count;
+
+static int keep_publication(void *context, const struct bypeer_store_publication *publication)
+{
+    (void)context;
+    cr_assert_lt(publication_count, 4);
+    publications[publication_count++] = *publication;
+    return 0;
+}
+
+Test(store, a_publication_comes_back_as_it_was)
+{
+    struct bypeer_store_publication first = {.name = "0.printer",
+                                             .clouds = "global\nhome\n",
+                                             .has_prefix = true,
+                                             .prefix = {0x20, 1},
+                                             .comment = "by the door"};
+    first.application_count = 2;
+    first.applications[1] = (struct bypeer_application){.address = {0xfe, 0x80}, .port = 9100, .protocol = 6};
+    struct bypeer_store_publication second = {.name = "0.own", .follow = true, .port = 8080, .protocol = 6};
+    second.payload_type = BYPEER_PAYLOAD_BINARY;
+    second.payload_bytes = BYPEER_PAYLOAD_MAX;
+    memset(second.payload, 0xa5, sizeof(second.payload));
+    const uint8_t location[16] = {1, 2, 3};
+
+    struct bypeer_store *store = open_store();
+    bypeer_store_begin(store, &problem);
+    cr_assert_eq(bypeer_store_put_publication(store, &second, &problem), 0);
+    cr_assert_eq(bypeer_store_put_publication(store, &first, &problem), 0);
+    cr_assert_eq(bypeer_store_put_location(store, "0.own", "global", location, &problem), 0);
+    second.port = 80;
+    cr_assert_eq(bypeer_store_put_publication(store, &second, &problem), 0);
+    bypeer_store_commit(store, &problem);
+    bypeer_store_close(store);
+
+    store = open_store();
+    uint8_t found[16];
+    cr_assert_eq(bypeer_store_each_publication(store, keep_publication, NULL, &problem), 0);
+    cr_assert_eq(publication_count, 2);
+    cr_assert_arr_eq(&publications[0], &second, sizeof(second), "the order is that of publishing");
+    cr_assert_arr_eq(&publications[1], &first, sizeof(first));
+    cr_assert_eq(bypeer_store_find_location(store, "0.own", "global", found, &problem), 1);
+    cr_assert_arr_eq(found, location, 16);
+    cr_assert_eq(bypeer_store_find_location(store, "0.own", "home", found, &problem), 0);
+
+    bypeer_store_begin(store, &problem);
+    cr_assert_eq(bypeer_store_remove_publication(store, "0.own", &problem), 0);
+    bypeer_store_commit(store, &problem);
+    cr_assert_eq(bypeer_store_find_location(store, "0.own", "global", found, &problem), 0);
+    publication_count = 0;
+    cr_assert_eq(bypeer_store_each_publication(store, keep_publication, NULL, &problem), 0);
+    cr_assert_eq(publication_count, 1);
+    bypeer_store_close(store);
+}
+
+Test(store, nodes_are_those_of_the_last_time)
+{
+    struct bypeer_pnrp_endpoint nodes[3] = {{{0x20, 1}, 3541}, {{0x20, 2}, 3542}, {{0x20, 3}, 3543}}, found[10];
+    struct bypeer_store *store = open_store();
+    bypeer_store_begin(store, &problem);
+    cr_assert_eq(bypeer_store_put_nodes(store, "global", nodes, 3, &problem), 0);
+    cr_assert_eq(bypeer_store_put_nodes(store, "home", nodes, 1, &problem), 0);
+    cr_assert_eq(bypeer_store_put_nodes(store, "global", nodes + 1, 2, &problem), 0);
+    bypeer_store_commit(store, &problem);
+    cr_assert_eq(bypeer_store_nodes(store, "global", found, 10, &problem), 2);
+    cr_assert_arr_eq(found, nodes + 1, 2 * sizeof(nodes[0]));
+    cr_assert_eq(bypeer_store_nodes(store, "global", found, 1, &problem), 1);
+    cr_assert_eq(bypeer_store_nodes(store, "nowhere", found, 10, &problem), 0);
+    bypeer_store_close(store);
 }
 
 Test(store, the_database_of_another_program_is_refused)
@@ -222,11 +312,18 @@ static int count_rows(void *context, const uint8_t address[static 16], uint32_t 
 Test(store, damaged_rows_are_left_out)
 {
     bypeer_store_close(open_store());
+    execute("INSERT INTO publications (name, endpoints) VALUES ('0.short', x'00'), (zeroblob(1000), NULL), ('0.good', "
+            "x'')");
+    execute("INSERT INTO nodes VALUES ('global', 0, x'00', 3541), ('global', 1, zeroblob(16), 80)");
     execute("INSERT INTO members VALUES (x'00', 1), (x'fd000000000000000000000000000001', 'seven'), ('text', 5);"
             "INSERT INTO members VALUES (x'fd000000000000000000000000000002', -3)");
     struct bypeer_store *store = open_store();
     int rows = 0;
     cr_assert_eq(bypeer_store_each_member(store, NULL, count_rows, &rows, &problem), 0);
     cr_assert_eq(rows, 2, "those with an address of 16 bytes");
+    cr_assert_eq(bypeer_store_each_publication(store, keep_publication, NULL, &problem), 0);
+    cr_assert_eq(publication_count, 1);
+    struct bypeer_pnrp_endpoint nodes[4];
+    cr_assert_eq(bypeer_store_nodes(store, "global", nodes, 4, &problem), 0);
     bypeer_store_close(store);
 }
