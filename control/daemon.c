@@ -18,6 +18,10 @@
 #include "control/dataplane/channel.h"
 #include "control/host.h"
 #include "control/log.h"
+#include "control/names/dns.h"
+#include "control/names/hosts.h"
+#include "control/names/names.h"
+#include "control/names/nss.h"
 #include "control/node.h"
 #include "control/notify.h"
 
@@ -29,6 +33,10 @@ struct daemon {
     struct bypeer_host *host;
     struct bypeer_channel *channel;
     struct bypeer_server *server;
+    struct bypeer_names *names;
+    struct bypeer_hosts hosts; /* for programs of this host: */
+    struct bypeer_nss *nss;
+    struct bypeer_dns *dns;
     uv_signal_t terminate, interrupt, hangup;
     uv_timer_t watchdog;
     uv_prepare_t prepare;
@@ -74,9 +82,16 @@ static uint32_t daemon_session_links(const struct bypeer_generation *generation)
     return generation->size.links + 1;
 }
 
+static void daemon_on_renewing(void *context)
+{
+    struct daemon *daemon = context;
+    bypeer_names_renewing(daemon->names);
+}
+
 static void daemon_on_renewed(void *context, struct bypeer_generation *generation)
 {
     struct daemon *daemon = context;
+    bypeer_names_renewed(daemon->names);
     if (!daemon->channel)
         return;
     bypeer_channel_set_session_links(daemon->channel, daemon_session_links(generation));
@@ -110,12 +125,56 @@ static uid_t daemon_find_user(const char *name)
     return user ? user->pw_uid : (uid_t)-1;
 }
 
+/* --- names for programs of this host --- */
+
+static void daemon_follow_nss(struct daemon *daemon, bool wanted)
+{
+    struct bypeer_problem problem;
+    char path[300], text[BYPEER_PROBLEM_TEXT];
+    if (!wanted) {
+        bypeer_nss_close(daemon->nss);
+        daemon->nss = NULL;
+        return;
+    }
+    if (daemon->nss)
+        return;
+    snprintf(path, sizeof(path), "%s/names.sock", daemon->node.config->node.run);
+    if (bypeer_nss_open(&daemon->nss, &daemon->loop, &daemon->hosts, path, &problem) < 0)
+        bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+}
+
+/* before NULL: at the start. */
+static void daemon_follow_dns(struct daemon *daemon, const struct bypeer_config *before,
+                              const struct bypeer_config *after)
+{
+    struct bypeer_problem problem;
+    char text[BYPEER_PROBLEM_TEXT];
+    if (before && before->names.dns_count == after->names.dns_count &&
+        memcmp(before->names.dns, after->names.dns, sizeof(after->names.dns)) == 0)
+        return;
+    bypeer_dns_close(daemon->dns);
+    daemon->dns = NULL;
+    if (after->names.dns_count > 0 && bypeer_dns_open(&daemon->dns, &daemon->loop, &daemon->hosts, after->names.dns,
+                                                      after->names.dns_count, &problem) < 0)
+        bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+}
+
+static void daemon_follow_hosts(struct daemon *daemon, const struct bypeer_config *before,
+                                const struct bypeer_config *after)
+{
+    daemon->hosts.unsecured = after->names.unsecured;
+    daemon_follow_nss(daemon, after->names.nss);
+    daemon_follow_dns(daemon, before, after);
+}
+
 static void daemon_on_reconfigured(void *context, const struct bypeer_config *before, const struct bypeer_config *after)
 {
     struct daemon *daemon = context;
     bypeer_host_reconfigure(daemon->host, before, after);
     if (strcmp(before->tables.group, after->tables.group) != 0)
         bypeer_server_set_group(daemon->server, daemon_find_group(after->tables.group));
+    bypeer_names_reconfigure(daemon->names);
+    daemon_follow_hosts(daemon, before, after);
 }
 
 /* --- the data plane --- */
@@ -149,9 +208,16 @@ static void daemon_on_need_layout(void *context, uint32_t layout)
 static void daemon_close(struct daemon *daemon)
 {
     bypeer_server_close(daemon->server);
+    bypeer_nss_close(daemon->nss);
+    bypeer_dns_close(daemon->dns);
+    bypeer_names_close(daemon->names);
     bypeer_channel_close(daemon->channel);
     bypeer_host_close(daemon->host);
     daemon->server = NULL;
+    daemon->nss = NULL;
+    daemon->dns = NULL;
+    daemon->names = NULL;
+    daemon->node.names = NULL;
     daemon->channel = NULL;
     daemon->host = NULL;
     daemon->node.channel = NULL;
@@ -291,6 +357,7 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
         .group_changed = daemon_on_group,
         .link_changed = daemon_on_link,
         .route_changed = daemon_on_route,
+        .renewing = daemon_on_renewing,
         .renewed = daemon_on_renewed,
         .reclaim = daemon_on_reclaim,
         .reconfigured = daemon_on_reconfigured,
@@ -322,6 +389,14 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
         return result;
     daemon->node.channel = daemon->channel;
     bypeer_channel_use(daemon->channel, daemon->node.generation);
+
+    result = bypeer_names_open(&daemon->names, &daemon->loop, &daemon->node, problem);
+    if (result < 0)
+        return result;
+    daemon->node.names = daemon->names;
+    daemon->hosts.resolver = (struct bypeer_hosts_resolver){
+        .names = daemon->names, .resolve = bypeer_names_resolve, .cancel = bypeer_names_cancel};
+    daemon_follow_hosts(daemon, NULL, config);
 
     snprintf(path, sizeof(path), "%s/control.sock", config->node.run);
     return bypeer_server_open(&daemon->server, &daemon->loop, &daemon->node, path,

@@ -66,6 +66,8 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
     int result = node_create_generation(node, size, layout, &next, problem);
     if (result < 0)
         return result;
+    if (node->hooks.renewing)
+        node->hooks.renewing(node->hooks.context);
     result = bypeer_writer_copy(next->writer, present->writer);
     if (result < 0) {
         bypeer_generation_free(next);
@@ -143,6 +145,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         result = node_take_numbers(node, problem);
     if (result == 0)
         result = bypeer_model_first_size(node->store, config, &size, problem);
+    size.names = config->cloud_count > 0 ? config->names.ids : 0;
     if (result == 0)
         result = node_create_generation(node, &size, BYPEER_LAYOUT_NEWEST, &node->generation, problem);
     if (result == 0 && bypeer_model_create(&node->model, node->store, &model_hooks) < 0)

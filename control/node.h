@@ -16,6 +16,7 @@
 #include "control/store/store.h"
 
 struct bypeer_channel;
+struct bypeer_names;
 
 /* What somebody else has to do on the node's behalf. Any may be NULL. */
 struct bypeer_node_hooks {
@@ -24,6 +25,8 @@ struct bypeer_node_hooks {
     void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
     void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
                           bool gone);
+    /* Another generation is about to be made of the present one: let go of its writer. */
+    void (*renewing)(void *context);
     /* Another generation is published: hand it over; the one before it is freed after the call. */
     void (*renewed)(void *context, struct bypeer_generation *generation);
     /* Readers may have passed a grace period: reclaim. Returns whether anything was. NULL: there are no readers. */
@@ -41,6 +44,7 @@ struct bypeer_node {
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
     struct bypeer_channel *channel; /* NULL: no data plane can attach (tests) */
+    struct bypeer_names *names;     /* NULL: it is in no cloud (tests) */
     uint64_t started_ns;            /* CLOCK_MONOTONIC */
 };
 

@@ -16,7 +16,7 @@ struct bypeer_exchange {
     size_t running; /* calls that have not ended, and 1 while they are being started */
     bool batch;
     bool cancelled;
-    void (*answer)(void *context, char *text, size_t length);
+    const struct bypeer_api_client *client;
     void *context;
 };
 
@@ -92,7 +92,7 @@ static void exchange_answer(struct bypeer_exchange *exchange)
     char *text = whole && !exchange->cancelled ? json_dumps(whole, JSON_COMPACT) : NULL;
     json_decref(whole);
     if (!exchange->cancelled)
-        exchange->answer(exchange->context, text, text ? strlen(text) : 0);
+        exchange->client->answer(exchange->context, text, text ? strlen(text) : 0);
     exchange_free(exchange);
 }
 
@@ -108,6 +108,17 @@ void call_end(struct call *call, int outcome)
     struct bypeer_exchange *exchange = call->exchange;
     if (--exchange->running == 0)
         exchange_answer(exchange);
+}
+
+bool call_notify(struct call *call, const char *method, json_t *parameters)
+{
+    const struct bypeer_exchange *exchange = call->exchange;
+    json_t *whole = json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", parameters);
+    char *text = whole && exchange->client->notify && !exchange->cancelled ? json_dumps(whole, JSON_COMPACT) : NULL;
+    json_decref(whole);
+    if (text)
+        exchange->client->notify(exchange->context, text, strlen(text));
+    return text != NULL;
 }
 
 /* --- checks --- */
@@ -133,7 +144,7 @@ static int api_check_value(struct call *call, const struct parameter *parameter,
         break;
     case PARAMETER_LIST:
         if (!json_is_array(value) || json_array_size(value) > (size_t)parameter->maximum)
-            snprintf(expected, sizeof(expected), "an array of at most %lld strings", (long long)parameter->maximum);
+            snprintf(expected, sizeof(expected), "an array of at most %lld", (long long)parameter->maximum);
         break;
     }
     if (expected[0] == '\0')
@@ -222,23 +233,22 @@ static void api_run(struct call *call, json_t *request)
         call_end(call, outcome);
 }
 
-static void api_answer_error(int code, const char *message, void (*answer)(void *context, char *text, size_t length),
-                             void *context)
+static void api_answer_error(int code, const char *message, const struct bypeer_api_client *client, void *context)
 {
     size_t length;
     char *text = bypeer_api_refuse(code, message, &length);
-    answer(context, text, length);
+    client->answer(context, text, length);
 }
 
 struct bypeer_exchange *bypeer_api_take(struct bypeer_node *node, const char *line, size_t length,
-                                        void (*answer)(void *context, char *text, size_t length), void *context)
+                                        const struct bypeer_api_client *client, void *context)
 {
     json_error_t where;
     json_t *request = json_loadb(line, length, 0, &where);
     if (!request) {
         char message[JSON_ERROR_TEXT_LENGTH + 64];
         snprintf(message, sizeof(message), "the line is no JSON: %s, at byte %d", where.text, where.position);
-        api_answer_error(BYPEER_API_NO_JSON, message, answer, context);
+        api_answer_error(BYPEER_API_NO_JSON, message, client, context);
         return NULL;
     }
     bool batch = json_is_array(request);
@@ -248,7 +258,7 @@ struct bypeer_exchange *bypeer_api_take(struct bypeer_node *node, const char *li
     if (!calls) {
         free(exchange);
         json_decref(request);
-        api_answer_error(BYPEER_API_NO_REQUEST, "a batch has 1 to 1000 requests", answer, context);
+        api_answer_error(BYPEER_API_NO_REQUEST, "a batch has 1 to 1000 requests", client, context);
         return NULL;
     }
     *exchange = (struct bypeer_exchange){
@@ -257,7 +267,7 @@ struct bypeer_exchange *bypeer_api_take(struct bypeer_node *node, const char *li
         .count = count,
         .running = count + 1,
         .batch = batch,
-        .answer = answer,
+        .client = client,
         .context = context,
     };
     for (size_t at = 0; at < count; at++) {

@@ -30,12 +30,20 @@
 
 struct bypeer_exchange; /* one line on its way */
 
+/* What a client is told; text is the callee's to free(). */
+struct bypeer_api_client {
+    /* The answer to a line, once; text NULL: there is nothing to say (notifications). */
+    void (*answer)(void *context, char *text, size_t length);
+    /* What a method tells before its answer. NULL: the client cannot be told. */
+    void (*notify)(void *context, char *text, size_t length);
+};
+
 /*
- * Takes a line. The answer comes by answer(), before this returns or later; text is the callee's to free(), and NULL if
- * there is nothing to say (notifications). Returns the exchange if it goes on, to be cancelled if need be, else NULL.
+ * Takes a line. The answer comes before this returns or later. Returns the exchange if it goes on, to be cancelled if
+ * need be, else NULL.
  */
 struct bypeer_exchange *bypeer_api_take(struct bypeer_node *node, const char *line, size_t length,
-                                        void (*answer)(void *context, char *text, size_t length), void *context);
+                                        const struct bypeer_api_client *client, void *context);
 /* Nobody waits for the answer any more; what was begun is not undone. */
 void bypeer_api_cancel(struct bypeer_exchange *exchange);
 

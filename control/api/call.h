@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 #include "control/api/api.h"
+#include "overlay/pnrp/cpa.h"
+#include "overlay/pnrp/name.h"
 
 #define CALL_LATER 1
 
@@ -25,13 +27,17 @@ struct call {
     struct bypeer_problem problem;
     bool ended;
     json_t *answer;
+    void *later;                          /* the method's own, while it is under way */
     void (*cancelled)(struct call *call); /* lets go of what would come later; or NULL */
 };
 
 /* A method that had said CALL_LATER is done: 0 with its result, or negative errno with its problem. */
 void call_end(struct call *call, int outcome);
 
-#define PARAMETERS_MAX 7
+/* Tells the client something before the answer; parameters are taken over. False: it cannot be told. */
+bool call_notify(struct call *call, const char *method, json_t *parameters);
+
+#define PARAMETERS_MAX 12
 
 struct parameter {
     const char *name;
@@ -52,6 +58,7 @@ const struct method *method_find(const char *name);
 /* Parameters by name; optional ones that are missing give NULL or fallback. */
 const char *call_string(const struct call *call, const char *name);
 json_int_t call_integer(const struct call *call, const char *name, json_int_t fallback);
+bool call_boolean(const struct call *call, const char *name);
 
 /* An address or prefix in a parameter; negative with the problem filled in. Underlay: IPv4 as ::ffff:a.b.c.d, too. */
 int call_overlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16]);
@@ -64,6 +71,19 @@ json_t *call_address_text(const uint8_t address[static 16]);
 json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits);
 json_t *call_mac_text(const uint8_t mac[static 6]);
 json_t *call_origin(uint32_t line);
+
+/* "[address]:port" with a port above 1024. */
+bool call_read_endpoint(const char *text, struct bypeer_pnrp_endpoint *ret_endpoint);
+json_t *call_endpoint_text(const struct bypeer_pnrp_endpoint *endpoint);
+json_t *call_application(const struct bypeer_application *application);
+json_t *call_id_text(const uint8_t id[static 32]);
+json_t *call_host_name(const struct bypeer_peer_name *name); /* null: it has none */
+/* The parameter "clouds"; negative with the problem filled in. */
+#define CALL_CLOUDS_MAX 8
+int call_clouds(struct call *call, const char *ret_clouds[static CALL_CLOUDS_MAX], unsigned *ret_count);
+/* Negative with the problem: this node is in no cloud. */
+int call_need_names(struct call *call);
+json_t *call_clouds_list(const struct bypeer_node *node);
 
 /* The result {key: number}; returns 0. */
 int call_number(struct call *call, const char *key, uint64_t number);
@@ -88,6 +108,17 @@ int method_members_add(struct call *call);
 int method_members_remove(struct call *call);
 int method_members_load(struct call *call);
 int method_members_unload(struct call *call);
+int method_names_publish(struct call *call); /* names.c */
+int method_names_update(struct call *call);
+int method_names_unpublish(struct call *call);
+int method_names_list(struct call *call);
+int method_names_resolve(struct call *call); /* resolve.c */
+int method_names_lookup_path(struct call *call);
+int method_clouds_list(struct call *call); /* clouds.c */
+int method_clouds_stats(struct call *call);
+int method_clouds_cache(struct call *call);
+int method_clouds_load(struct call *call);
+int method_clouds_contact(struct call *call);
 int method_trace(struct call *call);       /* trace.c */
 int method_config_show(struct call *call); /* config.c */
 int method_config_reload(struct call *call);

@@ -15,6 +15,14 @@
 #define GROUPS_MAX       65536 /* a user is in no more (NGROUPS_MAX) */
 #define STALLED_AFTER_MS 30000
 #define BACKLOG          64
+#define EXCHANGES_MAX    64
+
+/* A line that is being answered. */
+struct line {
+    struct client *client;
+    struct line *next, **link;        /* of the client's list */
+    struct bypeer_exchange *exchange; /* NULL: it is being taken, and its answer may come meanwhile */
+};
 
 struct client {
     struct bypeer_server *server;
@@ -23,8 +31,8 @@ struct client {
     uv_timer_t stalled; /* runs while an answer is not taken */
     unsigned handles;
     bool ended, reading;
-    bool taking;                      /* a line is being taken: its answer may come meanwhile */
-    struct bypeer_exchange *exchange; /* under way */
+    struct line *lines; /* under way */
+    unsigned line_count;
     /* What came in: lines begin at start, no newline lies between start and scanned. */
     char *buffer;
     size_t start, scanned, used, room;
@@ -55,14 +63,28 @@ static void client_on_closed(uv_handle_t *handle)
     free(client);
 }
 
+/* Takes it out of the list. */
+static void client_drop_line(struct line *line)
+{
+    *line->link = line->next;
+    if (line->next)
+        line->next->link = line->link;
+    line->client->line_count--;
+}
+
 static void client_end(struct client *client)
 {
     if (client->ended)
         return;
     client->ended = true;
-    if (client->exchange)
-        bypeer_api_cancel(client->exchange);
-    client->exchange = NULL;
+    while (client->lines) {
+        struct line *line = client->lines;
+        client_drop_line(line);
+        if (line->exchange) {
+            bypeer_api_cancel(line->exchange);
+            free(line);
+        }
+    }
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
@@ -98,7 +120,10 @@ static void client_on_written(uv_write_t *request, int status)
         client_end(client);
         return;
     }
-    uv_timer_stop(&client->stalled);
+    if (uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) > 0)
+        uv_timer_start(&client->stalled, client_on_stalled, STALLED_AFTER_MS, 0);
+    else
+        uv_timer_stop(&client->stalled);
     client_go_on(client);
 }
 
@@ -116,7 +141,8 @@ static void client_send(struct client *client, char *text, size_t length, bool l
     *answer = (struct answer){.client = client, .last = last, .text = text};
     answer->request.data = answer;
     uv_buf_t parts[2] = {uv_buf_init(text, (unsigned)length), uv_buf_init(newline, 1)};
-    uv_timer_start(&client->stalled, client_on_stalled, STALLED_AFTER_MS, 0);
+    if (!uv_is_active((uv_handle_t *)&client->stalled))
+        uv_timer_start(&client->stalled, client_on_stalled, STALLED_AFTER_MS, 0);
     if (uv_write(&answer->request, (uv_stream_t *)&client->pipe, parts, 2, client_on_written) < 0) {
         free(text);
         free(answer);
@@ -124,17 +150,35 @@ static void client_send(struct client *client, char *text, size_t length, bool l
     }
 }
 
+static void client_on_notice(void *context, char *text, size_t length)
+{
+    const struct line *line = context;
+    if (line->client->ended)
+        free(text);
+    else
+        client_send(line->client, text, length, false);
+}
+
 static void client_on_answer(void *context, char *text, size_t length)
 {
-    struct client *client = context;
-    client->exchange = NULL;
-    if (client->ended)
+    struct line *line = context;
+    struct client *client = line->client;
+    bool later = line->exchange != NULL;
+    if (client->ended) {
         free(text);
-    else if (text)
+        return; /* client_end() has dropped the line */
+    }
+    if (later) {
+        client_drop_line(line);
+        free(line);
+    }
+    if (text)
         client_send(client, text, length, false);
-    if (!client->taking)
+    if (later)
         client_go_on(client);
 }
+
+static const struct bypeer_api_client client_calls = {.answer = client_on_answer, .notify = client_on_notice};
 
 /* --- requests --- */
 
@@ -190,13 +234,28 @@ static bool client_take_line(struct client *client)
         client->scanned = client->used;
         return false;
     }
-    const char *line = client->buffer + client->start;
+    const char *text = client->buffer + client->start;
     client->start = client->scanned = (size_t)(end - client->buffer) + 1;
-    client->taking = true; /* the line is read whole before this returns, and nothing is read into the buffer */
-    struct bypeer_exchange *exchange =
-        bypeer_api_take(client->server->node, line, (size_t)(end - line), client_on_answer, client);
-    client->taking = false;
-    client->exchange = exchange;
+    struct line *taken = calloc(1, sizeof(*taken));
+    if (!taken) {
+        client_end(client);
+        return false;
+    }
+    *taken = (struct line){.client = client, .next = client->lines, .link = &client->lines};
+    if (taken->next)
+        taken->next->link = &taken->next;
+    client->lines = taken;
+    client->line_count++;
+    /* The text is read whole before this returns, and nothing is read into the buffer. */
+    taken->exchange = bypeer_api_take(client->server->node, text, (size_t)(end - text), &client_calls, taken);
+    if (taken->exchange && client->ended) {
+        bypeer_api_cancel(taken->exchange);
+        free(taken);
+    } else if (!taken->exchange) {
+        if (!client->ended)
+            client_drop_line(taken);
+        free(taken);
+    }
     return true;
 }
 
@@ -214,7 +273,7 @@ static void client_go_on(struct client *client)
 {
     bool waits = false;
     while (!client->ended) {
-        waits = client->exchange || uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) > 0;
+        waits = client->line_count >= EXCHANGES_MAX || uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) > 0;
         if (waits || !client_take_line(client))
             break;
     }
@@ -223,7 +282,7 @@ static void client_go_on(struct client *client)
     if (!waits && client->used - client->start > BYPEER_API_REQUEST_MAX)
         client_refuse(client, BYPEER_API_NO_REQUEST, "the request is too long; a line has at most 4194304 bytes");
     else
-        client_set_reading(client, !waits || (client->exchange && client->used - client->start < READ_BYTES));
+        client_set_reading(client, !waits || (client->lines && client->used - client->start < READ_BYTES));
 }
 
 /* --- connections --- */

@@ -4,9 +4,12 @@
  * Who may connect: root, the daemon's own user, and members of one Unix group, primary or supplementary, as the kernel
  * knew them when they connected (SO_PEERCRED, SO_PEERGROUPS).
  *
- * Bounds: CONNECTIONS_MAX connections; a request of BYPEER_API_REQUEST_MAX bytes; one line at a time per connection,
- * the rest waits in the kernel; a client that does not take its answers is not read from, and after half a minute cut
- * off. So nobody who is slow makes anybody else wait, but for the time that a method itself takes.
+ * Bounds: CONNECTIONS_MAX connections; a request of BYPEER_API_REQUEST_MAX bytes; EXCHANGES_MAX lines under way per
+ * connection, the rest waits in the kernel; a client that does not take its answers is not read from, and after half a
+ * minute cut off. So nobody who is slow makes anybody else wait, but for the time that a method itself takes.
+ *
+ * Answers come in the order of the requests, but for those of methods that take their time (resolving): what comes
+ * after them does not wait.
  *
  * Thread: one (the loop's).
  */

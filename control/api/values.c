@@ -20,6 +20,11 @@ json_int_t call_integer(const struct call *call, const char *name, json_int_t fa
     return json_is_integer(value) ? json_integer_value(value) : fallback;
 }
 
+bool call_boolean(const struct call *call, const char *name)
+{
+    return json_is_true(json_object_get(call->parameters, name));
+}
+
 int call_overlay_address(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16])
 {
     uint8_t address[16];
@@ -79,6 +84,30 @@ json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits)
     char text[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, prefix, text, sizeof(text));
     return json_sprintf("%s/%u", text, bits);
+}
+
+bool call_read_endpoint(const char *text, struct bypeer_pnrp_endpoint *ret_endpoint)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
+    size_t length = end ? (size_t)(end - text) - 1 : sizeof(address);
+    if (length >= sizeof(address) || end[1] != ':' || strlen(end + 2) > 5 || strspn(end + 2, "0123456789") < 4 ||
+        end[2 + strspn(end + 2, "0123456789")] != '\0')
+        return false;
+    memcpy(address, text + 1, length);
+    address[length] = '\0';
+    unsigned long port = strtoul(end + 2, NULL, 10);
+    if (port < BYPEER_PNRP_PORT_MIN || port > UINT16_MAX || inet_pton(AF_INET6, address, ret_endpoint->address) != 1)
+        return false;
+    ret_endpoint->port = (uint16_t)port;
+    return true;
+}
+
+json_t *call_endpoint_text(const struct bypeer_pnrp_endpoint *endpoint)
+{
+    char address[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, endpoint->address, address, sizeof(address));
+    return json_sprintf("[%s]:%u", address, endpoint->port);
 }
 
 json_t *call_mac_text(const uint8_t mac[static 6])

@@ -17,21 +17,61 @@
 
 #include "config/config.h"
 #include "control/problem.h"
+#include "control/store/store.h"
 #include "overlay/pnrp/cloud.h"
 
 struct bypeer_names;
+struct bypeer_cloud;
 struct bypeer_node;
-struct bypeer_generation;
+
+#define BYPEER_PUBLICATIONS_MAX 1024 /* names; beyond: -ENOSPC */
 
 /* Opens the clouds of the node's configuration and what was published in them. node must outlive it. */
 int bypeer_names_open(struct bypeer_names **ret_names, uv_loop_t *loop, struct bypeer_node *node,
                       struct bypeer_problem *problem);
 /* What is published stays so, in the database and for whoever has heard of it. Resolves end without a word. Freed when
- * the loop has closed its handles; run the loop until then. */
+ * the loop has closed its handles; run the loop until then. NULL is fine. */
 void bypeer_names_close(struct bypeer_names *names);
-/* Follows another configuration; before is valid during the call only. */
-void bypeer_names_reconfigure(struct bypeer_names *names, const struct bypeer_config *before,
-                              const struct bypeer_config *after);
+/* Follows the node's present configuration. A cloud that is there no more revokes what is published in it. */
+void bypeer_names_reconfigure(struct bypeer_names *names);
+
+/* The node makes another generation of tables: before, and after. NULL is fine. */
+void bypeer_names_renewing(struct bypeer_names *names);
+void bypeer_names_renewed(struct bypeer_names *names);
+
+/* Clouds, in the order of the configuration. NULL: there is none (of that name). Valid until the next turn of the loop.
+ */
+struct bypeer_cloud *bypeer_names_first_cloud(const struct bypeer_names *names);
+struct bypeer_cloud *bypeer_names_next_cloud(const struct bypeer_cloud *cloud);
+struct bypeer_cloud *bypeer_names_find_cloud(const struct bypeer_names *names, const char *name);
+
+/* --- publishing --- */
+
+/*
+ * Publishes a name, in all clouds of its profile or those of .clouds; durable when it returns 0. A secure name must be
+ * of this node's default identity in one of the profiles. -EEXIST: it is published already; -EINVAL, -ENOENT, -ENOSPC,
+ * and the errors of the database. Nothing is half done.
+ */
+int bypeer_names_publish(struct bypeer_names *names, const struct bypeer_store_publication *publication,
+                         struct bypeer_problem *problem);
+/* Everything but name and clouds. -ENOENT, -EINVAL. */
+int bypeer_names_update(struct bypeer_names *names, const struct bypeer_store_publication *publication,
+                        struct bypeer_problem *problem);
+/* From these clouds, or all (count 0); revoked there. Returns in how many, or -ENOENT, or the errors of the database.
+ */
+int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const char *const clouds[], unsigned count,
+                           struct bypeer_problem *problem);
+/* What is published under a name, or NULL. Valid until the next change. */
+const struct bypeer_store_publication *bypeer_names_published(const struct bypeer_names *names, const char *name);
+/* Each registration: one of a publication in one cloud. id NULL: not yet, or not any more, for want of an address or a
+ * key. */
+void bypeer_names_each(const struct bypeer_names *names,
+                       void (*visit)(void *context, const struct bypeer_store_publication *publication,
+                                     const struct bypeer_cloud *cloud, const uint8_t *id),
+                       void *context);
+/* The authority of this node's default identity, which is made if there is none. */
+int bypeer_names_authority(struct bypeer_names *names, const struct bypeer_profile *profile,
+                           uint8_t ret_authority[static 20], struct bypeer_problem *problem);
 
 /* --- resolving --- */
 
@@ -58,8 +98,7 @@ struct bypeer_names_callbacks {
 
 struct bypeer_names_resolve; /* one, until finished() or bypeer_names_cancel() */
 
-/* Asks all clouds at once, those of the name's profile and any other. -ENOENT: no such cloud, or none at all;
- * -ENOSPC: too many at once. */
+/* Asks all clouds at once. -ENOENT: no such cloud, or none at all; -ENOSPC: too many at once. */
 int bypeer_names_resolve(struct bypeer_names *names, const struct bypeer_names_query *query,
                          const struct bypeer_names_callbacks *callbacks, void *context,
                          struct bypeer_names_resolve **ret_resolve, struct bypeer_problem *problem);

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bypeer_config *config;
     struct bypeer_node node;
+    static const struct bypeer_api_client client = {.answer = take_answer};
     bypeer_log_set_level(BYPEER_LOG_ERROR);
     if (bypeer_config_parse(&config, "fuzz.yaml", sample, strlen(sample), NULL) < 0 ||
         bypeer_node_open(&node, config, ":memory:", NULL, NULL) < 0)
@@ -70,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint8_t *end = memchr(data, '\n', size);
         size_t length = end ? (size_t)(end - data) : size;
         answers = 0;
-        if (bypeer_api_take(&node, (const char *)data, length, take_answer, NULL) || answers != 1)
+        if (bypeer_api_take(&node, (const char *)data, length, &client, NULL) || answers != 1)
             abort(); /* nothing takes its time without a data plane */
         check_counts(&node);
         size_t taken = end ? length + 1 : length;

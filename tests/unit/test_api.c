@@ -38,7 +38,8 @@ static void take_answer(void *context, char *text, size_t length)
 static json_t *ask(const char *line)
 {
     answers = 0;
-    cr_assert_null(bypeer_api_take(&fixture.node, line, strlen(line), take_answer, NULL));
+    static const struct bypeer_api_client client = {.answer = take_answer};
+    cr_assert_null(bypeer_api_take(&fixture.node, line, strlen(line), &client, NULL));
     cr_assert_eq(answers, 1, "answered once");
     json_t *answer = answer_text ? json_loads(answer_text, 0, NULL) : NULL;
     free(answer_text);

@@ -1,0 +1,465 @@
+/*
+ * What is published: in the database, and registered in each cloud where it belongs.
+ *
+ * The database is first: a name is published once its row is committed. A registration that is missing for want of an
+ * address is made when one appears. The lower half of each PNRP ID is kept, too, so that a registration has the same ID
+ * after a restart, and whoever remembers it finds it again.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/names/identities.h"
+#include "control/names/state.h"
+
+#define COMMENT_UNITS 39 /* UTF-16, [MS-PNRP] 2.2.3.1 */
+
+/* --- identities --- */
+
+static int publications_load_key(struct bypeer_names *names, enum bypeer_profile_id id, bool make,
+                                 struct bypeer_problem *problem)
+{
+    if (names->keys[id])
+        return 0;
+    return bypeer_identity_load(&names->keys[id], names->node->config->node.state, bypeer_profile(id), make, problem);
+}
+
+int bypeer_names_authority(struct bypeer_names *names, const struct bypeer_profile *profile,
+                           uint8_t ret_authority[static 20], struct bypeer_problem *problem)
+{
+    int result = publications_load_key(names, profile->id, true, problem);
+    if (result == 0)
+        bypeer_key_authority(names->keys[profile->id], ret_authority);
+    return result;
+}
+
+/* The key that a registration in a cloud of this profile is signed with; NULL: the name is not of this profile, or
+ * there is no key. An unsecured name is signed, too, by the default identity. */
+static const struct bypeer_key *publications_key(struct bypeer_names *names, const struct bypeer_peer_name *name,
+                                                 enum bypeer_profile_id id)
+{
+    uint8_t authority[20];
+    if (publications_load_key(names, id, !name->secure, NULL) < 0)
+        return NULL;
+    bypeer_key_authority(names->keys[id], authority);
+    return !name->secure || memcmp(authority, name->authority, sizeof(authority)) == 0 ? names->keys[id] : NULL;
+}
+
+/* --- checks --- */
+
+static unsigned publications_utf16_units(const char *text)
+{
+    unsigned units = 0;
+    for (; *text; text++)
+        units += ((unsigned char)*text & 0xc0) == 0x80 ? 0 : (unsigned char)*text >= 0xf0 ? 2 : 1;
+    return units;
+}
+
+static int publications_check(const struct bypeer_store_publication *publication, struct bypeer_problem *problem)
+{
+    if (publications_utf16_units(publication->comment) > COMMENT_UNITS)
+        return bypeer_problem_set(problem, -EINVAL, "bad_comment", "comment\nis too long\nuse at most %u characters",
+                                  COMMENT_UNITS);
+    if (!publication->follow && publication->application_count == 0 && publication->payload_bytes == 0)
+        return bypeer_problem_set(problem, -EINVAL, "nothing_to_publish",
+                                  "name %.100s\nhas neither endpoint nor payload\ngive one of them", publication->name);
+    return 0;
+}
+
+/* Whether a name is in a list of lines; the empty list has all. */
+bool names_is_in(const char *clouds, const char *name)
+{
+    const size_t length = strlen(name);
+    if (clouds[0] == '\0')
+        return true;
+    for (const char *line = clouds; *line; line += strcspn(line, "\n"), line += *line ? 1 : 0)
+        if (strncmp(line, name, length) == 0 && (line[length] == '\n' || line[length] == '\0'))
+            return true;
+    return false;
+}
+
+static bool publications_belongs(const struct names_publication *publication, const struct bypeer_cloud *cloud)
+{
+    return !cloud->leaving && !cloud->closing && names_is_in(publication->stored.clouds, cloud->config.name);
+}
+
+/* --- registrations --- */
+
+static void publications_contents(const struct names_publication *publication, struct bypeer_application *own,
+                                  struct bypeer_pnrp_registration *ret_registration)
+{
+    const struct bypeer_store_publication *stored = &publication->stored;
+    *own = (struct bypeer_application){.port = stored->port, .protocol = stored->protocol};
+    *ret_registration = (struct bypeer_pnrp_registration){
+        .name = &publication->name,
+        .has_prefix = stored->has_prefix,
+        .comment = stored->comment[0] != '\0' ? stored->comment : NULL,
+        .applications = stored->follow ? own : stored->applications,
+        .application_count = stored->follow ? 1 : stored->application_count,
+        .follow_addresses = stored->follow,
+        .payload_type = stored->payload_type,
+        .payload = stored->payload,
+        .payload_bytes = stored->payload_bytes,
+    };
+    memcpy(ret_registration->prefix, stored->prefix, sizeof(stored->prefix));
+}
+
+/* Registers in one cloud: 0, also if it belongs there no more than the name is of its profile; or negative errno. */
+static int publications_register(struct bypeer_names *names, struct names_publication *publication,
+                                 struct bypeer_cloud *cloud)
+{
+    struct bypeer_pnrp_registration registration;
+    struct bypeer_application own;
+    uint64_t handle;
+    uint8_t id[32];
+    if (publication->registrations[cloud->number].handle != 0)
+        return 0;
+    publications_contents(publication, &own, &registration);
+    registration.key = publications_key(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id);
+    if (!registration.key)
+        return 0;
+    registration.has_location = bypeer_store_find_location(names->node->store, publication->stored.name,
+                                                           cloud->config.name, registration.location, NULL) == 1;
+    int result = bypeer_pnrp_register(cloud->pnrp, bypeer_cloud_now(), &registration, &handle, id);
+    bypeer_cloud_touched(cloud);
+    if (result < 0)
+        return result;
+    publication->registrations[cloud->number].handle = handle;
+    memcpy(publication->registrations[cloud->number].id, id, sizeof(id));
+    return 0;
+}
+
+static void publications_unregister(struct names_publication *publication, struct bypeer_cloud *cloud)
+{
+    uint64_t handle = publication->registrations[cloud->number].handle;
+    publication->registrations[cloud->number].handle = 0;
+    if (handle == 0)
+        return;
+    cloud->unregistering++;
+    if (bypeer_pnrp_unregister(cloud->pnrp, bypeer_cloud_now(), handle) < 0)
+        cloud->unregistering--;
+    bypeer_cloud_touched(cloud);
+}
+
+/* The lower halves of the IDs, within a transaction. */
+static int publications_store_locations(struct bypeer_names *names, const struct names_publication *publication,
+                                        struct bypeer_problem *problem)
+{
+    int result = 0;
+    for (const struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next)
+        if (publication->registrations[cloud->number].handle != 0)
+            result = bypeer_store_put_location(names->node->store, publication->stored.name, cloud->config.name,
+                                               publication->registrations[cloud->number].id + 16, problem);
+    return result;
+}
+
+void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
+{
+    struct bypeer_store *store = names->node->store;
+    for (struct names_publication *publication = names->publications; publication; publication = publication->next) {
+        if (!publications_belongs(publication, cloud) || publication->registrations[cloud->number].handle != 0)
+            continue;
+        int result = publications_register(names, publication, cloud);
+        if (result < 0) {
+            bypeer_log_limited(&cloud->log_limit, BYPEER_LOG_WARNING, "cloud %s: %s cannot be registered now: %s",
+                               cloud->config.name, publication->stored.name, strerror(-result));
+            continue;
+        }
+        if (bypeer_store_begin(store, NULL) == 0) {
+            if (publications_store_locations(names, publication, NULL) < 0)
+                bypeer_store_rollback(store);
+            else
+                bypeer_store_commit(store, NULL);
+        }
+    }
+}
+
+void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
+{
+    for (struct names_publication *publication = names->publications; publication; publication = publication->next)
+        publications_unregister(publication, cloud);
+}
+
+void names_forget_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud)
+{
+    for (struct names_publication *publication = names->publications; publication; publication = publication->next)
+        publication->registrations[cloud->number].handle = 0;
+}
+
+/* --- the list --- */
+
+static struct names_publication **publications_find(struct bypeer_names *names, const char *name)
+{
+    struct names_publication **link = &names->publications;
+    while (*link && strcmp((*link)->stored.name, name) != 0)
+        link = &(*link)->next;
+    return link;
+}
+
+const struct bypeer_store_publication *bypeer_names_published(const struct bypeer_names *names, const char *name)
+{
+    for (const struct names_publication *publication = names->publications; publication;
+         publication = publication->next)
+        if (strcmp(publication->stored.name, name) == 0)
+            return &publication->stored;
+    return NULL;
+}
+
+static int publications_refuse_missing(const char *name, struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOENT, "not_published",
+                              "name %.100s\nis not published here\nlist what is with: bypeer name list", name);
+}
+
+static int names_on_stored(void *context, const struct bypeer_store_publication *stored)
+{
+    struct bypeer_names *names = context;
+    char why[160];
+    struct names_publication *publication = calloc(1, sizeof(*publication));
+    if (!publication)
+        return -ENOMEM;
+    publication->stored = *stored;
+    if (bypeer_name_read(&publication->name, stored->name, why) < 0) {
+        bypeer_log(BYPEER_LOG_WARNING, "kept in the database but not published: %s: %s", stored->name, why);
+        free(publication);
+        return 0;
+    }
+    *publications_find(names, stored->name) = publication;
+    names->publication_count++;
+    return 0;
+}
+
+int names_load(struct bypeer_names *names, struct bypeer_problem *problem)
+{
+    int result = bypeer_store_each_publication(names->node->store, names_on_stored, names, problem);
+    return result == -ENOMEM ? bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n") : result;
+}
+
+void names_free_publications(struct bypeer_names *names)
+{
+    while (names->publications) {
+        struct names_publication *next = names->publications->next;
+        free(names->publications);
+        names->publications = next;
+    }
+    for (int id = 0; id < BYPEER_PROFILES; id++)
+        bypeer_key_free(names->keys[id]);
+}
+
+void bypeer_names_each(const struct bypeer_names *names,
+                       void (*visit)(void *context, const struct bypeer_store_publication *publication,
+                                     const struct bypeer_cloud *cloud, const uint8_t *id),
+                       void *context)
+{
+    for (const struct names_publication *publication = names->publications; publication;
+         publication = publication->next)
+        for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
+            if (publications_belongs(publication, cloud))
+                visit(context, &publication->stored, cloud,
+                      publication->registrations[cloud->number].handle != 0
+                          ? publication->registrations[cloud->number].id
+                          : NULL);
+}
+
+/* --- changes --- */
+
+/* Whether the name can be registered in some cloud at all: there is one of its profile, and the key. */
+static int publications_check_clouds(struct bypeer_names *names, const struct names_publication *publication,
+                                     struct bypeer_problem *problem)
+{
+    unsigned clouds = 0, signers = 0;
+    for (const char *line = publication->stored.clouds; *line; line += strcspn(line, "\n"), line += *line ? 1 : 0) {
+        char name[64];
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(line, "\n"), line);
+        if (!bypeer_names_find_cloud(names, name))
+            return bypeer_problem_set(problem, -ENOENT, "no_such_cloud",
+                                      "cloud \"%s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
+    }
+    for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
+        if (!publications_belongs(publication, cloud))
+            continue;
+        clouds++;
+        signers +=
+            publications_key(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id) != NULL ? 1 : 0;
+    }
+    if (clouds == 0)
+        return bypeer_problem_set(problem, -ENOENT, "no_cloud",
+                                  "names\nare in no cloud\nadd one to clouds: in the configuration and reload");
+    if (signers == 0)
+        return bypeer_problem_set(problem, -ENOENT, "no_such_identity",
+                                  "name %.100s\nis secure, and its key is not this node's in any of these clouds\n"
+                                  "publish a classifier instead, under this node's own identity",
+                                  publication->stored.name);
+    return 0;
+}
+
+/* A transaction around the row of a publication and its locations. */
+static int publications_store(struct bypeer_names *names, const struct names_publication *publication,
+                              struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = names->node->store;
+    int result = bypeer_store_begin(store, problem);
+    if (result < 0)
+        return result;
+    result = bypeer_store_put_publication(store, &publication->stored, problem);
+    if (result == 0)
+        result = publications_store_locations(names, publication, problem);
+    if (result == 0)
+        return bypeer_store_commit(store, problem);
+    bypeer_store_rollback(store);
+    return result;
+}
+
+static int publications_begin(struct bypeer_names *names, struct names_publication *publication,
+                              struct bypeer_problem *problem)
+{
+    int result = publications_check_clouds(names, publication, problem);
+    for (struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next) {
+        if (!publications_belongs(publication, cloud))
+            continue;
+        result = publications_register(names, publication, cloud);
+        if (result == -ENETUNREACH)
+            result = 0; /* when there is an address */
+        if (result < 0)
+            bypeer_problem_set(problem, result, "not_registered",
+                               "name %.80s\ncannot be registered in cloud %s: %s\ncheck endpoints, comment and payload",
+                               publication->stored.name, cloud->config.name, strerror(-result));
+    }
+    if (result == 0)
+        result = publications_store(names, publication, problem);
+    if (result < 0)
+        for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
+            publications_unregister(publication, cloud);
+    return result;
+}
+
+int bypeer_names_publish(struct bypeer_names *names, const struct bypeer_store_publication *wanted,
+                         struct bypeer_problem *problem)
+{
+    char why[160];
+    int result = publications_check(wanted, problem);
+    if (result < 0)
+        return result;
+    struct names_publication **link = publications_find(names, wanted->name);
+    if (*link)
+        return bypeer_problem_set(problem, -EEXIST, "name_exists",
+                                  "name %.100s\nis published already\nupdate it, or unpublish it first", wanted->name);
+    if (names->publication_count >= BYPEER_PUBLICATIONS_MAX)
+        return bypeer_problem_set(problem, -ENOSPC, "too_many_names",
+                                  "names\n%u are published, which is the most\nunpublish some",
+                                  names->publication_count);
+    struct names_publication *publication = calloc(1, sizeof(*publication));
+    if (!publication)
+        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    publication->stored = *wanted;
+    if (bypeer_name_read(&publication->name, wanted->name, why) < 0)
+        result =
+            bypeer_problem_set(problem, -EINVAL, "bad_name", "name %.100s\n%s\nsee bypeer-api(7)", wanted->name, why);
+    if (result == 0)
+        result = publications_begin(names, publication, problem);
+    if (result < 0) {
+        free(publication);
+        return result;
+    }
+    *link = publication;
+    names->publication_count++;
+    return 0;
+}
+
+/* What resolvers get in every cloud from now on; the first error of one ends it. */
+static int publications_apply(struct bypeer_names *names, const struct names_publication *publication)
+{
+    struct bypeer_pnrp_registration contents;
+    struct bypeer_application own;
+    int result = 0;
+    publications_contents(publication, &own, &contents);
+    for (struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next) {
+        uint64_t handle = publication->registrations[cloud->number].handle;
+        if (handle == 0)
+            continue;
+        result = bypeer_pnrp_update(cloud->pnrp, handle, &contents);
+        bypeer_cloud_touched(cloud);
+    }
+    return result;
+}
+
+int bypeer_names_update(struct bypeer_names *names, const struct bypeer_store_publication *wanted,
+                        struct bypeer_problem *problem)
+{
+    struct names_publication *publication = *publications_find(names, wanted->name);
+    if (!publication)
+        return publications_refuse_missing(wanted->name, problem);
+    int result = publications_check(wanted, problem);
+    if (result < 0)
+        return result;
+    struct bypeer_store_publication before = publication->stored;
+    publication->stored = *wanted;
+    memcpy(publication->stored.clouds, before.clouds, sizeof(before.clouds));
+    result = publications_apply(names, publication);
+    if (result < 0)
+        bypeer_problem_set(problem, result, "not_registered",
+                           "name %.80s\ncannot be updated: %s\ncheck endpoints, comment and payload",
+                           publication->stored.name, strerror(-result));
+    else
+        result = publications_store(names, publication, problem);
+    if (result == 0)
+        return 0;
+    publication->stored = before;
+    publications_apply(names, publication);
+    return result;
+}
+
+/* The clouds that remain when some are taken out; "": none does. */
+static void publications_remaining(const struct bypeer_names *names, const struct names_publication *publication,
+                                   const char *const clouds[], unsigned count,
+                                   char ret_clouds[static BYPEER_STORE_CLOUDS_TEXT])
+{
+    size_t length = 0;
+    ret_clouds[0] = '\0';
+    for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
+        bool stays = count > 0 && publications_belongs(publication, cloud);
+        for (unsigned at = 0; at < count && stays; at++)
+            stays = strcmp(clouds[at], cloud->config.name) != 0;
+        if (stays)
+            length +=
+                (size_t)snprintf(ret_clouds + length, BYPEER_STORE_CLOUDS_TEXT - length, "%s\n", cloud->config.name);
+    }
+}
+
+int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const char *const clouds[], unsigned count,
+                           struct bypeer_problem *problem)
+{
+    struct names_publication **link = publications_find(names, name), *publication = *link;
+    struct bypeer_store *store = names->node->store;
+    if (!publication)
+        return publications_refuse_missing(name, problem);
+    struct bypeer_store_publication rest = publication->stored;
+    publications_remaining(names, publication, clouds, count, rest.clouds);
+    int result = bypeer_store_begin(store, problem);
+    if (result < 0)
+        return result;
+    result = rest.clouds[0] != '\0' ? bypeer_store_put_publication(store, &rest, problem)
+                                    : bypeer_store_remove_publication(store, name, problem);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return result;
+    }
+    result = bypeer_store_commit(store, problem);
+    if (result < 0)
+        return result;
+    int removed = 0;
+    for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
+        if (publications_belongs(publication, cloud) &&
+            (rest.clouds[0] == '\0' || !names_is_in(rest.clouds, cloud->config.name))) {
+            publications_unregister(publication, cloud);
+            removed++;
+        }
+    if (rest.clouds[0] != '\0') {
+        publication->stored = rest;
+        return removed;
+    }
+    *link = publication->next;
+    free(publication);
+    names->publication_count--;
+    return removed;
+}

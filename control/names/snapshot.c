@@ -1,0 +1,81 @@
+#include "control/names/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Room for one more in a growing array. */
+static void *snapshot_grow(void *array, size_t count, size_t *room, size_t bytes)
+{
+    if (count < *room)
+        return array;
+    size_t larger = *room > 0 ? *room * 2 : 1024;
+    void *grown = realloc(array, larger * bytes);
+    if (grown)
+        *room = larger;
+    return grown;
+}
+
+static int snapshot_add_extras(struct bypeer_snapshot *snapshot, const struct bypeer_route *route)
+{
+    void *extras =
+        snapshot_grow(snapshot->extras, snapshot->extra_count, &snapshot->extra_room, sizeof(*snapshot->extras));
+    if (!extras)
+        return -ENOMEM;
+    snapshot->extras = extras;
+    size_t further = route->address_count - 1u;
+    if (further > BYPEER_NAME_ADDRESSES - 1)
+        further = BYPEER_NAME_ADDRESSES - 1;
+    memcpy(snapshot->extras[snapshot->extra_count++], route->more, further * 16);
+    return 0;
+}
+
+int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache)
+{
+    struct bypeer_cache_walk walk;
+    const struct bypeer_route *route;
+    bypeer_cache_walk(cache, (struct bypeer_id_number){{0}}, &walk);
+    while ((route = bypeer_cache_above(&walk)) != NULL) {
+        if (route->flags & BYPEER_ROUTE_OWN)
+            continue;
+        struct snapshot_entry entry = {
+            .port = route->port,
+            .cloud = cloud,
+            .address_count =
+                route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES,
+        };
+        memcpy(entry.id, route->id, sizeof(entry.id));
+        memcpy(entry.address, route->address, sizeof(entry.address));
+        void *entries = snapshot_grow(snapshot->entries, snapshot->count, &snapshot->room, sizeof(*snapshot->entries));
+        if (!entries)
+            return -ENOMEM;
+        snapshot->entries = entries;
+        if (route->address_count > 1 && snapshot_add_extras(snapshot, route) < 0)
+            return -ENOMEM;
+        entry.extra = route->address_count > 1 ? (uint32_t)snapshot->extra_count : 0;
+        snapshot->entries[snapshot->count++] = entry;
+    }
+    return 0;
+}
+
+void bypeer_snapshot_free(struct bypeer_snapshot *snapshot)
+{
+    free(snapshot->entries);
+    free(snapshot->extras);
+    *snapshot = (struct bypeer_snapshot){0};
+}
+
+int bypeer_snapshot_next(void *context, uint32_t *ret_cloud, struct bypeer_name *ret_name)
+{
+    struct bypeer_snapshot *snapshot = context;
+    if (snapshot->next == snapshot->count)
+        return 0;
+    const struct snapshot_entry *entry = &snapshot->entries[snapshot->next++];
+    *ret_cloud = entry->cloud;
+    *ret_name = (struct bypeer_name){.port = entry->port, .address_count = entry->address_count};
+    memcpy(ret_name->id, entry->id, sizeof(entry->id));
+    memcpy(ret_name->addresses[0], entry->address, 16);
+    if (entry->extra > 0)
+        memcpy(ret_name->addresses[1], snapshot->extras[entry->extra - 1], sizeof(snapshot->extras[0]));
+    return 1;
+}

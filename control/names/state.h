@@ -1,0 +1,68 @@
+/*
+ * Private to control/names: what its files share.
+ */
+#pragma once
+
+#include "control/names/cloud.h"
+#include "control/names/feed.h"
+#include "control/names/names.h"
+#include "control/node.h"
+#include "overlay/profile/key.h"
+
+#define NAMES_CLOUDS_MAX 8 /* numbers 1 to 8, as in the tables */
+
+/* A publication and its registrations, by number of the cloud; handle 0: none. */
+struct names_publication {
+    struct names_publication *next;
+    struct bypeer_store_publication stored;
+    struct bypeer_peer_name name;
+    struct {
+        uint64_t handle;
+        uint8_t id[32];
+    } registrations[NAMES_CLOUDS_MAX + 1];
+};
+
+struct bypeer_names {
+    uv_loop_t *loop;
+    struct bypeer_node *node;
+    struct bypeer_key *keys[BYPEER_PROFILES]; /* of the default identities, once they are needed */
+    uint8_t secret[16];                       /* of cookies, in all clouds and all workers */
+    struct bypeer_cloud *clouds;              /* as configured, then those that leave */
+    struct names_publication *publications;
+    unsigned publication_count;
+    struct bypeer_feed *feed;
+    struct bypeer_names_resolve *resolves;           /* all */
+    struct bypeer_names_resolve *ready, **ready_end; /* those with something to tell */
+
+    uv_prepare_t prepare;
+    uv_timer_t upkeep;
+    uv_poll_t addresses;
+    int watch;        /* negative: addresses cannot be followed */
+    unsigned handles; /* of the loop, and clouds */
+    unsigned turns;   /* of the upkeep */
+    bool closing;
+};
+
+/* --- publications.c --- */
+
+/* What the database holds. */
+int names_load(struct bypeer_names *names, struct bypeer_problem *problem);
+/* Registers in the cloud what belongs there and is not yet registered. */
+void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud);
+/* Revokes everything in the cloud. */
+void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud);
+/* The cloud's registrations are gone with it. */
+void names_forget_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud);
+void names_free_publications(struct bypeer_names *names);
+bool names_is_in(const char *clouds, const char *name);
+
+/* --- resolves.c --- */
+
+void names_on_found(struct bypeer_cloud *cloud, uint64_t resolve, const struct bypeer_pnrp_found *found);
+void names_on_hop(struct bypeer_cloud *cloud, uint64_t resolve, const struct bypeer_pnrp_hop *hop);
+void names_on_finished(struct bypeer_cloud *cloud, uint64_t resolve, int status);
+/* Calls back what has happened. */
+void names_deliver(struct bypeer_names *names);
+/* The cloud answers no more. */
+void names_abandon_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud);
+void names_free_resolves(struct bypeer_names *names);
