@@ -9,6 +9,7 @@
 #define TEXT(key)                        {.name = (key), .type = PARAMETER_STRING}
 #define NUMBER(key, low, high)           {.name = (key), .type = PARAMETER_INTEGER, .minimum = (low), .maximum = (high)}
 #define LIST(key)                        {.name = (key), .type = PARAMETER_LIST, .maximum = 50000}
+#define OPTIONAL_LIST(key, most)         {.name = (key), .optional = true, .type = PARAMETER_LIST, .maximum = (most)}
 #define OPTIONAL_TEXT(key)               {.name = (key), .optional = true, .type = PARAMETER_STRING}
 #define OPTIONAL_BOOLEAN(key)            {.name = (key), .optional = true, .type = PARAMETER_BOOLEAN}
 #define OPTIONAL_NUMBER(key, low, high) \
@@ -38,6 +39,30 @@ static const struct method methods[] = {
     {"members.remove", method_members_remove, {TEXT("address")}},
     {"members.load",   method_members_load,   {TEXT("link"), LIST("addresses")}},
     {"members.unload", method_members_unload, {LIST("addresses")}},
+    {"names.publish",  method_names_publish,  {OPTIONAL_TEXT("name"), OPTIONAL_TEXT("classifier"),
+                                               OPTIONAL_BOOLEAN("unsecured"), OPTIONAL_LIST("clouds", 8),
+                                               OPTIONAL_LIST("endpoints", 10), OPTIONAL_NUMBER("port", 0, 65535),
+                                               OPTIONAL_TEXT("protocol"), OPTIONAL_TEXT("comment"),
+                                               OPTIONAL_TEXT("payload"), OPTIONAL_TEXT("payload_type"),
+                                               OPTIONAL_TEXT("prefix")}},
+    {"names.update",   method_names_update,   {TEXT("name"), OPTIONAL_LIST("endpoints", 10),
+                                               OPTIONAL_NUMBER("port", 0, 65535), OPTIONAL_TEXT("protocol"),
+                                               OPTIONAL_TEXT("comment"), OPTIONAL_TEXT("payload"),
+                                               OPTIONAL_TEXT("payload_type")}},
+    {"names.unpublish", method_names_unpublish, {TEXT("name"), OPTIONAL_LIST("clouds", 8)}},
+    {"names.list",     method_names_list,     {{0}}},
+    {"names.resolve",  method_names_resolve,  {TEXT("name"), OPTIONAL_LIST("clouds", 8),
+                                               OPTIONAL_NUMBER("results", 1, 64),
+                                               OPTIONAL_NUMBER("timeout_ms", 1, 600000), OPTIONAL_TEXT("criterion"),
+                                               OPTIONAL_BOOLEAN("own"), OPTIONAL_BOOLEAN("stream")}},
+    {"names.lookup_path", method_names_lookup_path, {TEXT("name"), OPTIONAL_TEXT("cloud"),
+                                               OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
+    {"clouds.list",    method_clouds_list,    {{0}}},
+    {"clouds.stats",   method_clouds_stats,   {TEXT("cloud")}},
+    {"clouds.cache",   method_clouds_cache,   {TEXT("cloud"), OPTIONAL_TEXT("after"),
+                                               OPTIONAL_NUMBER("limit", 1, 10000)}},
+    {"clouds.load",    method_clouds_load,    {TEXT("cloud"), LIST("entries")}},
+    {"clouds.contact", method_clouds_contact, {TEXT("cloud"), TEXT("node")}},
     {"trace",          method_trace,          {NUMBER("packets", 1, 1000), OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
     {"config.show",    method_config_show,    {{0}}},
     {"config.reload",  method_config_reload,  {{0}}},

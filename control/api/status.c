@@ -105,8 +105,9 @@ int method_status(struct call *call)
     struct hints_sums sums;
     hints_sum(node, &sums);
     double uptime = (double)(uv_hrtime() - node->started_ns) / 1e9;
-    call->result = json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o}", "node", node->config->node.name, "release",
+    call->result = json_pack("{s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:o}", "node", node->config->node.name, "release",
                              BYPEER_RELEASE, "uptime_s", uptime, "dataplane", status_dataplane(node), "tables",
-                             status_tables(node), "links", status_links(node->model), "packets", hints_packets(&sums));
+                             status_tables(node), "links", status_links(node->model), "packets", hints_packets(&sums),
+                             "clouds", call_clouds_list(node));
     return 0;
 }
