@@ -292,7 +292,7 @@ static void receive_ack(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpo
     bypeer_inquire_verified(pnrp, from);
     bypeer_pending_detach(pnrp, pending);
     if (pending->kind == BYPEER_PENDING_FLOOD)
-        bypeer_flood_ended(pnrp, pending, message->ack.not_local);
+        bypeer_flood_ended(pnrp, pending, message->ack.not_local ? BYPEER_FLOOD_DISOWNED : BYPEER_FLOOD_ACKNOWLEDGED);
     bypeer_pending_free(pending);
 }
 

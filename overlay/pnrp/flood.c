@@ -25,12 +25,15 @@ void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *floo
         flood->leaving->floods++;
 }
 
-/* Whoever does not acknowledge for an ID, or says that it is not his, does not have it (any more). */
-void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, bool gone)
+/* Whoever says that the ID is not his does not have it (any more); whoever says nothing is asked. */
+void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, enum bypeer_flood_end end)
 {
+    const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, pending->subject);
     pnrp->floods--;
-    if (gone)
+    if (route && end == BYPEER_FLOOD_DISOWNED)
         bypeer_cache_remove(pnrp->cache, pending->subject);
+    else if (route && !(route->flags & BYPEER_ROUTE_OWN) && end == BYPEER_FLOOD_UNANSWERED)
+        bypeer_entry_retest(pnrp, route, NULL);
     struct bypeer_registration *leaving = pending->owner;
     if (leaving) {
         leaving->floods--;

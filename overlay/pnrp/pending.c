@@ -185,7 +185,7 @@ static void pending_give_up(struct bypeer_pnrp *pnrp, struct bypeer_pending *pen
         bypeer_seek_unanswered(pnrp, pending->owner, pending, busy);
         break;
     case BYPEER_PENDING_FLOOD:
-        bypeer_flood_ended(pnrp, pending, true);
+        bypeer_flood_ended(pnrp, pending, BYPEER_FLOOD_UNANSWERED);
         break;
     case BYPEER_PENDING_SOLICIT:
     case BYPEER_PENDING_REQUEST:

@@ -72,6 +72,7 @@ struct bypeer_add {
     uint64_t number; /* jobs name it by that */
     struct bypeer_pending *pending;
     uint8_t why;
+    bool is_asked_again; /* of STALE: it did not answer, and has a second chance */
     bool needs_cpa;
     bool was_flooded; /* it came by a FLOOD, of .sender */
     struct bypeer_pnrp_endpoint sender;
@@ -352,7 +353,8 @@ struct bypeer_flood {
 void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *flood);
 /* Tells the neighbours of an own ID that it is there. */
 void bypeer_flood_announce(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
-void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, bool gone);
+enum bypeer_flood_end { BYPEER_FLOOD_ACKNOWLEDGED, BYPEER_FLOOD_DISOWNED, BYPEER_FLOOD_UNANSWERED };
+void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, enum bypeer_flood_end end);
 /* Hands a revocation on, from an ID that was in a leaf set until now. */
 void bypeer_flood_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
                          const struct bypeer_revocation *revocation);
