@@ -139,12 +139,27 @@ static bool resolve_matches(const struct bypeer_resolve *resolve, const uint8_t 
     return bypeer_id_common_bits(bypeer_id_load(resolve->target), bypeer_id_load(id)) >= bits;
 }
 
-/* Notes a result. Whether it is another than those before. */
-static bool resolve_note(struct bypeer_resolve *resolve, const uint8_t *id)
+static bool resolve_has_result(const struct bypeer_resolve *resolve, const uint8_t *id)
 {
     for (unsigned i = 0; i < resolve->result_count; i++)
         if (memcmp(resolve->results[i], id, 32) == 0)
-            return false;
+            return true;
+    return false;
+}
+
+bool bypeer_resolve_has(const struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t id[static 32])
+{
+    if (seek->purpose != BYPEER_SEEK_RESOLVE)
+        return false;
+    const struct bypeer_resolve *resolve = resolve_find(pnrp, seek->owner);
+    return resolve && (resolve_has_result(resolve, id) || bypeer_cloud_is_own_id(pnrp, id));
+}
+
+/* Notes a result. Whether it is another than those before. */
+static bool resolve_note(struct bypeer_resolve *resolve, const uint8_t *id)
+{
+    if (resolve_has_result(resolve, id))
+        return false;
     memcpy(resolve->results[resolve->result_count++], id, 32);
     resolve->fruitless = 0;
     return true;

@@ -104,6 +104,11 @@ static void seek_step(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek)
             seek_end(pnrp, seek, action.step == BYPEER_SEARCH_FOUND);
             return;
         }
+        if (action.step == BYPEER_SEARCH_INQUIRE && bypeer_resolve_has(pnrp, seek, action.hop.id)) {
+            bypeer_search_validated(seek->search, true);
+            bypeer_search_reject(seek->search);
+            continue;
+        }
         memcpy(seek->hop, action.hop.id, sizeof(seek->hop));
         seek->asked_ms = pnrp->now.ms;
         seek->pending =

@@ -427,6 +427,8 @@ void bypeer_resolve_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_see
 enum bypeer_resolve_verdict { BYPEER_RESOLVE_BAD, BYPEER_RESOLVE_MORE, BYPEER_RESOLVE_ENOUGH };
 enum bypeer_resolve_verdict bypeer_resolve_take(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek,
                                                 struct bypeer_job *job);
+/* Whether an ID is a result that there is already, or this node's own, so that nobody needs to be asked for it. */
+bool bypeer_resolve_has(const struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t id[static 32]);
 void bypeer_resolve_hop(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const struct bypeer_pending *pending,
                         enum bypeer_pnrp_verdict verdict);
 void bypeer_resolve_wake_starved(struct bypeer_pnrp *pnrp);

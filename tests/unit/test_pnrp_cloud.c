@@ -1,0 +1,513 @@
+/* One node among hostile, broken and absent others: what it answers, ignores, counts and keeps. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "tests/unit/pnrp_net.h"
+
+static const uint8_t zero[32];
+
+/* An endpoint where nobody is. */
+static struct bypeer_pnrp_endpoint stranger(uint16_t net, uint16_t port)
+{
+    struct bypeer_pnrp_endpoint endpoint = {
+        .address = {0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, (uint8_t)(net >> 8), (uint8_t)net}, .port = port};
+    endpoint.address[15] = 9;
+    return endpoint;
+}
+
+/* What a node sent to where nobody is. */
+static struct seen {
+    struct bypeer_pnrp_endpoint to;
+    unsigned count[NET_TYPES];
+    size_t bytes;
+    struct net_datagram *last;
+} seen;
+
+static bool watch(struct net *net, const struct net_datagram *datagram, const struct bypeer_pnrp_message *message)
+{
+    (void)net;
+    if (memcmp(datagram->to.address, seen.to.address, 16) != 0 || datagram->to.port != seen.to.port)
+        return true;
+    seen.count[message->type]++;
+    seen.bytes += datagram->length + 48;
+    free(seen.last);
+    seen.last = malloc(sizeof(*datagram) + datagram->length);
+    memcpy(seen.last, datagram, sizeof(*datagram) + datagram->length);
+    return true;
+}
+
+static void watch_begin(struct net *net, struct bypeer_pnrp_endpoint to)
+{
+    free(seen.last);
+    seen = (struct seen){.to = to};
+    net->pass = watch;
+}
+
+static void last_answer(const struct net *net, struct bypeer_pnrp_answer *ret_answer)
+{
+    struct bypeer_pnrp_message message;
+    cr_assert_not_null(seen.last);
+    cr_assert_eq(bypeer_pnrp_read(&message, net->profile, seen.last->bytes, seen.last->length), 0);
+    cr_assert_eq(message.type, BYPEER_PNRP_AUTHORITY);
+    cr_assert_eq(
+        bypeer_pnrp_answer_read(ret_answer, net->profile, message.authority.slice, message.authority.slice_bytes), 0);
+}
+
+static void make_lookup(const uint8_t *target, const uint8_t *validate, const uint8_t path[static 18],
+                        struct bypeer_pnrp_message *ret_message)
+{
+    *ret_message = (struct bypeer_pnrp_message){
+        .type = BYPEER_PNRP_LOOKUP,
+        .id = 77,
+        .lookup = {.criterion = BYPEER_PNRP_ANY, .target = target, .validate = validate, .path = {path, 1}}};
+}
+
+Test(pnrp_cloud, lookups_are_answered_with_the_nearest)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    struct bypeer_pnrp_answer answer;
+    uint8_t id[32], other[32], path[18];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000);
+    bypeer_pnrp_endpoint_put(path, &asker);
+    watch_begin(&net, asker);
+
+    /* A node that nobody finds anything at says that it is not who is meant, and no more. */
+    memset(other, 7, sizeof(other));
+    make_lookup(other, other, path, &message);
+    net_inject_message(&net, &asker, node, &message);
+    last_answer(&net, &answer);
+    cr_assert_eq(answer.flags, BYPEER_AUTHORITY_NOT_LOCAL);
+    cr_assert_null(answer.entry.id);
+
+    net_publish(node, "0.here", id);
+    net_inject_message(&net, &asker, node, &message);
+    last_answer(&net, &answer);
+    cr_assert_eq(answer.flags & BYPEER_AUTHORITY_NOT_LOCAL, BYPEER_AUTHORITY_NOT_LOCAL);
+    cr_assert_arr_eq(answer.entry.id, id, 32);
+    cr_assert_arr_eq(answer.entry.addresses, node->endpoint.address, 16);
+
+    /* To be asked for itself: there is nothing nearer. */
+    make_lookup(other, id, path, &message);
+    net_inject_message(&net, &asker, node, &message);
+    last_answer(&net, &answer);
+    cr_assert_eq(answer.flags & BYPEER_AUTHORITY_NOT_LOCAL, 0);
+    cr_assert_null(answer.entry.id);
+    cr_assert_eq(answer.flags & BYPEER_AUTHORITY_LEAF_SET, BYPEER_AUTHORITY_LEAF_SET);
+
+    /* It was asked already. */
+    make_lookup(other, other, path, &message);
+    bypeer_pnrp_endpoint_put(path, &node->endpoint);
+    net_inject_message(&net, &asker, node, &message);
+    last_answer(&net, &answer);
+    cr_assert_null(answer.entry.id);
+    net_end(&net);
+}
+
+Test(pnrp_cloud, what_is_not_ours_is_counted_and_dropped)
+{
+    struct net net;
+    uint8_t bytes[BYPEER_PNRP_DATAGRAM_MAX], id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000), low = stranger(1, 1024);
+    const struct bypeer_pnrp_message message = {.type = BYPEER_PNRP_INQUIRE, .id = 3, .inquire = {.validate = id}};
+    const struct bypeer_pnrp_counters *counters = bypeer_pnrp_counters(node->pnrp);
+    watch_begin(&net, asker);
+
+    size_t length = bypeer_pnrp_write(&message, bypeer_profile(BYPEER_PROFILE_WINDOWS), bytes, sizeof(bytes));
+    net_inject(&net, &asker, node, bytes, length);
+    cr_assert_eq(counters->other_profile, 1u);
+    length = bypeer_pnrp_write(&message, net.profile, bytes, sizeof(bytes));
+    net_inject(&net, &low, node, bytes, length);
+    cr_assert_eq(counters->low_port, 1u);
+    net_inject(&net, &asker, node, bytes, length - 1);
+    cr_assert_eq(counters->malformed, 1u);
+    const struct bypeer_pnrp_message ack = {.type = BYPEER_PNRP_ACK, .id = 3, .ack = {.acked = 12345}};
+    net_inject_message(&net, &asker, node, &ack);
+    cr_assert_eq(counters->unmatched, 1u);
+    cr_assert_eq(seen.bytes, 0u);
+    net_inject(&net, &asker, node, bytes, length);
+    cr_assert_eq(seen.count[BYPEER_PNRP_AUTHORITY], 1u);
+    cr_assert_eq(counters->received, 5u);
+    net_end(&net);
+}
+
+static void make_inquire(const uint8_t *id, uint32_t message_id, struct bypeer_pnrp_message *ret_message)
+{
+    static const uint8_t nonce[16] = {5};
+    *ret_message = (struct bypeer_pnrp_message){
+        .type = BYPEER_PNRP_INQUIRE,
+        .id = message_id,
+        .inquire = {.flags = BYPEER_INQUIRE_CPA | BYPEER_INQUIRE_PAYLOAD | BYPEER_INQUIRE_CHAIN,
+                    .validate = id,
+                    .nonce = nonce}};
+}
+
+Test(pnrp_cloud, one_signature_for_an_inquire_that_is_repeated)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    struct bypeer_pnrp_answer answer;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000);
+    watch_begin(&net, asker);
+    net.is_slow = true;
+    make_inquire(id, 40, &message);
+    net_inject_message(&net, &asker, node, &message);
+    net_inject_message(&net, &asker, node, &message);
+    cr_assert_eq(net.job_count, 1u);
+    net_do_jobs(&net);
+    cr_assert_eq(seen.count[BYPEER_PNRP_AUTHORITY], 1u);
+    last_answer(&net, &answer);
+    cr_assert_not_null(answer.cpa);
+    cr_assert_not_null(answer.classifier);
+    cr_assert_arr_eq(answer.entry.id, id, 32);
+    net_end(&net);
+}
+
+Test(pnrp_cloud, beyond_its_signers_a_node_says_busy)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    struct bypeer_pnrp_answer answer;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add_with(&net, &(struct bypeer_pnrp_settings){.jobs_max = 1});
+    net_publish(node, "0.here", id);
+    net.is_slow = true;
+    struct bypeer_pnrp_endpoint first = stranger(1, 5000), second = stranger(2, 5000);
+    make_inquire(id, 40, &message);
+    net_inject_message(&net, &first, node, &message);
+    watch_begin(&net, second);
+    net_inject_message(&net, &second, node, &message);
+    cr_assert_eq(net.job_count, 1u);
+    last_answer(&net, &answer);
+    cr_assert_eq(answer.flags, BYPEER_AUTHORITY_BUSY);
+    cr_assert_null(answer.cpa);
+    cr_assert_eq(bypeer_pnrp_counters(node->pnrp)->busy, 1u);
+    net_end(&net);
+}
+
+/* INQUIREs with forged sources: no more bytes go out than came in, and a real resolver gets its certificate. */
+Test(pnrp_cloud, a_first_contact_under_a_flood_of_inquires)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    struct net_result result;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, node, false);
+    net_publish(node, "0.here", id);
+    net_run(&net, 10);
+    const struct bypeer_pnrp_counters *counters = bypeer_pnrp_counters(node->pnrp);
+    uint64_t in = counters->received_bytes + 48 * counters->received;
+    uint64_t out = counters->sent_bytes + 48 * counters->sent;
+    for (unsigned i = 0; i < 20000; i++) {
+        struct bypeer_pnrp_endpoint from = stranger((uint16_t)i, 5000);
+        make_inquire(id, i, &message);
+        net_inject_message(&net, &from, node, &message);
+        net_do_jobs(&net);
+        if (i % 100 == 0)
+            net_run(&net, 1);
+    }
+    in = counters->received_bytes + 48 * counters->received - in;
+    out = counters->sent_bytes + 48 * counters->sent - out;
+    cr_assert_leq(out, in);
+    cr_assert_gt(counters->probes, 0u);
+    cr_assert_eq(net_find(resolver, "0.here", 500, &result), 1u);
+    cr_assert_arr_eq(result.id, id, 32);
+    net_end(&net);
+}
+
+/* Answers count only from where the question went. */
+static bool is_forged;
+static struct bypeer_pnrp_endpoint forger;
+static bool forge(struct net *net, const struct net_datagram *datagram, const struct bypeer_pnrp_message *message)
+{
+    if (message->type != BYPEER_PNRP_AUTHORITY)
+        return true;
+    struct net_datagram *forged = malloc(sizeof(*forged) + datagram->length);
+    memcpy(forged, datagram, sizeof(*forged) + datagram->length);
+    forged->from = forger;
+    forged->next = net->queue;
+    net->queue = forged;
+    is_forged = true;
+    return false;
+}
+
+Test(pnrp_cloud, an_answer_from_elsewhere_is_none)
+{
+    struct net net;
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, node, false);
+    net_publish(node, "0.here", NULL);
+    forger = stranger(3, 5000);
+    net.pass = forge;
+    cr_assert_eq(net_find(resolver, "0.here", 2500, NULL), 0u);
+    cr_assert(is_forged);
+    cr_assert_gt(bypeer_pnrp_counters(resolver->pnrp)->unmatched, 0u);
+    net.pass = NULL;
+    cr_assert_eq(net_find(resolver, "0.here", 2500, NULL), 1u);
+    net_end(&net);
+}
+
+/* The second slice of an answer is lost once. */
+static unsigned slices_lost;
+static bool lose_second_slice(struct net *net, const struct net_datagram *datagram,
+                              const struct bypeer_pnrp_message *message)
+{
+    (void)net;
+    (void)datagram;
+    if (message->type != BYPEER_PNRP_AUTHORITY || message->authority.offset != BYPEER_PNRP_SLICE_BYTES ||
+        slices_lost > 0)
+        return true;
+    slices_lost++;
+    return false;
+}
+
+Test(pnrp_cloud, a_lost_slice_is_asked_for_again)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    struct net_result result;
+    static uint8_t payload[3000] = {1, 2, 3};
+    uint8_t id[32];
+    uint64_t registration;
+    char why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, node, false);
+    cr_assert_eq(bypeer_name_read(&name, "0.large", why), 0);
+    const struct bypeer_pnrp_registration given = {.name = &name,
+                                                   .key = net.key,
+                                                   .payload_type = BYPEER_PAYLOAD_BINARY,
+                                                   .payload = payload,
+                                                   .payload_bytes = sizeof(payload)};
+    cr_assert_eq(bypeer_pnrp_register(node->pnrp, net.now, &given, &registration, id), 0);
+    net.pass = lose_second_slice;
+    cr_assert_eq(net_find(resolver, "0.large", 3000, &result), 1u);
+    cr_assert_eq(slices_lost, 1u);
+    cr_assert_eq(result.payload_bytes, (unsigned)sizeof(payload));
+    cr_assert_arr_eq(result.payload, payload, sizeof(payload));
+    net_end(&net);
+}
+
+/* 6.5.4 of the reference: SOLICIT, ADVERTISE, REQUEST, ACK, FLOODs. */
+Test(pnrp_cloud, a_conversation_fills_a_cache)
+{
+    struct net net;
+    uint8_t ids[4][32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *newcomer = net_add(&net, NULL, false);
+    for (unsigned i = 0; i < 4; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "0.name%u", i);
+        net_publish(node, name, ids[i]);
+    }
+    net_run(&net, 100);
+    memset(net.sent, 0, sizeof(net.sent));
+    cr_assert_eq(bypeer_pnrp_contact(newcomer->pnrp, net.now, &node->endpoint), 0);
+    net_run(&net, 200);
+    cr_assert_eq(net.sent[BYPEER_PNRP_SOLICIT], 1u);
+    cr_assert_eq(net.sent[BYPEER_PNRP_ADVERTISE], 1u);
+    cr_assert_eq(net.sent[BYPEER_PNRP_REQUEST], 1u);
+    cr_assert_eq(net.sent[BYPEER_PNRP_ACK], 1u);
+    cr_assert_eq(net.sent[BYPEER_PNRP_FLOOD], 4u);
+    cr_assert_eq(net.sent[BYPEER_PNRP_INQUIRE], 4u);
+    for (unsigned i = 0; i < 4; i++)
+        cr_assert(net_knows(newcomer, ids[i]));
+    net_end(&net);
+}
+
+Test(pnrp_cloud, a_request_gets_what_was_offered_and_only_with_its_nonce)
+{
+    struct net net;
+    uint8_t id[32], nonce[16] = {1}, hash[20], many[20][32];
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000), other = stranger(1, 5001);
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    bypeer_profile_hash(net.profile, &(struct bypeer_piece){nonce, sizeof(nonce)}, 1, hash);
+    const struct bypeer_pnrp_message solicit = {
+        .type = BYPEER_PNRP_SOLICIT, .id = 1, .solicit = {.hashed_nonce = hash}};
+    for (unsigned i = 0; i < 20; i++)
+        memcpy(many[i], id, 32);
+    struct bypeer_pnrp_message request = {
+        .type = BYPEER_PNRP_REQUEST, .id = 2, .request = {.nonce = nonce, .ids = {many[0], 20}}};
+    watch_begin(&net, asker);
+    net_inject_message(&net, &asker, node, &solicit);
+    cr_assert_eq(seen.count[BYPEER_PNRP_ADVERTISE], 1u);
+    net_inject_message(&net, &other, node, &request);
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], 0u);
+    nonce[0] = 2;
+    net_inject_message(&net, &asker, node, &request);
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], 0u);
+    nonce[0] = 1;
+    net_inject_message(&net, &asker, node, &request);
+    cr_assert_eq(seen.count[BYPEER_PNRP_ACK], 1u);
+    cr_assert_leq(seen.count[BYPEER_PNRP_FLOOD], (unsigned)BYPEER_PNRP_ADVERTISE_IDS);
+    unsigned floods = seen.count[BYPEER_PNRP_FLOOD];
+    cr_assert_gt(floods, 0u);
+    net_inject_message(&net, &asker, node, &request);
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], floods);
+    net_end(&net);
+}
+
+/* False entries in FLOODs: few tests a target, nothing kept, memory bounded. */
+Test(pnrp_cloud, false_entries_cost_little)
+{
+    struct net net;
+    uint8_t id[32], victim_address[16];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    net_run(&net, 3000);
+    size_t idle = bypeer_pnrp_bytes(node->pnrp);
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000), victim = stranger(2, 6000);
+    memcpy(victim_address, victim.address, 16);
+    watch_begin(&net, victim);
+    for (unsigned i = 0; i < 5000; i++) {
+        struct bypeer_pnrp_message flood = {
+            .type = BYPEER_PNRP_FLOOD,
+            .id = i,
+            .flood = {.no_ack = true,
+                      .validate = zero,
+                      .entry = {.id = id, .addresses = victim_address, .address_count = 1, .port = victim.port}}};
+        uint8_t false_id[32];
+        memcpy(false_id, id, 32);
+        false_id[20] = (uint8_t)i;
+        false_id[21] = (uint8_t)(i >> 8);
+        false_id[22]++;
+        flood.flood.entry.id = false_id;
+        net_inject_message(&net, &liar, node, &flood);
+    }
+    cr_assert_leq(seen.count[BYPEER_PNRP_INQUIRE], 8u);
+    cr_assert_gt(seen.count[BYPEER_PNRP_INQUIRE], 0u);
+    cr_assert_lt(bypeer_pnrp_bytes(node->pnrp), (size_t)65536);
+    net_run(&net, 5000);
+    cr_assert_leq(seen.count[BYPEER_PNRP_INQUIRE], 16u);
+    cr_assert_eq(bypeer_cache_count(bypeer_pnrp_cache(node->pnrp)), 0u);
+    cr_assert_leq(bypeer_pnrp_bytes(node->pnrp), idle);
+    net_end(&net);
+}
+
+/* Whoever takes over a neighbour's ID must have its certificate. */
+Test(pnrp_cloud, an_id_is_not_taken_over_without_its_key)
+{
+    struct net net;
+    char name[BYPEER_NAME_TEXT_MAX];
+    uint8_t id[32], own[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *victim = net_add(&net, node, false);
+    net_secure_name(&net, "victim", name);
+    net_publish(node, "0.here", own);
+    net_publish(victim, name, id);
+    net_run(&net, 2000);
+    const struct bypeer_route *route = bypeer_cache_find(bypeer_pnrp_cache(node->pnrp), id);
+    cr_assert_not_null(route);
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
+    watch_begin(&net, liar);
+    const struct bypeer_pnrp_message flood = {
+        .type = BYPEER_PNRP_FLOOD,
+        .id = 1,
+        .flood = {.validate = own,
+                  .entry = {.id = id, .addresses = liar.address, .address_count = 1, .port = liar.port}}};
+    net_inject_message(&net, &liar, node, &flood);
+    cr_assert_eq(seen.count[BYPEER_PNRP_ACK], 1u);
+    cr_assert_eq(seen.count[BYPEER_PNRP_INQUIRE], 1u);
+    struct bypeer_pnrp_message asked;
+    cr_assert_eq(bypeer_pnrp_read(&asked, net.profile, seen.last->bytes, seen.last->length), 0);
+    cr_assert_eq(asked.inquire.flags & BYPEER_INQUIRE_CPA, BYPEER_INQUIRE_CPA);
+    /* He says yes, without a certificate. */
+    uint8_t buffer[256];
+    const struct bypeer_pnrp_answer yes = {.entry = flood.flood.entry};
+    size_t length = bypeer_pnrp_answer_write(&yes, net.profile, buffer, sizeof(buffer));
+    const struct bypeer_pnrp_message authority = {
+        .type = BYPEER_PNRP_AUTHORITY,
+        .id = 2,
+        .authority = {.acked = asked.id, .size = (uint16_t)length, .slice = buffer, .slice_bytes = (uint16_t)length}};
+    net_inject_message(&net, &liar, node, &authority);
+    net_do_jobs(&net);
+    route = bypeer_cache_find(bypeer_pnrp_cache(node->pnrp), id);
+    cr_assert_not_null(route);
+    cr_assert_arr_eq(route->address, victim->endpoint.address, 16);
+    net_end(&net);
+}
+
+/* A revocation of an unsecured name that anybody signed: its node is asked, and says that it is there. */
+Test(pnrp_cloud, a_forged_revocation_removes_nothing)
+{
+    struct net net;
+    struct bypeer_cpa cpa = {.revoke = true, .has_classifier = true};
+    struct bypeer_peer_name name;
+    uint8_t id[32], own[32], bytes[BYPEER_CPA_MAX];
+    char why[160];
+    size_t signed_bytes;
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *victim = net_add(&net, node, false);
+    net_publish(node, "0.here", own);
+    net_publish(victim, "0.victim", id);
+    net_run(&net, 2000);
+    cr_assert(net_knows(node, id));
+    cr_assert_eq(bypeer_name_read(&name, "0.victim", why), 0);
+    bypeer_name_classifier_hash(net.profile, &name, cpa.classifier_hash);
+    memcpy(cpa.service_location, id + 16, 16);
+    cpa.not_after = net.now.unix_s + 600;
+    cpa.public_key = bypeer_key_public(net.key);
+    size_t length = bypeer_cpa_write(&cpa, net.profile, bytes, sizeof(bytes), &signed_bytes);
+    cr_assert_gt(length, 0u);
+    bypeer_key_sign(net.key, bytes, signed_bytes, bytes + length - net.profile->signature_bytes);
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
+    const struct bypeer_pnrp_message flood = {
+        .type = BYPEER_PNRP_FLOOD,
+        .id = 1,
+        .flood = {.no_ack = true, .validate = own, .revoke = bytes, .revoke_bytes = (uint16_t)length}};
+    unsigned inquires = net.sent[BYPEER_PNRP_INQUIRE];
+    net_inject_message(&net, &liar, node, &flood);
+    net_run(&net, 5000);
+    cr_assert_gt(net.sent[BYPEER_PNRP_INQUIRE], inquires);
+    cr_assert(net_knows(node, id));
+    cr_assert_eq(bypeer_pnrp_counters(node->pnrp)->revoked, 0u);
+    net_end(&net);
+}
+
+/* Registered, with a full cache and nothing to do. */
+Test(pnrp_cloud, an_idle_node_is_small)
+{
+    struct net net;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    net_run(&net, 5000);
+    uint64_t random = 1;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t other[32];
+        struct bypeer_pnrp_endpoint at = stranger((uint16_t)i, 3541);
+        struct bypeer_id_number number = bypeer_id_load(id);
+        /* As dense everywhere as a cloud of that many is, seen from one of them. */
+        for (unsigned j = 0; j < 4; j++)
+            number.words[j] ^= (random = random * 6364136223846793005u + 1442695040888963407u) >> (j == 0 ? i % 17 : 0);
+        bypeer_id_store(other, number);
+        bypeer_pnrp_preload(
+            node->pnrp, net.now,
+            &(struct bypeer_pnrp_entry){.id = other, .addresses = at.address, .address_count = 1, .port = at.port});
+    }
+    cr_assert_gt(bypeer_cache_count(bypeer_pnrp_cache(node->pnrp)), 40u);
+    cr_assert_leq(bypeer_pnrp_bytes(node->pnrp), (size_t)16384, "%zu bytes with %u entries",
+                  bypeer_pnrp_bytes(node->pnrp), bypeer_cache_count(bypeer_pnrp_cache(node->pnrp)));
+    net_end(&net);
+}

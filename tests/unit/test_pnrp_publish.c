@@ -1,0 +1,288 @@
+/* Names in clouds of a few nodes: what is published on one is found on any other, and what is gone is not. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "tests/unit/pnrp_net.h"
+
+ParameterizedTestParameters(pnrp_publish, two_nodes)
+{
+    static int profiles[] = {BYPEER_PROFILE_MODERN, BYPEER_PROFILE_WINDOWS};
+    return cr_make_param_array(int, profiles, 2);
+}
+
+ParameterizedTest(int *profile, pnrp_publish, two_nodes)
+{
+    struct net net;
+    struct net_result result;
+    char name[BYPEER_NAME_TEXT_MAX];
+    uint8_t id[32];
+    net_begin(&net, (enum bypeer_profile_id) * profile);
+    struct net_node *publisher = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, publisher, false);
+    net_secure_name(&net, "printer", name);
+    net_publish(publisher, name, id);
+    /* At once, with an empty cache: the seed is asked. */
+    cr_assert_eq(net_find(resolver, name, 1000, &result), 1u);
+    cr_assert_arr_eq(result.id, id, 32);
+    cr_assert_str_eq(result.name, name);
+    cr_assert_str_eq(result.comment, "of a test");
+    cr_assert_eq(result.application_count, 1u);
+    cr_assert_arr_eq(result.applications[0].address, publisher->endpoint.address, 16);
+    cr_assert_eq(result.applications[0].port, 80);
+    cr_assert_eq(result.service_count, 1u);
+    net_end(&net);
+}
+
+/* Ten nodes, of which the first is everybody's seed; each publishes a name. */
+static void ten_nodes(struct net *net, uint8_t ids[10][32], uint64_t registrations[10])
+{
+    net_begin(net, BYPEER_PROFILE_MODERN);
+    for (unsigned i = 0; i < 10; i++) {
+        char name[32];
+        struct net_node *node = net_add(net, i > 0 ? &net->nodes[0] : NULL, i == 0);
+        snprintf(name, sizeof(name), "0.node%u", i);
+        registrations[i] = net_publish(node, name, ids[i]);
+    }
+}
+
+Test(pnrp_publish, ten_nodes_find_each_other)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 1000);
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned j = 0; j < 10; j++) {
+            char name[32];
+            struct net_result result;
+            snprintf(name, sizeof(name), "0.node%u", j);
+            if (i == j)
+                continue;
+            cr_assert_eq(net_find(&net.nodes[i], name, 1000, &result), 1u, "%u finds %u", i, j);
+            cr_assert_arr_eq(result.id, ids[j], 32);
+        }
+    net_end(&net);
+}
+
+Test(pnrp_publish, found_on_any_other_within_a_second_and_gone_likewise)
+{
+    struct net net;
+    uint8_t ids[10][32], id[32];
+    uint64_t registrations[10];
+    struct net_result result;
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 5000);
+    for (unsigned i = 0; i < 10; i++) {
+        char name[32];
+        struct net_node *finder = &net.nodes[(i + 7) % 10];
+        snprintf(name, sizeof(name), "0.late%u", i);
+        uint64_t registration = net_publish(&net.nodes[i], name, id);
+        cr_assert_eq(net_find(finder, name, 1000, &result), 1u, "late%u", i);
+        cr_assert_arr_eq(result.id, id, 32);
+        cr_assert_eq(bypeer_pnrp_unregister(net.nodes[i].pnrp, net.now, registration), 0);
+        net_run(&net, 20);
+        for (unsigned j = 0; j < 10; j++)
+            cr_assert_eq(net_find(&net.nodes[j], name, 300, NULL), 0u);
+        net_run(&net, 5000);
+        cr_assert_eq(net.nodes[i].unregistered, 1u);
+        for (unsigned j = 0; j < 10; j++)
+            cr_assert_not(net_knows(&net.nodes[j], id), "%u still knows late%u", j, i);
+    }
+    net_end(&net);
+}
+
+Test(pnrp_publish, names_of_the_living_are_found_after_three_are_killed)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    struct net_result result;
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 30000);
+    net_kill(&net.nodes[3]);
+    net_kill(&net.nodes[5]);
+    net_kill(&net.nodes[8]);
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned j = 0; j < 10; j++) {
+            char name[32];
+            snprintf(name, sizeof(name), "0.node%u", j);
+            if (i == j || !net.nodes[i].pnrp)
+                continue;
+            if (net.nodes[j].pnrp)
+                cr_assert_eq(net_find(&net.nodes[i], name, 10000, &result), 1u, "%u finds %u", i, j);
+            else
+                cr_assert_eq(net_find(&net.nodes[i], name, 100, &result), 0u);
+        }
+    net_end(&net);
+}
+
+Test(pnrp_publish, a_node_that_moved_is_found_where_it_is)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    struct net_result result;
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 10000);
+    net_move(&net.nodes[4], 77);
+    net_run(&net, 1000);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i == 4)
+            continue;
+        cr_assert_eq(net_find(&net.nodes[i], "0.node4", 1000, &result), 1u, "by %u", i);
+        cr_assert_arr_eq(result.id, ids[4], 32);
+        cr_assert_arr_eq(result.applications[0].address, net.nodes[4].endpoint.address, 16);
+    }
+    net_end(&net);
+}
+
+Test(pnrp_publish, several_instances_of_a_name)
+{
+    struct net net;
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *seed = net_add(&net, NULL, true);
+    for (unsigned i = 0; i < 6; i++)
+        net_publish(net_add(&net, seed, false), "0.shared", NULL);
+    struct net_node *resolver = net_add(&net, seed, false);
+    net_run(&net, 3000);
+    uint64_t resolve = net_resolve(resolver, "0.shared", 6);
+    net_run(&net, 10000);
+    cr_assert_eq(resolver->finished, resolve);
+    cr_assert_eq(resolver->status, 0);
+    cr_assert_eq(resolver->result_count, 6u);
+    for (unsigned i = 0; i < 6; i++)
+        for (unsigned j = 0; j < i; j++)
+            cr_assert_arr_neq(resolver->results[i].id, resolver->results[j].id, 32);
+    net_end(&net);
+}
+
+Test(pnrp_publish, a_name_that_nobody_has_is_not_found)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 2000);
+    uint64_t resolve = net_resolve(&net.nodes[2], "0.nobody", 1);
+    net_run(&net, 31000);
+    cr_assert_eq(net.nodes[2].finished, resolve);
+    cr_assert_eq(net.nodes[2].status, -ENOENT);
+    net_end(&net);
+}
+
+Test(pnrp_publish, nobody_there)
+{
+    struct net net;
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *seed = net_add(&net, NULL, true);
+    struct net_node *resolver = net_add(&net, seed, false);
+    net_kill(seed);
+    uint64_t resolve = net_resolve(resolver, "0.nobody", 1);
+    net_run(&net, 31000);
+    cr_assert_eq(resolver->finished, resolve);
+    cr_assert_eq(resolver->status, -ETIMEDOUT);
+    cr_assert_eq(bypeer_pnrp_state(resolver->pnrp), BYPEER_PNRP_ALONE);
+    net_end(&net);
+}
+
+Test(pnrp_publish, a_tenth_of_all_datagrams_lost)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    ten_nodes(&net, ids, registrations);
+    net.loss = 100;
+    net_run(&net, 30000);
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned j = 0; j < 10; j++) {
+            char name[32];
+            snprintf(name, sizeof(name), "0.node%u", j);
+            if (i != j)
+                cr_assert_eq(net_find(&net.nodes[i], name, 30000, NULL), 1u, "%u finds %u", i, j);
+        }
+    net_end(&net);
+}
+
+Test(pnrp_publish, restart_keeps_the_id)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    const struct bypeer_application application = {.port = 80, .protocol = 6};
+    uint8_t id[32], again[32];
+    uint64_t registration;
+    char why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *after = net_add(&net, node, false);
+    net_publish(node, "0.stays", id);
+    net_kill(node);
+    cr_assert_eq(bypeer_name_read(&name, "0.stays", why), 0);
+    struct bypeer_pnrp_registration given = {
+        .name = &name, .key = net.key, .applications = &application, .application_count = 1, .has_location = true};
+    memcpy(given.location, id + 16, 16);
+    cr_assert_eq(bypeer_pnrp_register(after->pnrp, net.now, &given, &registration, again), 0);
+    cr_assert_arr_eq(id, again, 32);
+    cr_assert_eq(bypeer_pnrp_register(after->pnrp, net.now, &given, &registration, again), -EEXIST);
+    net_end(&net);
+}
+
+/* What is published later is what is found; a payload of several datagrams comes whole. */
+Test(pnrp_publish, payload_and_update)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    struct net_result result;
+    static uint8_t payload[BYPEER_PAYLOAD_MAX];
+    char text[BYPEER_NAME_TEXT_MAX], why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *publisher = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, publisher, false);
+    net_secure_name(&net, "large", text);
+    uint64_t registration = net_publish(publisher, text, NULL);
+    cr_assert_eq(net_find(resolver, text, 1000, &result), 1u);
+    cr_assert_eq(result.payload_type, BYPEER_PAYLOAD_NONE);
+    cr_assert_eq(bypeer_name_read(&name, text, why), 0);
+    for (unsigned i = 0; i < sizeof(payload); i++)
+        payload[i] = (uint8_t)(i * 7);
+    const struct bypeer_pnrp_registration contents = {.name = &name,
+                                                      .key = net.key,
+                                                      .comment = "changed",
+                                                      .payload_type = BYPEER_PAYLOAD_BINARY,
+                                                      .payload = payload,
+                                                      .payload_bytes = sizeof(payload)};
+    cr_assert_eq(bypeer_pnrp_update(publisher->pnrp, registration, &contents), 0);
+    cr_assert_eq(net_find(resolver, text, 3000, &result), 1u);
+    cr_assert_str_eq(result.comment, "changed");
+    cr_assert_eq(result.application_count, 0u);
+    cr_assert_eq(result.payload_type, BYPEER_PAYLOAD_BINARY);
+    cr_assert_eq(result.payload_bytes, (unsigned)sizeof(payload));
+    cr_assert_arr_eq(result.payload, payload, sizeof(payload));
+    net_end(&net);
+}
+
+Test(pnrp_publish, own_names_only_when_wanted)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    uint64_t resolve;
+    char why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *other = net_add(&net, node, false);
+    net_publish(node, "0.mine", NULL);
+    net_publish(other, "0.yours", NULL);
+    net_run(&net, 1000);
+    cr_assert_eq(net_find(node, "0.mine", 2000, NULL), 0u);
+    cr_assert_eq(bypeer_name_read(&name, "0.mine", why), 0);
+    const struct bypeer_pnrp_query query = {.name = &name, .criterion = BYPEER_PNRP_ANY, .own = true};
+    cr_assert_eq(bypeer_pnrp_resolve(node->pnrp, net.now, &query, &resolve), 0);
+    net_run(&net, 10);
+    cr_assert_eq(node->finished, resolve);
+    cr_assert_eq(node->status, 0);
+    cr_assert_eq(node->result_count, 1u);
+    cr_assert_arr_eq(node->results[0].applications[0].address, node->endpoint.address, 16);
+    net_end(&net);
+}
