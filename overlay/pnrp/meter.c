@@ -248,7 +248,7 @@ enum bypeer_meter_verdict bypeer_meter_judge(struct bypeer_meter *meter, const u
             return BYPEER_METER_ANSWER;
         }
     }
-    if (meter->credit < PROBE_COST)
+    if (meter->credit < PROBE_COST && meter->promised < PROBE_COST)
         return BYPEER_METER_DROP;
     meter->credit -= PROBE_COST;
     meter->promised -= PROBE_COST;

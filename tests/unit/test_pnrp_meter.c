@@ -117,12 +117,24 @@ Test(pnrp_meter, more_than_a_datagram_is_for_verified_sources)
     meter_end(meter, &settings);
 }
 
-Test(pnrp_meter, nothing_came_in_so_no_probe_goes_out)
+Test(pnrp_meter, whoever_was_served_can_prove_his_address_at_once)
 {
     struct bypeer_meter *meter = meter_new(&settings, 0);
     struct address one = address_of(1, 1);
-    cr_assert_eq(bypeer_meter_judge(meter, one.bytes, 1281, 0), BYPEER_METER_DROP);
-    bypeer_meter_received(meter, one.bytes, PROBE_BYTES - 1, 0);
+    cr_assert_eq(inquire(meter, one, 0), BYPEER_METER_ANSWER);
+    cr_assert_eq(inquire(meter, one, 0), BYPEER_METER_PROBE);
+    meter_end(meter, &settings);
+}
+
+Test(pnrp_meter, when_neither_rate_nor_credit_is_left_no_probe_goes_out)
+{
+    struct bypeer_meter *meter = meter_new(&settings, 0);
+    struct address one = address_of(1, 1);
+    unsigned probes = 0;
+    while (bypeer_meter_judge(meter, one.bytes, 1281, 0) == BYPEER_METER_PROBE)
+        probes++;
+    cr_assert_eq(probes, settings.stranger_bytes_s / PROBE_BYTES);
+    bypeer_meter_received(meter, one.bytes, probes * PROBE_BYTES + PROBE_BYTES - 1, 0);
     cr_assert_eq(bypeer_meter_judge(meter, one.bytes, 1281, 0), BYPEER_METER_DROP);
     bypeer_meter_received(meter, one.bytes, 1, 0);
     cr_assert_eq(bypeer_meter_judge(meter, one.bytes, 1281, 0), BYPEER_METER_PROBE);
