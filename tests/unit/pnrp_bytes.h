@@ -18,7 +18,7 @@ static inline uint8_t *bytes_of(const char *hex, size_t *ret_length)
 {
     static const char digits[] = "0123456789abcdef";
     size_t length = strlen(hex) / 2;
-    uint8_t *bytes = malloc(length ? length : 1);
+    uint8_t *bytes = calloc(1, length ? length : 1);
     cr_assert_not_null(bytes);
     for (size_t at = 0; at < length; at++)
         bytes[at] = (uint8_t)((strchr(digits, hex[2 * at]) - digits) << 4 | (strchr(digits, hex[2 * at + 1]) - digits));

@@ -168,8 +168,8 @@ static void add_peer_name(struct bench *bench, X509 *x509, const struct wanted *
     char text[BYPEER_NAME_TEXT_MAX];
     struct der inner = {0}, value = {0};
     bypeer_key_authority(bench->keys[0], name.authority);
-    bypeer_name_write(&name, text);
-    strcat(text, wanted->peer_name);
+    size_t length = bypeer_name_write(&name, text);
+    snprintf(text + length, sizeof(text) - length, "%s", wanted->peer_name);
     der_put_other_name(&inner, 2, text, wanted->string_type);
     der_put(&value, 0x30, inner.bytes, inner.length);
     add_extension(x509, ARC "3.1", true, &value);

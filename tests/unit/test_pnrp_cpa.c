@@ -235,6 +235,7 @@ Test(pnrp_cpa, wrong_values_are_refused)
         struct bypeer_cpa cpa;
         size_t length;
         uint8_t *bytes = vector_of(vectors, changes[at].vector, &length);
+        cr_assert_lt(changes[at].at, length);
         cr_assert_neq(bytes[changes[at].at], changes[at].value, "case %zu changes nothing", at);
         bytes[changes[at].at] = changes[at].value;
         cr_assert_eq(bypeer_cpa_read(&cpa, profile_at(BYPEER_PROFILE_WINDOWS), bytes, length), -EBADMSG,
@@ -446,6 +447,7 @@ Test(pnrp_extended, wrong_values_are_refused)
         struct bypeer_extended extended;
         size_t length;
         uint8_t *bytes = vector_of(vectors, changes[at].vector, &length);
+        cr_assert_lt(changes[at].at, length);
         cr_assert_neq(bytes[changes[at].at], changes[at].value, "case %zu changes nothing", at);
         bytes[changes[at].at] = changes[at].value;
         cr_assert_eq(bypeer_extended_read(&extended, profile_at(BYPEER_PROFILE_WINDOWS), bytes, length), -EBADMSG,

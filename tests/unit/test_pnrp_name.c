@@ -1,5 +1,6 @@
 /* Peer names, their hashes and host names, and the ring of IDs. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -79,29 +80,31 @@ Test(pnrp_name, refuses_what_is_no_utf8)
     expect_refused("0.\xf0\x9d\x84");
 }
 
+/* A name whose classifier is this part so many times, and one more letter if so said. */
+static const char *repeated(const char *start, const char *part, unsigned times, bool has_letter)
+{
+    static char text[4 * BYPEER_NAME_TEXT_MAX];
+    size_t length = (size_t)snprintf(text, sizeof(text), "%s", start);
+    for (unsigned time = 0; time < times; time++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", part);
+    snprintf(text + length, sizeof(text) - length, "%s", has_letter ? "x" : "");
+    return text;
+}
+
 Test(pnrp_name, classifier_ends_at_149_units)
 {
-    char text[2 + 4 * 150 + 1] = "0.";
-    memset(text + 2, 'x', 149);
-    cr_assert_eq(name_of(text).classifier_length, 149);
-    text[2 + 149] = 'x';
-    expect_refused(text);
-    /* A character beyond U+FFFF is two units: 74 of them and one more unit. */
-    strcpy(text, "0.");
-    for (unsigned pair = 0; pair < 74; pair++)
-        strcat(text, "\xf0\x9d\x84\x9e");
-    cr_assert_eq(name_of(text).classifier_length, 148);
-    strcat(text, "x");
-    cr_assert_eq(name_of(text).classifier_length, 149);
-    strcpy(text + strlen(text) - 1, "\xf0\x9d\x84\x9e");
-    expect_refused(text);
+    cr_assert_eq(name_of(repeated("0.", "x", 149, false)).classifier_length, 149);
+    expect_refused(repeated("0.", "x", 149, true));
+    /* A character beyond U+FFFF is two units. */
+    cr_assert_eq(name_of(repeated("0.", "\xf0\x9d\x84\x9e", 74, false)).classifier_length, 148);
+    cr_assert_eq(name_of(repeated("0.", "\xf0\x9d\x84\x9e", 74, true)).classifier_length, 149);
+    expect_refused(repeated("0.", "\xf0\x9d\x84\x9e", 75, false));
 }
 
 Test(pnrp_name, longest_text_fits)
 {
-    char text[BYPEER_NAME_TEXT_MAX] = AUTHORITY ".";
-    for (unsigned unit = 0; unit < 149; unit++)
-        strcat(text, "\xe2\x82\xac");
+    const char *text = repeated(AUTHORITY ".", "\xe2\x82\xac", 149, false);
+    cr_assert_eq(strlen(text) + 1, BYPEER_NAME_TEXT_MAX);
     expect_text(text, text);
 }
 
@@ -207,7 +210,7 @@ Test(pnrp_host_name, other_domains_are_not_ours)
         cr_assert_eq(bypeer_host_name_read(&name, hosts[at], why), -ENOENT, "%s", hosts[at]);
     char *longest = malloc(100000);
     memset(longest, 'a', 99999);
-    strcpy(longest + 99999 - 9, ".pnrp.net");
+    memcpy(longest + 99999 - 9, ".pnrp.net", sizeof(".pnrp.net"));
     cr_assert_eq(bypeer_host_name_read(&name, longest, why), -ENOENT, "longer than any host name");
     free(longest);
 }

@@ -140,6 +140,7 @@ Test(profile, public_key_that_is_none_is_told_from_a_wrong_signature)
     uint8_t signature[BYPEER_SIGNATURE_MAX] = {0};
     size_t length;
     uint8_t *public_key = bytes_of(pnrp_vectors[BYPEER_PROFILE_WINDOWS].public_key, &length);
+    cr_assert_eq(length, windows->public_key_bytes);
     public_key[0] = 0x31; /* no SEQUENCE */
     cr_assert_eq(bypeer_profile_verify(windows, public_key, "", 0, signature), -EINVAL);
     public_key[0] = 0x30;
