@@ -1,5 +1,6 @@
 /* A tables region of any contents: attach refuses it, or every look-up stays inside. */
 #include "overlay/tables/exact.h"
+#include "overlay/tables/names_search.h"
 #include "tests/fuzz/region_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +34,28 @@ static void look_up(const struct bypeer_tables *tables, const uint8_t *key)
     touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
 }
 
+/* From an ID outwards, as far as a walk goes. */
+static void look_up_name(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t *id)
+{
+    struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
+    struct bypeer_names_walk walk;
+    const struct bypeer_name_record *record;
+    const uint8_t(*more)[16];
+    touch(bypeer_names_cloud(tables, cloud), sizeof(struct bypeer_cloud_record));
+    sink += bypeer_names_is_own(tables, cloud, id) + bypeer_names_is_leaf(tables, cloud, id);
+    bypeer_names_variants(variants);
+    for (unsigned i = 0; i < BYPEER_NAMES_VARIANTS; i++) {
+        if (!variants[i].descend)
+            continue;
+        bypeer_names_locate_by(variants[i].descend, tables, &cloud, &id, 1, &walk);
+        while ((record = i % 2 ? bypeer_names_above(&walk) : bypeer_names_below(&walk)) != NULL) {
+            touch(record, sizeof(*record));
+            unsigned count = bypeer_names_addresses(tables, record, &more);
+            touch(more, (count - 1) * sizeof(*more));
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t bytes;
@@ -44,6 +67,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (bypeer_tables_attach(&tables, base, bytes, why) == 0) {
         for (unsigned at = 0; at + 16 <= REGION_INPUT_HEAD; at++)
             look_up(&tables, data + at);
+        for (unsigned at = 0; at + 32 <= REGION_INPUT_HEAD; at++)
+            look_up_name(&tables, data[at] % (BYPEER_CLOUDS_MAX + 2), data + at);
+        for (uint32_t i = 0; i < tables.names.record_count && i < 8; i++)
+            look_up_name(&tables, 1, tables.names.records[i].id);
         /* Keys of the records themselves, as far as the input holds some. */
         for (uint32_t i = 0; i < tables.destinations.record_count && i < 8; i++)
             look_up(&tables, tables.destinations.records[i].key);

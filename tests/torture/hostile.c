@@ -5,7 +5,7 @@
  *
  * The region lies between two pages that nobody may touch. First its header and sections are damaged, and attaching
  * must either refuse them or lead to look-ups that stay inside; then a good one is attached and all of it (or some bits
- * of it) replaced by random bytes before look-ups of every kind, some 80,000 a round, while a second thread goes on
+ * of it) replaced by random bytes before look-ups of every kind, some 100,000 a round, while a second thread goes on
  * damaging it. A step outside ends the program with SIGSEGV.
  */
 #include <errno.h>
@@ -19,6 +19,8 @@
 
 #include "overlay/tables/exact.h"
 #include "overlay/tables/grace.h"
+#include "overlay/tables/names_build.h"
+#include "overlay/tables/names_search.h"
 #include "overlay/tables/sessions.h"
 #include "overlay/tables/status.h"
 #include "overlay/tables/writer.h"
@@ -28,6 +30,7 @@
 #define LOOKUP_BURSTS 400
 #define HEADERS       40 /* damaged headers a round */
 #define BURST         32
+#define NAMES         1000
 
 static uint64_t random_state = UINT64_C(88172645463325252);
 static volatile uint64_t sink; /* what is read must be read */
@@ -131,6 +134,49 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
     }
 }
 
+/* IDs with equal first words, so that there are runs of every level; some are in the delta. */
+static struct bypeer_name torture_name(uint32_t number)
+{
+    struct bypeer_name name = {.port = 3541, .address_count = (uint8_t)(1 + number % 4)};
+    memset(name.id, (int)(number % 5), 32);
+    memcpy(name.id + 32 - 8 * (1 + number % 4), &number, sizeof(number));
+    memset(name.addresses, (int)number, sizeof(name.addresses));
+    return name;
+}
+
+static void locate_all(const struct bypeer_tables *tables)
+{
+    uint8_t ids[BYPEER_NAMES_BURST][32], clouds[BYPEER_NAMES_BURST];
+    const uint8_t *targets[BYPEER_NAMES_BURST];
+    struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
+    struct bypeer_names_walk walks[BYPEER_NAMES_BURST];
+    for (unsigned i = 0; i < BYPEER_NAMES_BURST; i++) {
+        memcpy(ids[i], torture_name((uint32_t)(draw() % (2 * NAMES))).id, 32);
+        if (i % 8 == 0)
+            ids[i][draw() % 32] ^= (uint8_t)draw();
+        targets[i] = ids[i];
+        clouds[i] = (uint8_t)(i % 16 ? 1 + i % 2 : draw());
+        touch(bypeer_names_cloud(tables, clouds[i]), sizeof(struct bypeer_cloud_record));
+        sink += bypeer_names_is_own(tables, clouds[i], ids[i]) + bypeer_names_is_leaf(tables, clouds[i], ids[i]);
+    }
+    bypeer_names_variants(variants);
+    const struct bypeer_names_variant *variant = &variants[draw() % BYPEER_NAMES_VARIANTS];
+    bypeer_names_locate_by(variant->descend ? variant->descend : variants[0].descend, tables, clouds, targets,
+                           BYPEER_NAMES_BURST, walks);
+    for (unsigned i = 0; i < BYPEER_NAMES_BURST; i++) {
+        const struct bypeer_name_record *record;
+        const uint8_t(*more)[16];
+        for (unsigned step = 0; step < 4; step++) {
+            if (!(record = step % 2 ? bypeer_names_above(&walks[i]) : bypeer_names_below(&walks[i])))
+                break;
+            touch(record, sizeof(*record));
+            unsigned count = bypeer_names_addresses(tables, record, &more);
+            touch(more, (count - 1) * sizeof(*more));
+        }
+    }
+    lookups += BYPEER_NAMES_BURST;
+}
+
 /* Keys that are there in the good tables, and some that are not. */
 static void draw_keys(uint8_t keys[BURST][16], uint32_t present)
 {
@@ -143,10 +189,30 @@ static void draw_keys(uint8_t keys[BURST][16], uint32_t present)
     }
 }
 
+static void put_names(struct bypeer_writer *writer)
+{
+    struct bypeer_names_build *build;
+    struct bypeer_name_own own = {.id = {1}, .leaf_low = {0}, .leaf_high = {2}};
+    for (uint32_t number = 1; number <= 2; number++) {
+        struct bypeer_cloud_record cloud = {.number = number, .port = (uint16_t)(3539 + number), .address_count = 1};
+        bypeer_writer_put_cloud(writer, &cloud);
+        bypeer_writer_set_own(writer, number, &own, 1);
+    }
+    for (uint32_t number = 0; number < NAMES; number++) {
+        struct bypeer_name name = torture_name(number);
+        bypeer_writer_put_name(writer, 1 + number % 2, &name);
+        if (number == NAMES * 3 / 4 && (bypeer_writer_begin_names(writer, NULL, &build) || bypeer_names_build(build) ||
+                                        bypeer_writer_swap_names(writer)))
+            exit(EXIT_FAILURE);
+    }
+    if (bypeer_writer_commit_names(writer))
+        exit(EXIT_FAILURE);
+}
+
 static struct guarded make_tables(void)
 {
     const struct bypeer_tables_size size = {
-        .destinations = 1000, .links = 40, .adjacencies = 20, .groups = 10, .prefixes = 100};
+        .destinations = 1000, .links = 40, .adjacencies = 20, .groups = 10, .prefixes = 100, .names = NAMES};
     struct guarded region = guarded_make(bypeer_tables_bytes(&size));
     struct bypeer_writer *writer;
     if (bypeer_writer_create(&writer, region.base, region.bytes, &size, BYPEER_LAYOUT_NEWEST, 1, draw(), 0))
@@ -161,6 +227,7 @@ static struct guarded make_tables(void)
             bypeer_writer_put_link(writer, &link);
     }
     bypeer_writer_commit_prefixes(writer);
+    put_names(writer);
     bypeer_writer_publish(writer);
     bypeer_writer_free(writer);
     keep_good(&region);
@@ -193,8 +260,10 @@ static void attach_and_look(struct guarded *region, const uint8_t keys[BURST][16
         return;
     attached++;
     look_up_all(&tables, keys);
+    locate_all(&tables);
     damage(region, sizeof(struct bypeer_tables_header), region->bytes, 1 + (unsigned)(attached % 3), &random_state);
     look_up_all(&tables, keys);
+    locate_all(&tables);
 }
 
 static void attack_tables(unsigned rounds)
@@ -228,6 +297,7 @@ static void attack_tables(unsigned rounds)
         for (unsigned i = 0; i < LOOKUP_BURSTS; i++) {
             draw_keys(keys, 1000);
             look_up_all(&tables, keys);
+            locate_all(&tables);
         }
         __atomic_store_n(&damager.stop, true, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);
