@@ -56,6 +56,11 @@ uint32_t bypeer_cache_count(const struct bypeer_cache *cache)
     return cache->ring.count - cache->own_count;
 }
 
+bool bypeer_cache_keeps_all(const struct bypeer_cache *cache)
+{
+    return cache->capacity > 0;
+}
+
 size_t bypeer_cache_bytes(const struct bypeer_cache *cache)
 {
     return sizeof(*cache) + cache->ring.bytes + cache->more_bytes + cache->own_count * sizeof(*cache->owns) +

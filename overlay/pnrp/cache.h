@@ -67,6 +67,7 @@ int bypeer_cache_create(struct bypeer_cache **ret_cache, uint32_t capacity, uint
                         void *context);
 void bypeer_cache_free(struct bypeer_cache *cache);
 uint32_t bypeer_cache_count(const struct bypeer_cache *cache); /* without own IDs */
+bool bypeer_cache_keeps_all(const struct bypeer_cache *cache); /* a full one */
 size_t bypeer_cache_bytes(const struct bypeer_cache *cache);   /* of memory, all in all */
 
 /*
