@@ -31,6 +31,12 @@ static inline void bypeer_store32(uint8_t bytes[static 4], uint32_t value)
     memcpy(bytes, &value, sizeof(value));
 }
 
+static inline void bypeer_store64(uint8_t bytes[static 8], uint64_t value)
+{
+    value = htobe64(value);
+    memcpy(bytes, &value, sizeof(value));
+}
+
 /* Without a change of byte order: for sums and comparisons that do not depend on it. */
 static inline uint16_t bypeer_load16_raw(const uint8_t bytes[static 2])
 {
