@@ -64,6 +64,40 @@ static inline bool bypeer_answer_qualifies(const struct bypeer_pnrp_lookup *look
     return (nearer || lookup->any_distance) && !bypeer_answer_is_flagged(&lookup->path, known);
 }
 
+/* Where a choice stands. */
+struct bypeer_answer_search {
+    struct bypeer_known known;
+    unsigned rank;  /* how many that qualify are passed over */
+    unsigned steps; /* how many further IDs may be looked at */
+    bool found, found_own, found_remote;
+};
+
+/* Looks at the next ID, by ascending distance. Whether the choice is made. */
+static inline __attribute__((always_inline)) bool
+bypeer_answer_consider(struct bypeer_answer_search *search, const struct bypeer_pnrp_lookup *lookup,
+                       const struct bypeer_lookup_facts *facts, bool is_anybody, const struct bypeer_known known)
+{
+    bool nearer = is_anybody || bypeer_id_compare_distances(lookup->target, known.id, lookup->validate) < 0;
+    /* From here on no other node's ID qualifies, since distances only grow; nor an own one, if that has to be nearer
+     * too, may not be named, or would not be the nearest. */
+    if (!nearer && !lookup->any_distance && (facts->validate_is_local || facts->own_in_path || search->found))
+        return true;
+    if (!bypeer_answer_qualifies(lookup, facts, &known, nearer))
+        return false;
+    search->found_remote |= !known.own;
+    if (known.own ? search->found && !search->found_own : search->found_own)
+        return true;
+    if (search->found_own)
+        return false;
+    search->known = known;
+    search->found = true;
+    search->found_own = known.own;
+    if (!known.own)
+        return search->rank-- == 0;
+    search->steps = search->steps <= BYPEER_ANSWER_BEHIND ? search->steps : BYPEER_ANSWER_BEHIND + 1;
+    return false;
+}
+
 /*
  * Chooses the entry to answer with. Returns whether there is one; *ret_known is it. *ret_remote: another node's ID
  * qualified (if none did, and the target would be in a leaf set, the answer carries L); behind an own ID that is the
@@ -80,49 +114,25 @@ static inline __attribute__((always_inline)) bool bypeer_answer_choose(const str
                                                                        bypeer_known_step *below, void *walk,
                                                                        struct bypeer_known *ret_known, bool *ret_remote)
 {
-    const struct bypeer_id_number beyond = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
-    struct bypeer_id_number target = bypeer_id_load(lookup->target), validate = bypeer_id_load(lookup->validate);
-    bool is_anybody = (validate.words[0] | validate.words[1] | validate.words[2] | validate.words[3]) == 0;
-    struct bypeer_id_number limit = is_anybody ? beyond : bypeer_id_distance(validate, target);
+    bool is_anybody = bypeer_id_is_zero(lookup->validate);
     struct bypeer_known up = above(walk), down = below(walk);
-    unsigned rank = 0, steps = 2 * BYPEER_ANSWER_STEPS;
-    bool found = false, found_own = false;
+    struct bypeer_answer_search search = {.steps = 2 * BYPEER_ANSWER_STEPS};
 
-    for (uint32_t random = facts->random; rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
-        rank++;
-    *ret_remote = false;
-    for (; steps > 0 && (up.id != NULL || down.id != NULL); steps--) {
-        struct bypeer_id_number far_up = beyond, far_down = beyond;
-        if (up.id != NULL)
-            far_up = bypeer_id_distance(bypeer_id_load(up.id), target);
-        if (down.id != NULL)
-            far_down = bypeer_id_distance(bypeer_id_load(down.id), target);
-        bool is_up = up.id != NULL && (down.id == NULL || bypeer_id_compare(far_up, far_down) <= 0);
-        const struct bypeer_known known = is_up ? up : down;
-        bool nearer = bypeer_id_compare(is_up ? far_up : far_down, limit) < 0;
-
-        /* From here on no other node's ID qualifies, since distances only grow; nor an own one, if that has to be
-         * nearer too, may not be named, or would not be the nearest. */
-        if (!nearer && !lookup->any_distance && (facts->validate_is_local || facts->own_in_path || found))
-            break;
-        if (bypeer_answer_qualifies(lookup, facts, &known, nearer)) {
-            *ret_remote |= !known.own;
-            if (known.own ? found && !found_own : found_own)
+    for (uint32_t random = facts->random; search.rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
+        search.rank++;
+    for (; search.steps > 0 && (up.id != NULL || down.id != NULL); search.steps--) {
+        if (down.id == NULL || (up.id != NULL && bypeer_id_compare_distances(lookup->target, up.id, down.id) <= 0)) {
+            if (bypeer_answer_consider(&search, lookup, facts, is_anybody, up))
                 break;
-            if (!found_own) {
-                *ret_known = known;
-                found = true;
-                found_own = known.own;
-                if (found_own)
-                    steps = steps <= BYPEER_ANSWER_BEHIND ? steps : BYPEER_ANSWER_BEHIND + 1;
-                else if (rank-- == 0)
-                    break;
-            }
-        }
-        if (is_up)
             up = above(walk);
-        else
+        } else {
+            if (bypeer_answer_consider(&search, lookup, facts, is_anybody, down))
+                break;
             down = below(walk);
+        }
     }
-    return found;
+    *ret_remote = search.found_remote;
+    if (search.found)
+        *ret_known = search.known;
+    return search.found;
 }
