@@ -16,6 +16,7 @@
     NODE(LOOKUP,       "node.overlay_lookup","packets through overlay_lookup") \
     NODE(POLICY,       "node.policy",        "packets through policy") \
     NODE(FABRIC_ENCAP, "node.fabric_encap",  "packets through fabric_encap") \
+    NODE(PNRP,         "node.pnrp",          "packets through pnrp") \
     NODE(TRANSMIT,     "node.transmit",      "packets through transmit") \
     NODE(PUNT,         "node.punt",          "packets through punt") \
     NODE(INJECT,       "node.inject",        "packets through inject") \
@@ -29,6 +30,15 @@
     SIDE(PUNTED,    PUNTED,    "packets.punted",    "packets that the kernel took from us") \
     SIDE(CONSUMED,  CONSUMED,  "packets.consumed",  "packets that ended here by design") \
     SIDE(ICMP_SUPPRESSED, OTHER, "icmp.suppressed", "errors not sent: rate limit, or not allowed by RFC 4443 2.4") \
+    SIDE(PNRP_LOOKUPS,  OTHER, "pnrp.lookups",  "LOOKUPs answered here") \
+    SIDE(PNRP_NAMED,    OTHER, "pnrp.named",    "of them, those that were told of an ID") \
+    SIDE(PNRP_INQUIRES, OTHER, "pnrp.inquires", "INQUIREs without flags answered here") \
+    SIDE(PNRP_ACKS,     OTHER, "pnrp.acks",     "FLOODs acknowledged here") \
+    SIDE(PNRP_PROBES,   OTHER, "pnrp.probes",   "INQUIREs answered by a probe of their source") \
+    SIDE(PNRP_VERIFIED, OTHER, "pnrp.verified", "answers that prove their source's address") \
+    SIDE(PNRP_BUSY,     OTHER, "pnrp.busy",     "INQUIREs answered with B (busy)") \
+    SIDE(PNRP_LEARNED,  OTHER, "pnrp.learned",  "LOOKUPs handed to control for an entry that is not known") \
+    SIDE(PNRP_PUNTED,   OTHER, "pnrp.punted",   "PNRP messages handed to control") \
     DROP(RUNT,             "runt",             "frame too short for its headers") \
     DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
     DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
@@ -38,6 +48,10 @@
     DROP(INNER_HEADER,     "inner_header",     "inner packet is no valid IPv6 packet") \
     DROP(INNER_SOURCE,     "inner_source",     "inner source is not routed through the link that it came by") \
     DROP(INNER_SCOPE,      "inner_scope",      "inner source or destination is multicast, link-local, loopback or unspecified") \
+    DROP(PNRP_SOURCE,      "pnrp_source",      "PNRP from a UDP port up to 1024, or from no address that can be answered") \
+    DROP(PNRP_PROFILE,     "pnrp_profile",     "PNRP of another version than the cloud's profile") \
+    DROP(PNRP_MALFORMED,   "pnrp_malformed",   "PNRP that is not as specified") \
+    DROP(PNRP_METER,       "pnrp_meter",       "INQUIRE beyond what its source may make this node spend") \
     DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
     DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
     DROP(POLICY,           "policy",           "source and destination are in different groups") \

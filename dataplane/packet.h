@@ -34,7 +34,7 @@ struct bypeer_packet {
     uint8_t trace;                /* 0: not traced, else 1 + number of the packet within the trace */
     uint8_t icmp_type, icmp_code; /* of the error to send, for icmp_error */
     uint8_t underlay;             /* 4 or 6, from classify to fabric_decap */
-    uint8_t reserved;
+    uint8_t cloud;                /* number of the cloud that it is for, from classify to pnrp */
 };
 _Static_assert(sizeof(struct bypeer_packet) <= 24, "fits the dynamic fields of an mbuf");
 _Static_assert(BYPEER_COUNTERS_USED <= UINT8_MAX, "a reason fits its field");

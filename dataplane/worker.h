@@ -46,8 +46,10 @@ struct bypeer_worker {
     struct bypeer_session *sessions; /* row of this worker in the sessions region; NULL: none */
     uint32_t session_count;
     uint16_t index;             /* of the worker, from 0; also its transmit queue on every port */
+    uint16_t workers;           /* all together, among which a rate of the node is divided */
     uint16_t burst;             /* frames to read at once, at most 128 */
     uint64_t now_tsc;           /* at the start of the walk */
+    uint64_t now_ms;            /* CLOCK_MONOTONIC at the start of the walk, as control reads it */
     uint64_t now_realtime_s;    /* whole seconds, for last-seen stamps; updated about once a second */
     struct rte_mempool *pool;   /* for generated packets */
     struct rte_ring *punt;      /* to the host thread: frames for the TAPs, packets for the TUN */

@@ -73,7 +73,7 @@ static int worker_run(void *argument)
     struct bypeer_worker_thread *thread = argument;
     struct bypeer_worker *worker = &thread->worker;
     struct bypeer_status_worker *status = thread->status;
-    uint64_t second = rte_get_tsc_hz(), next_second = 0;
+    uint64_t second = rte_get_tsc_hz(), next_second = 0, second_tsc = 0, second_ms = 0;
     bool armed = false, slept = false;
 
     RTE_PER_LCORE(bypeer_worker) = worker;
@@ -83,11 +83,15 @@ static int worker_run(void *argument)
     worker->now_tsc = rte_rdtsc();
     while (!__atomic_load_n(thread->stop, __ATOMIC_RELAXED)) {
         if (worker->now_tsc >= next_second) {
-            struct timespec now;
+            struct timespec now, monotonic;
             clock_gettime(CLOCK_REALTIME, &now); /* no system call: the vDSO's */
+            clock_gettime(CLOCK_MONOTONIC, &monotonic);
             worker->now_realtime_s = (uint64_t)now.tv_sec;
             next_second = worker->now_tsc + second;
+            second_tsc = worker->now_tsc;
+            second_ms = (uint64_t)monotonic.tv_sec * 1000 + (uint64_t)monotonic.tv_nsec / 1000000;
         }
+        worker->now_ms = second_ms + (worker->now_tsc - second_tsc) * 1000 / second;
         uint64_t before = worker_taken_in(worker);
         worker_look(worker);
         bypeer_graph_walk(thread->graph, status->walks);
@@ -157,6 +161,7 @@ static int workers_create_thread(struct bypeer_workers *workers, uint16_t index,
     thread->host = host;
     thread->status = &status->workers[index];
     worker->index = index;
+    worker->workers = workers->count;
     worker->burst = config->dataplane.burst;
     worker->counters = thread->status->counters;
     worker->punt = workers->punt;

@@ -1,27 +1,32 @@
 /*
  * classify: tells what is the overlay's from what is the kernel's. In: frames as received. Out: fabric_decap for UDP to
- * an address and port of a fabric link; drop for what is shorter than its headers say; punt for all else, whole: ARP,
- * neighbour discovery, TCP, ICMP, fragments, extension headers, VLAN tags, other ports, other addresses.
+ * an address and port of a fabric link; pnrp for those of a cloud; drop for what is shorter than its headers say; punt
+ * for all else, whole: ARP, neighbour discovery, TCP, ICMP, fragments, extension headers, VLAN tags, other ports, other
+ * addresses.
  *
  * Costs the first line of each frame; the tables are asked only for an address and port other than the newest link's.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/fabric/receive.h"
+#include "overlay/tables/names.h"
 
-enum { CLASSIFY_FABRIC_DECAP, CLASSIFY_PUNT, CLASSIFY_DROP, CLASSIFY_EDGES };
+enum { CLASSIFY_FABRIC_DECAP, CLASSIFY_PNRP, CLASSIFY_PUNT, CLASSIFY_DROP, CLASSIFY_EDGES };
+
+enum classify_owner { CLASSIFY_KERNEL, CLASSIFY_FABRIC, CLASSIFY_CLOUD };
 
 /* The last address and port that were looked up in this burst. */
 struct classify_endpoint {
     uint8_t address[16];
     uint16_t udp_port; /* 0: none yet */
-    bool ours;
+    uint8_t cloud;     /* number, if it is a cloud's */
+    enum classify_owner owner;
 };
 
-static bool classify_look_up(const struct bypeer_tables *tables, struct classify_endpoint *endpoint,
-                             const uint8_t address[static 16], uint16_t udp_port)
+static enum classify_owner classify_look_up(const struct bypeer_tables *tables, struct classify_endpoint *endpoint,
+                                            const uint8_t address[static 16], uint16_t udp_port)
 {
     if (endpoint->udp_port == udp_port && bypeer_ipv6_is_same(endpoint->address, address))
-        return endpoint->ours;
+        return endpoint->owner;
     uint8_t key[16];
     const uint8_t *keys[1] = {key};
     const struct bypeer_destination *found[1];
@@ -29,22 +34,36 @@ static bool classify_look_up(const struct bypeer_tables *tables, struct classify
     bypeer_ingresses_lookup(tables, keys, 1, found);
     memcpy(endpoint->address, address, 16);
     endpoint->udp_port = udp_port;
-    endpoint->ours = found[0] != NULL;
-    return endpoint->ours;
+    endpoint->owner = found[0] == NULL ? CLASSIFY_KERNEL : CLASSIFY_FABRIC;
+    if (found[0] != NULL && (found[0]->flags & BYPEER_DESTINATION_CLOUD) != 0) {
+        endpoint->owner = CLASSIFY_CLOUD;
+        endpoint->cloud = found[0]->link <= BYPEER_CLOUDS_MAX ? (uint8_t)found[0]->link : 0;
+    }
+    return endpoint->owner;
 }
 
-static inline bool classify_is_ours(const struct bypeer_tables *tables, const struct bypeer_link *newest,
-                                    struct classify_endpoint *endpoint, const uint8_t *frame,
-                                    const struct bypeer_fabric_outer *outer)
+static inline enum classify_owner classify_owner(const struct bypeer_tables *tables, const struct bypeer_link *newest,
+                                                 struct classify_endpoint *endpoint, const uint8_t *frame,
+                                                 const struct bypeer_fabric_outer *outer)
 {
     if (likely(outer->underlay == 6 && outer->udp_port == newest->udp_port &&
                bypeer_ipv6_is_same(frame + BYPEER_FABRIC_IP_AT + BYPEER_IPV6_DESTINATION, newest->local)))
-        return true;
+        return CLASSIFY_FABRIC;
     uint8_t source[16], destination[16];
     bypeer_fabric_addresses(source, destination, frame, outer);
     if (outer->udp_port == newest->udp_port && bypeer_ipv6_is_same(destination, newest->local))
-        return true;
-    return outer->udp_port != 0 && classify_look_up(tables, endpoint, destination, outer->udp_port);
+        return CLASSIFY_FABRIC;
+    return outer->udp_port == 0 ? CLASSIFY_KERNEL : classify_look_up(tables, endpoint, destination, outer->udp_port);
+}
+
+/* A datagram for a cloud, over IPv6. */
+static rte_edge_t classify_pnrp(struct bypeer_packet *packet, const struct classify_endpoint *endpoint,
+                                const struct bypeer_fabric_outer *outer, size_t end)
+{
+    packet->cloud = endpoint->cloud;
+    if (outer->udp_length >= BYPEER_UDP_BYTES && outer->udp_at + outer->udp_length <= end)
+        return CLASSIFY_PNRP;
+    return bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
 }
 
 static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
@@ -63,12 +82,16 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
         int status = bypeer_fabric_outer_parse(&outer, &end, frame, mbufs[i]->data_len);
         /* Flooded and multicast frames are the kernel's to judge. */
         bool to_port = memcmp(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac, 6) == 0;
-        if (likely(status == 0 && to_port && tables != NULL &&
-                   classify_is_ours(tables, newest, &endpoint, frame, &outer))) {
+        enum classify_owner owner = CLASSIFY_KERNEL;
+        if (likely(status == 0 && to_port && tables != NULL))
+            owner = classify_owner(tables, newest, &endpoint, frame, &outer);
+        if (likely(owner == CLASSIFY_FABRIC)) {
             packet->underlay = outer.underlay;
             nexts[i] = CLASSIFY_FABRIC_DECAP;
             if (unlikely(!bypeer_fabric_is_whole(&outer, end)))
                 nexts[i] = bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
+        } else if (owner == CLASSIFY_CLOUD && outer.underlay == 6) { /* PNRP is spoken over nothing else */
+            nexts[i] = classify_pnrp(packet, &endpoint, &outer, end);
         } else if (status == 0 || status == -EPROTONOSUPPORT) {
             packet->device = BYPEER_DEVICE_UNDERLAY;
             nexts[i] = CLASSIFY_PUNT;
@@ -87,6 +110,9 @@ static struct rte_node_register classify_node = {
     .name = "classify",
     .process = classify_process,
     .nb_edges = CLASSIFY_EDGES,
-    .next_nodes = {[CLASSIFY_FABRIC_DECAP] = "fabric_decap", [CLASSIFY_PUNT] = "punt", [CLASSIFY_DROP] = "drop"},
+    .next_nodes = {[CLASSIFY_FABRIC_DECAP] = "fabric_decap",
+                   [CLASSIFY_PNRP] = "pnrp",
+                   [CLASSIFY_PUNT] = "punt",
+                   [CLASSIFY_DROP] = "drop"},
 };
 RTE_NODE_REGISTER(classify_node)

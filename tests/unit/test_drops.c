@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "overlay/ip/datagram.h"
 #include "overlay/ip/ethernet.h"
 #include "overlay/ip/ipv6.h"
-#include "tests/unit/walk.h"
+#include "overlay/pnrp/message.h"
+#include "tests/unit/walk_clouds.h"
 
 TestSuite(drops, .init = walk_set_up, .fini = walk_tear_down, .timeout = 120);
 
@@ -221,6 +223,111 @@ Test(drops, congestion_that_cannot_be_said)
     expect_drop(BYPEER_DROP_ECN);
 }
 
+/* --- PNRP --------------------------------------------------------------------------------------------------------- */
+
+/* An INQUIRE of A to B. */
+static size_t inquire(uint8_t *message, uint16_t flags)
+{
+    size_t length = walk_hex(message, "0010000c51040007010203070040000600000000003900247775c82766bfb84e1ca6276fe033d797"
+                                      "20010db8000000021122334455667788");
+    bypeer_store16(message + 16, flags);
+    return walk_datagram(frame, CLOUD_B, message, length);
+}
+
+/* The frame with one field changed, its checksum right, is dropped for this reason. */
+static void expect_datagram(size_t at, uint16_t value, enum bypeer_counter reason)
+{
+    uint8_t message[100];
+    size_t length = inquire(message, 0);
+    bypeer_store16(frame + at, value);
+    walk_seal(frame, length);
+    walk_arrive(0, frame, length);
+    expect_drop(reason);
+    walk_sent(0, out);
+}
+
+Test(drops, pnrp_that_is_damaged)
+{
+    walk_clouds_put();
+    uint8_t message[100];
+    size_t length = inquire(message, 0);
+    for (size_t at = 54; at < length; at++) {
+        if (at >= 56 && at < 60) /* the port says whose it is, the length has a reason of its own */
+            continue;
+        inquire(message, 0);
+        frame[at] ^= 0x10;
+        walk_arrive(0, frame, length);
+        expect_drop(BYPEER_DROP_OUTER_CHECKSUM);
+    }
+    inquire(message, 0);
+    bypeer_store16(frame + 60, 0); /* IPv6 wants one */
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_OUTER_CHECKSUM);
+    inquire(message, 0);
+    bypeer_store16(frame + 58, 7);
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_LENGTH);
+    inquire(message, 0);
+    bypeer_store16(frame + 58, 65);
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_LENGTH);
+}
+
+Test(drops, pnrp_of_sources_that_cannot_be_answered)
+{
+    walk_clouds_put();
+    const uint16_t ports[] = {0, 1, 1023, 1024};
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+        expect_datagram(54, ports[i], BYPEER_DROP_PNRP_SOURCE);
+    expect_datagram(54, 1025, 0);
+    expect_datagram(14 + 8, 0xff02, BYPEER_DROP_PNRP_SOURCE); /* multicast */
+    expect_datagram(6, 0x3333, BYPEER_DROP_PNRP_SOURCE);
+    static const uint8_t sources[][16] = {{0}, {[15] = 1}, {0x20, 0x01, 0x0d, 0xb8, [7] = 2, [15] = 0x0b}};
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+        uint8_t message[100];
+        size_t length = inquire(message, 0);
+        memcpy(frame + 14 + 8, sources[i], 16);
+        walk_seal(frame, length);
+        walk_arrive(0, frame, length);
+        expect_drop(BYPEER_DROP_PNRP_SOURCE);
+    }
+}
+
+Test(drops, pnrp_that_is_malformed_or_of_another_version)
+{
+    walk_clouds_put();
+    expect_datagram(62 + 4, 0x5105, BYPEER_DROP_PNRP_PROFILE);
+    expect_datagram(62 + 4, 0x5204, BYPEER_DROP_PNRP_MALFORMED);  /* identifier */
+    expect_datagram(62 + 6, 0x0005, BYPEER_DROP_PNRP_MALFORMED);  /* type */
+    expect_datagram(62 + 14, 0x0007, BYPEER_DROP_PNRP_MALFORMED); /* length of an element */
+    uint8_t message[100];
+    inquire(message, 0);
+    for (size_t bytes = 0; bytes < 56; bytes++) {
+        walk_arrive(0, frame, walk_datagram(frame, CLOUD_B, message, bytes));
+        expect_drop(BYPEER_DROP_PNRP_MALFORMED);
+    }
+    /* A LOOKUP without a path, and one that is too long. */
+    size_t length =
+        walk_hex(message, "0010000c5104000b010203080045000c00000000010000000038002400000000000000000000000000"
+                          "00000000000000000000000000000000000000003900240000000000000000000000000000000000"
+                          "000000000000000000000000000000");
+    walk_arrive(0, frame, walk_datagram(frame, CLOUD_B, message, length));
+    expect_drop(BYPEER_DROP_PNRP_MALFORMED);
+}
+
+Test(drops, inquiries_beyond_what_a_source_may_cost)
+{
+    walk_clouds_put();
+    uint8_t message[100];
+    for (unsigned i = 0; i < 1000 && walk_dropped(BYPEER_DROP_PNRP_METER) == 0; i++) {
+        walk_arrive(0, frame, inquire(message, BYPEER_INQUIRE_CPA));
+        walk_once();
+        walk_sent(0, out);
+        walk_punted(BYPEER_DEVICE_UNDERLAY, 0, out);
+    }
+    cr_assert_eq(walk_dropped(BYPEER_DROP_PNRP_METER), 1);
+}
+
 Test(drops, no_room_for_the_outer_headers)
 {
     walk_packet(inner, walk_address(MEMBER_HERE), walk_address(MEMBER_B), 60);
@@ -290,6 +397,7 @@ static size_t mutate(uint8_t *data, size_t length)
 
 Test(drops, random_and_mutated_frames_are_all_counted)
 {
+    walk_clouds_put();
     srandom(7);
     for (unsigned round = 0; round < 4000; round++) {
         for (unsigned i = 0; i < 32; i++) {
@@ -298,6 +406,13 @@ Test(drops, random_and_mutated_frames_are_all_counted)
                 length = 1 + (size_t)random() % 200;
                 for (size_t at = 0; at < length; at++)
                     frame[at] = (uint8_t)random();
+            } else if (random() % 4 == 0) {
+                uint8_t message[100];
+                length = inquire(message, (uint16_t)(random() % 2 * BYPEER_INQUIRE_CPA));
+                mutate(frame + 62, length - 62);
+                walk_seal(frame, length);
+                if (random() % 4 == 0)
+                    length = mutate(frame, length);
             } else {
                 enum walk_link link = LINK_A + (unsigned)random() % 3;
                 size_t bytes = 40 + (size_t)random() % 100;

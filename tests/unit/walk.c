@@ -114,7 +114,7 @@ static void put_adjacency(uint32_t id, uint16_t port)
 static void make_tables(void)
 {
     const struct bypeer_tables_size size = {
-        .destinations = 1000, .links = 100, .adjacencies = 100, .groups = 10, .prefixes = 16};
+        .destinations = 1000, .links = 100, .adjacencies = 100, .groups = 10, .prefixes = 16, .names = 1000};
     uint64_t bytes = bypeer_tables_bytes(&size);
     char why[160];
     tables_memory = aligned_alloc(4096, bytes);
