@@ -343,18 +343,38 @@ void bypeer_publish_free_all(struct bypeer_pnrp *pnrp)
     }
 }
 
+/* Without an address there is no entry to be named. */
+static void publish_move_own(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration)
+{
+    uint8_t addresses[BYPEER_CLOUD_ENDPOINTS_MAX][16];
+    struct bypeer_pnrp_entry entry;
+    if (pnrp->endpoint_count == 0) {
+        bypeer_cache_remove_own(pnrp->cache, registration->id);
+        return;
+    }
+    bypeer_cloud_own_entry(pnrp, registration->id, addresses, &entry);
+    if (bypeer_cache_move_own(pnrp->cache, &entry) == -ENOENT)
+        bypeer_cache_add_own(pnrp->cache, &entry);
+}
+
 void bypeer_publish_endpoints(struct bypeer_pnrp *pnrp)
 {
     for (struct bypeer_registration *registration = pnrp->registrations; registration;
          registration = registration->next) {
         if (registration->is_leaving)
             continue;
-        bypeer_cache_remove_own(pnrp->cache, registration->id);
-        publish_own_entry(pnrp, registration);
+        publish_move_own(pnrp, registration);
         registration->announced = 0;
         registration->failures = 0;
         registration->due_ms = pnrp->now.ms;
     }
+}
+
+void bypeer_publish_cross(struct bypeer_pnrp *pnrp, struct bypeer_registration *registration)
+{
+    registration->is_crossing = true;
+    registration->due_ms = pnrp->now.ms;
+    bypeer_cloud_wake(pnrp, pnrp->now.ms);
 }
 
 void bypeer_publish_hurry(struct bypeer_pnrp *pnrp)
@@ -383,7 +403,9 @@ static void publish_announce(struct bypeer_pnrp *pnrp, struct bypeer_registratio
                                               .reason = BYPEER_PNRP_REGISTRATION,
                                               .initial_match = &own};
     struct bypeer_pnrp_entry first = {.id = nobody, .addresses = start.address, .address_count = 1};
-    if (bypeer_cache_count(pnrp->cache) == 0 && bypeer_seek_start(pnrp, &start)) {
+    bool begins_at_seed = registration->is_crossing || bypeer_cache_count(pnrp->cache) == 0;
+    registration->is_crossing = false;
+    if (begins_at_seed && bypeer_seek_start(pnrp, &start)) {
         first.port = start.port;
         settings.first_hop = &first;
     }

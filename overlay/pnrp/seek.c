@@ -171,7 +171,9 @@ static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, c
         return;
     }
     seek_note_best(seek);
-    bypeer_entry_confirm(pnrp, &hop);
+    /* What a split test finds is compared with what was known without it. */
+    if (seek->purpose != BYPEER_SEEK_SPLIT)
+        bypeer_entry_confirm(pnrp, &hop);
 }
 
 void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
@@ -193,7 +195,8 @@ void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, co
                                : BYPEER_HOP_DEAD_END);
         bypeer_search_answered(seek->search, from, answer, pnrp->cache);
         /* It will be asked anyway if the search goes there; a neighbour is wanted in any case. */
-        if (answer->entry.id && bypeer_cache_is_leaf(pnrp->cache, answer->entry.id, NULL))
+        if (answer->entry.id && seek->purpose != BYPEER_SEEK_SPLIT &&
+            bypeer_cache_is_leaf(pnrp->cache, answer->entry.id, NULL))
             bypeer_entry_offer(pnrp, &answer->entry, &(struct bypeer_entry_origin){.sender = from});
         seek_step(pnrp, seek);
         return;

@@ -120,10 +120,12 @@ struct bypeer_registration {
     bool is_leaving;
     bool is_signed; /* of one that leaves: its revocation was signed, and was sent */
     bool is_announcing;
+    bool is_crossing;               /* its next announcement begins at a seed */
     uint8_t failures;               /* announcements in a row that met nobody */
     uint16_t jobs;                  /* that use the key */
     uint16_t floods;                /* of the revocation, not yet acknowledged */
     uint64_t due_ms;                /* of its next announcement */
+    uint64_t split_test_ms;         /* not before */
     uint32_t announced;             /* how often, at these addresses */
     struct bypeer_leaving *leaving; /* whom one that leaves tells (publish.c) */
     struct bypeer_peer_name name;
@@ -231,7 +233,7 @@ struct bypeer_pnrp {
     struct bypeer_seek *seeks;
     struct bypeer_job *jobs;
     uint32_t pending_count, add_count, conversation_count, registration_count, resolve_count, job_count;
-    uint32_t announcements, floods; /* of them on their way */
+    uint32_t announcements, floods, gap_seeks; /* of them on their way */
 
     struct bypeer_budget tests;      /* of entries that strangers name */
     struct bypeer_budget leaf_tests; /* of those that would be in a leaf set */
@@ -242,6 +244,7 @@ struct bypeer_pnrp {
     uint64_t upkeep_ms;   /* of the next maintenance */
     uint64_t discover_ms; /* of the first discovery */
     uint64_t alone_ms;    /* from then on nobody is expected to answer any more */
+    uint32_t gossip_at;   /* which own ID is next */
     uint8_t cursor[32];   /* where stale entries are looked for next */
 
     struct bypeer_pnrp_counters counters;
@@ -353,6 +356,9 @@ struct bypeer_flood {
 void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *flood);
 /* Tells the neighbours of an own ID that it is there. */
 void bypeer_flood_announce(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
+/* Tells one member of an own ID's leaf set of another that should be in its own: waves end where an entry is known, so
+ * that two that came at the same time may miss each other. */
+void bypeer_flood_gossip(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
 enum bypeer_flood_end { BYPEER_FLOOD_ACKNOWLEDGED, BYPEER_FLOOD_DISOWNED, BYPEER_FLOOD_UNANSWERED };
 void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, enum bypeer_flood_end end);
 /* Hands a revocation on, from an ID that was in a leaf set until now. */
@@ -398,6 +404,8 @@ struct bypeer_registration *bypeer_publish_find(const struct bypeer_pnrp *pnrp, 
 /* Also one that leaves. */
 struct bypeer_registration *bypeer_publish_by_handle(const struct bypeer_pnrp *pnrp, uint64_t handle);
 void bypeer_publish_tick(struct bypeer_pnrp *pnrp);
+/* Announces it from a seed on, since the cache knows only one part of the cloud. */
+void bypeer_publish_cross(struct bypeer_pnrp *pnrp, struct bypeer_registration *registration);
 void bypeer_publish_hurry(struct bypeer_pnrp *pnrp); /* what could not be announced may be now */
 void bypeer_publish_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek);
 void bypeer_publish_signed(struct bypeer_pnrp *pnrp, struct bypeer_job *job);

@@ -2,16 +2,19 @@
  * What is done without being asked ([MS-PNRP] 3.1.6.2, 3.2.6.2, reference 2.3 and 4.13): finding somebody to begin
  * with, keeping the cache true and even, noticing that the cloud has come apart.
  */
+#include "overlay/pnrp/maintenance.h"
 #include "overlay/pnrp/state.h"
 
-#define UPKEEP_MS         15000 /* reference 4.2 */
-#define UPKEEP_SOON_MS    10000 /* with 2 entries or fewer */
-#define UPKEEP_FEW        10    /* fewer entries than that: more are asked for */
-#define UPKEEP_ALONE_MS   2500  /* after so long without an answer nobody is there */
-#define UPKEEP_LEAF_S     90    /* a neighbour is tested when nothing was heard of it for so long */
-#define UPKEEP_STALE_S    600   /* any other entry */
-#define UPKEEP_LOOKED_MIN 32    /* entries looked at in one round */
-#define UPKEEP_TESTS_MAX  10    /* of a small cache */
+#define UPKEEP_MS           15000 /* reference 4.2 */
+#define UPKEEP_SOON_MS      10000 /* with 2 entries or fewer */
+#define UPKEEP_FEW          10    /* fewer entries than that: more are asked for */
+#define UPKEEP_ALONE_MS     2500  /* after so long without an answer nobody is there */
+#define UPKEEP_LEAF_S       90    /* a neighbour is tested when nothing was heard of it for so long */
+#define UPKEEP_STALE_S      600   /* any other entry */
+#define UPKEEP_LOOKED_MIN   32    /* entries looked at in one round */
+#define UPKEEP_TESTS_MAX    10    /* of a small cache */
+#define UPKEEP_GOSSIP       4     /* own IDs whose neighbours hear of each other in one round */
+#define UPKEEP_SPLIT_OTHERS 8     /* further own IDs tested when one turns out to be in the smaller part */
 
 static uint64_t upkeep_jitter(struct bypeer_pnrp *pnrp, uint64_t ms)
 {
@@ -125,6 +128,87 @@ static void upkeep_synchronize(struct bypeer_pnrp *pnrp)
     bypeer_conversation_begin(pnrp, &node);
 }
 
+/* Of some own IDs, each in its turn. */
+static void upkeep_gossip(struct bypeer_pnrp *pnrp)
+{
+    uint32_t count = bypeer_cache_own_count(pnrp->cache);
+    for (uint32_t i = 0; i < count && i < UPKEEP_GOSSIP; i++)
+        bypeer_flood_gossip(pnrp, bypeer_cache_own(pnrp->cache, pnrp->gossip_at++ % count));
+}
+
+static void upkeep_fill_gap(struct bypeer_pnrp *pnrp)
+{
+    struct bypeer_gap gap;
+    if (pnrp->gap_seeks > 0 || !bypeer_maintenance_gap(pnrp->cache, bypeer_cloud_random(pnrp), &gap))
+        return;
+    struct bypeer_search_settings settings = {.target = gap.middle,
+                                              .criterion = BYPEER_PNRP_UPPER_BITS,
+                                              .precision = gap.precision,
+                                              .reason = BYPEER_PNRP_CACHE_MAINTENANCE};
+    pnrp->gap_seeks++;
+    if (bypeer_seek_begin(pnrp, BYPEER_SEEK_GAP, 0, &settings) < 0)
+        pnrp->gap_seeks--;
+}
+
+/* A search for an own neighbour that begins at a seed ends at one that is known, if the seed is in the same cloud.
+ * Whether it began. */
+static bool upkeep_test_split(struct bypeer_pnrp *pnrp, struct bypeer_registration *registration)
+{
+    static const uint8_t nobody[32];
+    const struct bypeer_id_number one = {{0, 0, 0, 1}};
+    struct bypeer_pnrp_endpoint start;
+    if (registration->is_leaving || registration->split_test_ms > pnrp->now.ms || !bypeer_seek_start(pnrp, &start))
+        return false;
+    const struct bypeer_pnrp_entry first = {
+        .id = nobody, .addresses = start.address, .address_count = 1, .port = start.port};
+    struct bypeer_search_settings settings = {.target = bypeer_id_add(bypeer_id_load(registration->id), one),
+                                              .criterion = BYPEER_PNRP_NONE,
+                                              .reason = BYPEER_PNRP_SPLIT_DETECTION,
+                                              .first_hop = &first};
+    registration->split_test_ms = pnrp->now.ms + UPKEEP_SOON_MS;
+    pnrp->counters.split_tests++;
+    return bypeer_seek_begin(pnrp, BYPEER_SEEK_SPLIT, registration->handle, &settings) == 0;
+}
+
+static void upkeep_test_some_split(struct bypeer_pnrp *pnrp)
+{
+    /* Once soon after joining; from then on as often as all of the cloud together shall. */
+    bool is_wanted = bypeer_maintenance_is_split_test(pnrp->cache, bypeer_cloud_random(pnrp));
+    if (pnrp->registration_count == 0 || (pnrp->is_split_tested && !is_wanted))
+        return;
+    struct bypeer_registration *registration = pnrp->registrations;
+    for (uint64_t skip = bypeer_cloud_random(pnrp) % pnrp->registration_count; skip > 0; skip--)
+        registration = registration->next;
+    if (upkeep_test_split(pnrp, registration))
+        pnrp->is_split_tested = true;
+}
+
+static void upkeep_split_tested(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
+{
+    struct bypeer_registration *registration = bypeer_publish_by_handle(pnrp, seek->owner);
+    if (!seek->has_best || !registration || registration->is_leaving)
+        return;
+    struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
+    enum bypeer_split split = bypeer_maintenance_split(pnrp->cache, target, seek->best);
+    if (split == BYPEER_SPLIT_NONE)
+        return;
+    pnrp->counters.splits++;
+    /* The other part's seed leads nobody there to us, whichever part is larger: the own entry goes there, and leaf sets
+     * do the rest, neighbour by neighbour. */
+    bypeer_publish_cross(pnrp, registration);
+    unsigned left = split == BYPEER_SPLIT_SMALLER ? UPKEEP_SPLIT_OTHERS : 0;
+    for (struct bypeer_registration *other = pnrp->registrations; other && left > 0; other = other->next)
+        left -= upkeep_test_split(pnrp, other);
+}
+
+void bypeer_upkeep_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
+{
+    if (seek->purpose == BYPEER_SEEK_GAP)
+        pnrp->gap_seeks--;
+    else
+        upkeep_split_tested(pnrp, seek);
+}
+
 static void upkeep_maintain(struct bypeer_pnrp *pnrp)
 {
     bypeer_conversation_expire(pnrp, false);
@@ -135,12 +219,9 @@ static void upkeep_maintain(struct bypeer_pnrp *pnrp)
     if (bypeer_cache_count(pnrp->cache) < UPKEEP_FEW)
         upkeep_synchronize(pnrp);
     upkeep_test_stale(pnrp);
-}
-
-void bypeer_upkeep_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
-{
-    (void)pnrp;
-    (void)seek;
+    upkeep_gossip(pnrp);
+    upkeep_fill_gap(pnrp);
+    upkeep_test_some_split(pnrp);
 }
 
 void bypeer_upkeep_tick(struct bypeer_pnrp *pnrp)
@@ -164,5 +245,5 @@ void bypeer_upkeep_tick(struct bypeer_pnrp *pnrp)
 
 uint64_t bypeer_pnrp_estimate(const struct bypeer_pnrp *pnrp)
 {
-    return bypeer_cache_count(pnrp->cache) + 1;
+    return bypeer_cache_count(pnrp->cache) > 0 ? bypeer_maintenance_nodes(pnrp->cache) : 0;
 }

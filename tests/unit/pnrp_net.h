@@ -7,7 +7,7 @@
 #include "overlay/pnrp/cloud.h"
 #include "overlay/profile/key.h"
 
-#define NET_NODES   16
+#define NET_NODES   32
 #define NET_RESULTS 32
 #define NET_TYPES   16
 

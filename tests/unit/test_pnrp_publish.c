@@ -286,3 +286,38 @@ Test(pnrp_publish, own_names_only_when_wanted)
     cr_assert_arr_eq(node->results[0].applications[0].address, node->endpoint.address, 16);
     net_end(&net);
 }
+
+/* Half of a cloud is cut off for a minute, the only seed in the other half. */
+Test(pnrp_publish, a_cloud_cut_in_two_finds_itself_again)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 60000);
+    for (unsigned i = 0; i < 10; i++)
+        net.nodes[i].side = i % 2;
+    net.is_cut = true;
+    net_run(&net, 60000);
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned j = 0; j < 10; j++) {
+            char name[32];
+            snprintf(name, sizeof(name), "0.node%u", j);
+            if (i != j && i % 2 == j % 2)
+                cr_assert_eq(net_find(&net.nodes[i], name, 10000, NULL), 1u, "cut: %u finds %u", i, j);
+        }
+    net_run(&net, 240000);
+    for (unsigned i = 0; i < 10; i += 2)
+        for (unsigned j = 1; j < 10; j += 2)
+            cr_assert_not(net_knows(&net.nodes[i], ids[j]));
+    net.is_cut = false;
+    net_run(&net, 60000);
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned j = 0; j < 10; j++) {
+            char name[32];
+            snprintf(name, sizeof(name), "0.node%u", j);
+            if (i != j)
+                cr_assert_eq(net_find(&net.nodes[i], name, 2000, NULL), 1u, "again: %u finds %u", i, j);
+        }
+    net_end(&net);
+}
