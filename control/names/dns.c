@@ -142,7 +142,7 @@ static int socket_bind(int type, const struct sockaddr_storage *address, socklen
         return -errno;
     bool bound = setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) == 0;
     if (address->ss_family == AF_INET6)
-        bound = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
+        bound = bound && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
     if (type == SOCK_STREAM)
         bound = bound && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
     if (bound && bind(fd, (const struct sockaddr *)address, bytes) == 0)
