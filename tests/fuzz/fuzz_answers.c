@@ -23,12 +23,52 @@ static void check(struct bypeer *node, int64_t result)
         abort();
 }
 
+static int registration(void *context, const struct bypeer_name_registration *registration)
+{
+    (void)context;
+    return registration->name && registration->endpoint_count <= BYPEER_NAME_ENDPOINTS ? 0 : 1;
+}
+
+static int cloud(void *context, const struct bypeer_cloud_status *cloud)
+{
+    (void)context;
+    return cloud->name && cloud->state ? 0 : 1;
+}
+
+static void found(void *context, const struct bypeer_name_result *result)
+{
+    (void)context;
+    if (!result->name || result->endpoint_count > BYPEER_NAME_ENDPOINTS ||
+        result->service_count > BYPEER_NAME_ENDPOINTS || (!result->payload && result->payload_bytes))
+        abort();
+}
+
+static void finished(void *context, int status)
+{
+    (void)context;
+    if (status == 0)
+        abort();
+}
+
+static void use_names(struct bypeer *node)
+{
+    struct bypeer_name_query query = {.name = "0.web", .timeout_ms = 1};
+    struct bypeer_name_publication publication = {.name = "0.web", .port = 80};
+    struct bypeer_resolve *resolve;
+    check(node, bypeer_name_publish(node, &publication, NULL));
+    check(node, bypeer_name_resolve(node, &query, found, NULL));
+    if (bypeer_resolve_begin(&resolve, node, &query, found, finished, NULL) == 0)
+        check(node, bypeer_process(node));
+    check(node, bypeer_name_each(node, registration, NULL));
+    check(node, bypeer_cloud_each(node, cloud, NULL));
+}
+
 static void use(struct bypeer *node, unsigned what)
 {
     static const uint8_t addresses[1][16] = {{0xfd}};
     struct bypeer_node_status status;
     struct bypeer_loader *loader;
-    switch (what % 5) {
+    switch (what % 6) {
     case 0:
         check(node, bypeer_node_status(node, &status));
         break;
@@ -37,6 +77,9 @@ static void use(struct bypeer *node, unsigned what)
         break;
     case 2:
         check(node, bypeer_member_add(node, "fd00::1", "beta"));
+        break;
+    case 5:
+        use_names(node);
         break;
     case 3:
         check(node, bypeer_member_count(node, NULL, NULL));
