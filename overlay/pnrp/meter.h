@@ -9,7 +9,7 @@
  * one datagram per BYPEER_METER_STRANGER_S; beyond that it gets a probe: an empty FLOOD that wants an ACK, smaller than
  * the INQUIRE, whose Message ID is a cookie (SipHash of address, port and time under the node's secret), so nothing is
  * remembered about it. A node that is there acknowledges it, is verified from then on, and its INQUIRE, sent again, is
- * answered. A probe is sent only while all that was sent to strangers is no more than what came from them.
+ * answered.
  *
  * The promise: all that strangers are sent since the start, full answers and probes, is at most what came from them, or
  * at most what their rate allows since the start and one burst (a second of the rate, at least one datagram), whichever

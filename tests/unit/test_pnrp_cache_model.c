@@ -492,3 +492,94 @@ Test(pnrp_cache_model, a_full_cache_keeps_its_rules, .timeout = 3000)
 {
     run(150);
 }
+
+/* --- many IDs: chunks split and merge --- */
+
+#define MANY            120000
+#define MANY_OPERATIONS 3000000
+
+static struct {
+    struct bypeer_cache *cache;
+    uint8_t (*ids)[32];
+    uint64_t present[(MANY + 63) / 64];
+    uint32_t count;
+} many;
+
+static bool many_has(uint32_t at)
+{
+    return many.present[at / 64] >> (at % 64) & 1;
+}
+
+/* The next present ID from a number on, upwards or downwards, round the ring. */
+static uint32_t many_next(uint32_t at, bool above)
+{
+    while (!many_has(at)) {
+        if (many.present[at / 64] == 0 && at % 64 == (above ? 0 : 63)) /* a word without any is passed over */
+            at += above ? 63 : (uint32_t)-63;
+        at = above ? at + 1 : at - 1;
+        if (at >= MANY)
+            at = above ? 0 : MANY - 1;
+    }
+    return at;
+}
+
+static void many_change(uint32_t at, bool put)
+{
+    uint8_t address[16] = {0x20, [2] = (uint8_t)(at >> 16), (uint8_t)(at >> 8), (uint8_t)at};
+    struct bypeer_pnrp_entry entry = {.id = many.ids[at], .addresses = address, .address_count = 1, .port = 2000};
+    bool had = many_has(at);
+    if (put) {
+        cr_assert_eq(bypeer_cache_put(many.cache, &entry, 1), !had);
+        many.count += !had;
+        many.present[at / 64] |= UINT64_C(1) << (at % 64);
+    } else {
+        cr_assert_eq(bypeer_cache_remove(many.cache, many.ids[at]), had);
+        many.count -= had;
+        many.present[at / 64] &= ~(UINT64_C(1) << (at % 64));
+    }
+    cr_assert_eq(bypeer_cache_count(many.cache), many.count);
+}
+
+static void many_look(uint32_t around)
+{
+    struct bypeer_cache_walk walk;
+    bypeer_cache_walk(many.cache, bypeer_id_load(many.ids[around]), &walk);
+    uint32_t up = around, down = around == 0 ? MANY - 1 : around - 1;
+    for (unsigned step = 0; step < 3 && many.count > 10; step++) {
+        up = many_next(up, true);
+        down = many_next(down, false);
+        cr_assert_eq(memcmp(bypeer_cache_above(&walk)->id, many.ids[up], 32), 0);
+        cr_assert_eq(memcmp(bypeer_cache_below(&walk)->id, many.ids[down], 32), 0);
+        up = up + 1 == MANY ? 0 : up + 1;
+        down = down == 0 ? MANY - 1 : down - 1;
+    }
+    cr_assert_eq(bypeer_cache_find(many.cache, many.ids[around]) != NULL, many_has(around));
+}
+
+Test(pnrp_cache_model, many_ids_are_in_order_and_take_little_memory, .timeout = 600)
+{
+    many.ids = calloc(MANY, 32);
+    cr_assert(many.ids);
+    for (uint32_t at = 0; at < MANY; at++) {
+        for (unsigned i = 0; i < 32; i += 8) {
+            uint64_t word = random_next(&random_state);
+            memcpy(&many.ids[at][i], &word, 8);
+        }
+        if (at % 4 == 0) /* the registrations of one name, and those in one /64 */
+            memset(many.ids[at], 0x42, at % 8 == 0 ? 16 : 24);
+    }
+    qsort(many.ids, MANY, 32, compare_ids);
+    cr_assert_eq(bypeer_cache_create(&many.cache, MANY, 5, NULL, NULL), 0);
+    const size_t empty = bypeer_cache_bytes(many.cache);
+    for (uint32_t operation = 0; operation < MANY_OPERATIONS; operation++) {
+        /* Filling and emptying in turn; now and then in ascending order, which splits chunks at their ends. */
+        uint32_t phase = operation / (MANY_OPERATIONS / 6), at = random_below(MANY);
+        if (phase == 2)
+            at = operation % MANY;
+        many_change(at, random_below(100) < (phase % 2 == 0 ? 90 : 8));
+        many_look(random_below(MANY));
+    }
+    cr_assert_lt(bypeer_cache_bytes(many.cache) - empty, many.count * 64ul * 2 + 100000);
+    bypeer_cache_free(many.cache);
+    free(many.ids);
+}
