@@ -40,11 +40,13 @@ void bypeer_cache_free(struct bypeer_cache *cache)
 {
     if (!cache)
         return;
-    struct bypeer_cache_walk walk;
-    const struct bypeer_route *route;
-    bypeer_cache_walk(cache, (struct bypeer_id_number){{0}}, &walk);
-    while ((route = bypeer_cache_above(&walk)) != NULL)
+    struct bypeer_ring_place place = {0, 0};
+    for (uint32_t left = cache->ring.count; left > 0; left--) {
+        struct bypeer_route *route = bypeer_ring_at(&cache->ring, place);
         free(route->more);
+        route->more = NULL;
+        bypeer_ring_up(&cache->ring, &place);
+    }
     bypeer_ring_free(&cache->ring);
     bypeer_shares_free(&cache->shares);
     free(cache->owns);

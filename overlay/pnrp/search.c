@@ -161,22 +161,26 @@ static bool is_barred(const struct bypeer_search *search, const uint8_t *id)
     return false;
 }
 
-/* It ends the search at once. */
-static bool is_early_match(const struct bypeer_search *search, const struct search_hop *hop)
+/* How many leading bits of an ID must be the target's so that it ends the search at once. */
+static unsigned search_bits(const struct bypeer_search *search)
 {
-    unsigned common = bypeer_id_common_bits(bypeer_id_load(hop->id), search->settings.target);
     switch (search->settings.criterion) {
     case BYPEER_PNRP_ANY:
-        return common >= 128;
+        return 128;
     case BYPEER_PNRP_NEAREST_64:
-        return common >= 192;
+        return 192;
     case BYPEER_PNRP_UPPER_BITS:
-        return common >= search->settings.precision;
+        return search->settings.precision;
     case BYPEER_PNRP_NONE:
     case BYPEER_PNRP_NEAREST:
         break;
     }
-    return common == 256;
+    return 256;
+}
+
+static bool is_early_match(const struct bypeer_search *search, const struct search_hop *hop)
+{
+    return bypeer_id_common_bits(bypeer_id_load(hop->id), search->settings.target) >= search_bits(search);
 }
 
 /* It will do when there is nobody left to ask. */
@@ -334,16 +338,14 @@ static bool search_take_hop(struct bypeer_search *search, const struct bypeer_ca
 
 static void search_decide(struct bypeer_search *search, const struct bypeer_cache *cache)
 {
-    if (hop_exists(&search->best) && is_early_match(search, &search->best)) {
-        search->state = VALIDATING;
-    } else if (search_take_hop(search, cache)) {
+    bool is_done = hop_exists(&search->best) && is_early_match(search, &search->best);
+    if (!is_done && search_take_hop(search, cache)) {
         search->current.uses++;
         search->state = ASKING;
-    } else if (hop_exists(&search->best) && is_late_match(search, &search->best)) {
-        search->state = VALIDATING;
-    } else {
-        search->state = ENDED;
+        return;
     }
+    bool will_do = hop_exists(&search->best) && is_late_match(search, &search->best);
+    search->state = will_do ? VALIDATING : ENDED;
 }
 
 /* What rides in LOOKUPs: of a registration always the new entry, so that whoever is asked learns of it. */

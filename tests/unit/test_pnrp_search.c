@@ -60,8 +60,8 @@ TestSuite(pnrp_search, .init = set_up, .fini = tear_down);
 /* So many entries far away that the cache is not small. */
 static void fill_cache(void)
 {
-    for (char letter = 'p'; letter < 'p' + BYPEER_SMALL_CACHE; letter++)
-        know(letter, 0, UINT64_C(0x4000000000000000) + ((uint64_t)letter << 40));
+    for (int letter = 'p'; letter < 'p' + BYPEER_SMALL_CACHE; letter++)
+        know((char)letter, 0, UINT64_C(0x4000000000000000) + ((uint64_t)letter << 40));
 }
 
 static int begin(struct bypeer_search_settings settings)
@@ -185,8 +185,8 @@ Test(pnrp_search, answers_no_nearer_are_followed_only_while_little_is_known)
 
 Test(pnrp_search, exactly_eight_entries_are_not_few)
 {
-    for (char letter = 'p'; letter < 'p' + BYPEER_SMALL_CACHE - 1; letter++)
-        know(letter, 0, UINT64_C(0x4000000000000000) + ((uint64_t)letter << 40));
+    for (int letter = 'p'; letter < 'p' + BYPEER_SMALL_CACHE - 1; letter++)
+        know((char)letter, 0, UINT64_C(0x4000000000000000) + ((uint64_t)letter << 40));
     know('1', 0, 1000);
     cr_assert_eq(bypeer_cache_count(t.cache), BYPEER_SMALL_CACHE);
     cr_assert_eq(begin_with(BYPEER_PNRP_ANY), 0);
@@ -204,10 +204,10 @@ Test(pnrp_search, a_hop_is_asked_three_times)
     know('1', 0, 1000);
     struct bypeer_pnrp_entry first = node('1', 0, 1000);
     cr_assert_eq(begin((struct bypeer_search_settings){.criterion = BYPEER_PNRP_ANY, .first_hop = &first}), 0);
-    for (char letter = 'a'; letter < 'd'; letter++) {
+    for (unsigned i = 0; i < 3; i++) {
         expect(BYPEER_SEARCH_LOOKUP, '1');
-        answer(letter, 0, 500);
-        expect(BYPEER_SEARCH_LOOKUP, letter);
+        answer("abc"[i], 0, 500);
+        expect(BYPEER_SEARCH_LOOKUP, "abc"[i]);
         answer_nothing(0);
     }
     cr_assert_eq(next(), BYPEER_SEARCH_FAILED);
