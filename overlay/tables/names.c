@@ -67,22 +67,22 @@ void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, ui
 
 /* A search that has come to a record with the same first words. */
 struct names_search {
-    const struct bypeer_names_place *place;
-    struct bypeer_names_descent *descent; /* .place: where it stands among the cloud's records; .key is word 0 */
+    struct bypeer_names_descent *descent;  /* .place: where it stands */
+    const struct bypeer_names_tree *cloud; /* all of the cloud's records */
     const uint8_t *target;
-    unsigned level;                /* words 0 to this are equal */
-    struct bypeer_names_tree tree; /* that of the run that is descended */
-    uint32_t run_first;            /* its first record, counted from the cloud's */
+    unsigned level;     /* words 0 to this are equal */
+    uint32_t run_first; /* of the run that is descended: its first record, counted from the cloud's */
+    struct bypeer_names_tree run;
 };
 
 /* The first of count neighbours from `from` on that is not below the target. */
 static uint32_t names_window(const struct names_search *search, uint32_t from, uint32_t count)
 {
     uint32_t low = from;
-    uint32_t high = count < search->place->count - from ? from + count : search->place->count;
+    uint32_t high = count < search->cloud->count - from ? from + count : search->cloud->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (memcmp(search->place->tree.records[middle].id, search->target, BYPEER_ID_BYTES) < 0)
+        if (memcmp(search->cloud->records[middle].id, search->target, BYPEER_ID_BYTES) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -102,15 +102,15 @@ struct names_level {
     uint32_t first, count, nodes;
 };
 
-static struct names_level names_level(const struct names_search *search, const struct bypeer_name_run *run,
-                                      unsigned level)
+static struct names_level names_level(const struct bypeer_names_view *view, const struct names_search *search,
+                                      const struct bypeer_name_run *run, unsigned level)
 {
     struct names_level read = {
-        .first = names_load(&run->levels[level].first) - search->place->first,
+        .first = names_load(&run->levels[level].first) - (uint32_t)(search->cloud->records - view->records),
         .count = names_load(&run->levels[level].count),
         .nodes = names_load(&run->levels[level].nodes),
     };
-    if (!names_fit(read.first, read.count, search->place->count))
+    if (!names_fit(read.first, read.count, search->cloud->count))
         read.count = 0;
     return read;
 }
@@ -123,26 +123,26 @@ static bool names_step(const struct bypeer_names_view *view, struct names_search
                        struct bypeer_names_descent *ret_descent)
 {
     struct bypeer_names_descent *at = search->descent;
-    const struct bypeer_name_record *records = search->place->tree.records, *record = &records[at->place];
+    const struct bypeer_name_record *records = search->cloud->records, *record = &records[at->place];
     const struct bypeer_name_run *run = names_run(view, names_load(&record->run));
     uint32_t window = BYPEER_NAMES_SHORT;
     uint32_t from = at->place;
     for (; run && search->level < BYPEER_NAMES_LEVELS; search->level++) {
-        struct names_level level = names_level(search, run, search->level);
+        struct names_level level = names_level(view, search, run, search->level);
         if (level.count == 0)
             break;
         uint64_t wanted = bypeer_names_word(search->target, search->level + 1);
         if (level.nodes != BYPEER_NAME_NO_TREE) {
-            if (!names_tree(view, level.nodes, level.count, records + level.first, &search->tree))
+            if (!names_tree(view, level.nodes, level.count, records + level.first, &search->run))
                 break;
             search->run_first = level.first;
-            *ret_descent = (struct bypeer_names_descent){.key = wanted, .tree = &search->tree};
+            *ret_descent = (struct bypeer_names_descent){.key = wanted, .tree = &search->run};
             return true;
         }
         from = level.first;
         window = level.count;
         if (search->level + 1 == BYPEER_NAMES_LEVELS ||
-            names_level(search, run, search->level + 1).count != level.count)
+            names_level(view, search, run, search->level + 1).count != level.count)
             break;
         uint64_t word = bypeer_names_word(record->id, search->level + 1);
         if (wanted != word) {
@@ -160,8 +160,8 @@ static bool names_step(const struct bypeer_names_view *view, struct names_search
 static bool names_is_equal(const struct names_search *search, unsigned word)
 {
     const struct bypeer_names_descent *at = search->descent;
-    return at->place < search->place->count && bypeer_names_word(search->place->tree.records[at->place].id, word) ==
-                                                   bypeer_names_word(search->target, word);
+    return at->place < search->cloud->count &&
+           bypeer_names_word(search->cloud->records[at->place].id, word) == bypeer_names_word(search->target, word);
 }
 
 /* Searches that stand at a record with the target's first word go on through its runs: one round for each word that
@@ -173,7 +173,7 @@ static void names_enter_runs(const struct bypeer_names_view *view, bypeer_names_
     while (count != 0) {
         for (unsigned i = 0; i < count; i++) {
             const struct names_search *search = searches[i];
-            const struct bypeer_name_record *record = &search->place->tree.records[search->descent->place];
+            const struct bypeer_name_record *record = &search->cloud->records[search->descent->place];
             const struct bypeer_name_run *run = names_run(view, names_load(&record->run));
             if (run)
                 __builtin_prefetch(run);
@@ -189,7 +189,7 @@ static void names_enter_runs(const struct bypeer_names_view *view, bypeer_names_
             struct names_search *search = searches[i];
             search->descent->place = search->run_first + descents[i].place;
             search->level++;
-            bool further = descents[i].place < search->tree.count && search->level < BYPEER_NAMES_LEVELS &&
+            bool further = descents[i].place < search->run.count && search->level < BYPEER_NAMES_LEVELS &&
                            names_is_equal(search, search->level);
             searches[count] = search;
             count += further;
@@ -217,36 +217,43 @@ static const struct bypeer_names_place *names_place_of(struct names_places *plac
     return &places->of[cloud];
 }
 
-static void names_search_begin(struct names_places *places, uint8_t cloud, const uint8_t *target,
-                               struct names_search *search, struct bypeer_names_descent *descent)
+static void names_descent(struct names_places *places, uint8_t cloud, const uint8_t *target,
+                          struct bypeer_names_descent *ret_descent)
 {
-    const struct bypeer_names_place *place = names_place_of(places, cloud);
-    *descent = (struct bypeer_names_descent){.key = bypeer_names_word(target, 0), .tree = &place->tree};
-    search->place = place;
-    search->descent = descent;
-    search->target = target;
-    search->level = 0;
+    ret_descent->key = bypeer_names_word(target, 0);
+    ret_descent->tree = &names_place_of(places, cloud)->tree;
 }
 
-/* Runs all searches to their ends. */
-static void names_search_all(const struct bypeer_names_view *view, bypeer_names_descend_function *descend,
-                             struct names_search searches[], struct bypeer_names_descent descents[], unsigned count)
+/* Finds all places. Target i is that of descent i, and of descent i + target_count. */
+static void names_find(const struct bypeer_names_view *view, bypeer_names_descend_function *descend,
+                       struct bypeer_names_descent descents[], unsigned count, const uint8_t *const targets[],
+                       unsigned target_count)
 {
-    struct names_search *equal[BYPEER_NAMES_DESCENTS];
+    struct names_search searches[BYPEER_NAMES_DESCENTS], *equal[BYPEER_NAMES_DESCENTS];
     unsigned equal_count = 0;
     descend(descents, count);
     for (unsigned i = 0; i < count; i++) {
-        equal[equal_count] = &searches[i];
-        equal_count += names_is_equal(&searches[i], 0);
+        const struct bypeer_names_tree *cloud = descents[i].tree;
+        if (descents[i].place == cloud->count ||
+            bypeer_names_word(cloud->records[descents[i].place].id, 0) != descents[i].key)
+            continue;
+        struct names_search *search = &searches[equal_count];
+        search->descent = &descents[i];
+        search->cloud = cloud;
+        search->target = targets[i < target_count ? i : i - target_count];
+        search->level = 0;
+        equal[equal_count++] = search;
     }
     if (equal_count != 0)
         names_enter_runs(view, descend, equal, equal_count);
 }
 
-static struct bypeer_names_side names_side(const struct names_search *search)
+static struct bypeer_names_side names_side(const struct bypeer_names_view *view,
+                                           const struct bypeer_names_descent *descent)
 {
-    return (struct bypeer_names_side){
-        .first = search->place->first, .count = search->place->count, .place = search->descent->place};
+    return (struct bypeer_names_side){.first = (uint32_t)(descent->tree->records - view->records),
+                                      .count = descent->tree->count,
+                                      .place = descent->place};
 }
 
 void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct bypeer_tables *tables,
@@ -256,19 +263,18 @@ void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct
     const struct bypeer_names_view *view = &tables->names;
     const struct bypeer_names_root root = bypeer_names_root_read(tables->header);
     struct names_places halves = {.view = view, .array = root.half}, deltas = {.view = view, .array = root.delta};
-    struct names_search searches[BYPEER_NAMES_DESCENTS];
     struct bypeer_names_descent descents[BYPEER_NAMES_DESCENTS];
 
     count = count < BYPEER_NAMES_BURST ? count : BYPEER_NAMES_BURST;
     for (unsigned i = 0; i < count; i++) {
-        names_search_begin(&halves, clouds[i], targets[i], &searches[i], &descents[i]);
-        names_search_begin(&deltas, clouds[i], targets[i], &searches[count + i], &descents[count + i]);
+        names_descent(&halves, clouds[i], targets[i], &descents[i]);
+        names_descent(&deltas, clouds[i], targets[i], &descents[count + i]);
     }
-    names_search_all(view, descend, searches, descents, 2 * count);
+    names_find(view, descend, descents, 2 * count, targets, count);
     for (unsigned i = 0; i < count; i++)
         ret_walks[i] = (struct bypeer_names_walk){.records = view->records,
-                                                  .half = names_side(&searches[i]),
-                                                  .delta = names_side(&searches[count + i]),
+                                                  .half = names_side(view, &descents[i]),
+                                                  .delta = names_side(view, &descents[count + i]),
                                                   .serial = root.serial};
 }
 
@@ -276,10 +282,9 @@ const struct bypeer_name_record *bypeer_names_search(const struct bypeer_names_v
                                                      uint32_t cloud, const uint8_t id[static 32])
 {
     struct names_places places = {.view = view, .array = array};
-    struct names_search search;
     struct bypeer_names_descent descent;
-    names_search_begin(&places, (uint8_t)cloud, id, &search, &descent);
-    names_search_all(view, bypeer_names_descend_generic, &search, &descent, 1);
+    names_descent(&places, (uint8_t)cloud, id, &descent);
+    names_find(view, bypeer_names_descend_generic, &descent, 1, &id, 1);
     const struct bypeer_name_record *record = descent.tree->records + descent.place;
     return descent.place < descent.tree->count && memcmp(record->id, id, BYPEER_ID_BYTES) == 0 ? record : NULL;
 }
@@ -317,6 +322,13 @@ static bool names_is_dead(const struct bypeer_name_record *record, uint32_t seri
     return dead != 0 && dead <= serial;
 }
 
+/* Which of two IDs comes first; words, because the first one tells nearly always. */
+static inline bool names_precedes(const struct bypeer_name_record *a, const struct bypeer_name_record *b)
+{
+    uint64_t word_a = bypeer_names_word(a->id, 0), word_b = bypeer_names_word(b->id, 0);
+    return word_a != word_b ? word_a < word_b : memcmp(a->id, b->id, BYPEER_ID_BYTES) < 0;
+}
+
 typedef struct names_next names_next_function(const struct bypeer_names_walk *walk,
                                               const struct bypeer_names_side *side);
 
@@ -348,8 +360,7 @@ const struct bypeer_name_record *bypeer_names_above(struct bypeer_names_walk *wa
         return NULL;
     bool from_half =
         !delta.record ||
-        (half.record &&
-         (half.wrapped != delta.wrapped ? delta.wrapped : memcmp(half.record->id, delta.record->id, 32) < 0));
+        (half.record && (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(half.record, delta.record)));
     walk->steps_above++;
     if (from_half)
         walk->half.above++;
@@ -370,8 +381,7 @@ const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *wa
         return NULL;
     bool from_half =
         !delta.record ||
-        (half.record &&
-         (half.wrapped != delta.wrapped ? delta.wrapped : memcmp(half.record->id, delta.record->id, 32) > 0));
+        (half.record && (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(delta.record, half.record)));
     walk->steps_below++;
     if (from_half)
         walk->half.below++;

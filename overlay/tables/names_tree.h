@@ -100,25 +100,12 @@ struct bypeer_names_descent {
 /* How many keys of a node are less than key. */
 typedef unsigned bypeer_names_less_function(const struct bypeer_name_node *node, uint64_t key);
 
-/* Starts to fetch the neighbours of the place: a walk goes both ways. */
+/* Starts to fetch the neighbours of the place, for a walk goes both ways: into the second level of cache, since there
+ * are few line buffers for the first, and these are most of the lines. */
 static inline void bypeer_names_fetch(const struct bypeer_names_tree *tree, uint32_t place)
 {
-    __builtin_prefetch(&tree->records[place - (place == tree->count)]);
-    __builtin_prefetch(&tree->records[(place != 0 ? place : tree->count) - 1]);
-}
-
-/* Where the guide leads to: the word is in at most two leaves, else the tree has to tell. */
-static inline __attribute__((always_inline)) bool bypeer_names_guided(const struct bypeer_names_descent *descent,
-                                                                      uint32_t *ret_first, uint32_t *ret_leaves)
-{
-    const struct bypeer_names_tree *tree = descent->tree;
-    uint32_t low = __atomic_load_n(&tree->guide[descent->place], __ATOMIC_RELAXED);
-    uint32_t high = __atomic_load_n(&tree->guide[descent->place + 1], __ATOMIC_RELAXED);
-    if (low > high || high > tree->count)
-        return false;
-    *ret_first = low / BYPEER_NAME_NODE_KEYS;
-    *ret_leaves = (high + BYPEER_NAME_NODE_KEYS - 1) / BYPEER_NAME_NODE_KEYS - *ret_first;
-    return *ret_leaves <= 2;
+    __builtin_prefetch(&tree->records[place - (place == tree->count)], 0, 2);
+    __builtin_prefetch(&tree->records[(place != 0 ? place : tree->count) - 1], 0, 2);
 }
 
 /*
@@ -157,12 +144,54 @@ bypeer_names_descend_tree(struct bypeer_names_descent *descents[], unsigned coun
     }
 }
 
+/* A descent whose place the guide says to lie from low to high. */
+struct bypeer_names_guided {
+    struct bypeer_names_descent *descent;
+    uint32_t low, high;
+    uint32_t leaf;
+};
+
+/* Where among the records from low to high a key is likely to be: its bits behind those that the guide is indexed by
+ * say how far. */
+static inline uint32_t bypeer_names_likely(uint64_t key, unsigned bits, uint32_t low, uint32_t high)
+{
+    uint64_t behind = (key << bits) >> 32;
+    return low + (uint32_t)((behind * (high - low)) >> 32);
+}
+
+/* Reads the guide; false: it leads nowhere, the tree has to tell. */
+static inline __attribute__((always_inline)) bool bypeer_names_read_guide(struct bypeer_names_guided *guided)
+{
+    const struct bypeer_names_tree *tree = guided->descent->tree;
+    uint32_t low = __atomic_load_n(&tree->guide[guided->descent->place], __ATOMIC_RELAXED);
+    uint32_t high = __atomic_load_n(&tree->guide[guided->descent->place + 1], __ATOMIC_RELAXED);
+    uint32_t likely = bypeer_names_likely(guided->descent->key, tree->guide_bits, low, high);
+    guided->low = low;
+    guided->high = high;
+    guided->leaf = (likely < tree->count ? likely : tree->count - 1) / BYPEER_NAME_NODE_KEYS;
+    return low <= high && high <= tree->count;
+}
+
+/* Looks into the leaf. Returns 0: the place is found; -1, 1: it is in the leaf before or behind. */
+static inline __attribute__((always_inline)) int bypeer_names_read_leaf(const struct bypeer_names_guided *guided,
+                                                                        bypeer_names_less_function *less)
+{
+    struct bypeer_names_descent *descent = guided->descent;
+    uint32_t first = guided->leaf * BYPEER_NAME_NODE_KEYS;
+    uint32_t below = less(&descent->tree->leaves[guided->leaf], descent->key);
+    uint32_t place = first + below;
+    descent->place = place < descent->tree->count ? place : descent->tree->count;
+    if (below == 0 && first > guided->low)
+        return -1;
+    return below == BYPEER_NAME_NODE_KEYS && first + BYPEER_NAME_NODE_KEYS < guided->high;
+}
+
 static inline __attribute__((always_inline)) void
 bypeer_names_descend_by(struct bypeer_names_descent descents[], unsigned count, bypeer_names_less_function *less)
 {
-    struct bypeer_names_descent *unguided[BYPEER_NAMES_DESCENTS], *guided[BYPEER_NAMES_DESCENTS];
-    uint32_t leaves[BYPEER_NAMES_DESCENTS];
-    unsigned unguided_count = 0, guided_count = 0, at_leaves = 0;
+    struct bypeer_names_descent *unguided[BYPEER_NAMES_DESCENTS];
+    struct bypeer_names_guided guided[BYPEER_NAMES_DESCENTS + 1];
+    unsigned unguided_count = 0, guided_count = 0, at_leaves = 0, beside = 0;
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_names_descent *descent = &descents[i];
         const struct bypeer_names_tree *tree = descent->tree;
@@ -172,32 +201,35 @@ bypeer_names_descend_by(struct bypeer_names_descent descents[], unsigned count, 
         }
         descent->place = (uint32_t)bypeer_names_guide_at(descent->key, tree->guide_bits);
         __builtin_prefetch(&tree->guide[descent->place]);
-        guided[guided_count++] = descent;
+        guided[guided_count++].descent = descent;
     }
     for (unsigned i = 0; i < guided_count; i++) {
-        struct bypeer_names_descent *descent = guided[i];
-        uint32_t first, between;
-        if (!bypeer_names_guided(descent, &first, &between)) {
-            unguided[unguided_count++] = descent;
+        struct bypeer_names_guided *at = &guided[at_leaves];
+        at->descent = guided[i].descent;
+        if (bypeer_names_read_guide(at)) {
+            __builtin_prefetch(&at->descent->tree->leaves[at->leaf]);
+            at_leaves++;
+        } else {
+            unguided[unguided_count++] = at->descent;
+        }
+    }
+    /* About one in eight is in the leaf beside the likely one. */
+    for (unsigned i = 0; i < at_leaves; i++) {
+        int way = bypeer_names_read_leaf(&guided[i], less);
+        if (way == 0) {
+            bypeer_names_fetch(guided[i].descent->tree, guided[i].descent->place);
             continue;
         }
-        __builtin_prefetch(&descent->tree->leaves[first]);
-        __builtin_prefetch(&descent->tree->leaves[first + (between == 2)]);
-        descent->place = first;
-        leaves[at_leaves] = between;
-        guided[at_leaves++] = descent;
+        guided[beside] = guided[i];
+        guided[beside].leaf += (uint32_t)way;
+        __builtin_prefetch(&guided[beside].descent->tree->leaves[guided[beside].leaf]);
+        beside++;
     }
-    for (unsigned i = 0; i < at_leaves; i++) {
-        struct bypeer_names_descent *descent = guided[i];
-        const struct bypeer_names_tree *tree = descent->tree;
-        uint32_t first = descent->place, last = tree->shape.layer[tree->shape.layers - 1].nodes - 1;
-        /* Both are looked at whether they count or not: which is known too late to branch on. */
-        uint32_t in_first = less(&tree->leaves[first < last ? first : last], descent->key);
-        uint32_t in_second = less(&tree->leaves[first < last ? first + (leaves[i] == 2) : last], descent->key);
-        uint32_t place =
-            first * BYPEER_NAME_NODE_KEYS + (leaves[i] != 0 ? in_first : 0) + (leaves[i] == 2 ? in_second : 0);
-        descent->place = place < tree->count ? place : tree->count;
-        bypeer_names_fetch(tree, descent->place);
+    for (unsigned i = 0; i < beside; i++) {
+        if (bypeer_names_read_leaf(&guided[i], less) == 0)
+            bypeer_names_fetch(guided[i].descent->tree, guided[i].descent->place);
+        else
+            unguided[unguided_count++] = guided[i].descent;
     }
     bypeer_names_descend_tree(unguided, unguided_count, less);
 }
