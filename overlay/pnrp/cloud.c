@@ -476,7 +476,7 @@ size_t bypeer_pnrp_bytes(const struct bypeer_pnrp *pnrp)
     for (struct bypeer_resolve *resolve = pnrp->resolves; resolve; resolve = resolve->next)
         bytes += malloc_usable_size(resolve) + malloc_usable_size(resolve->results);
     for (struct bypeer_seek *seek = pnrp->seeks; seek; seek = seek->next)
-        bytes += malloc_usable_size(seek) + malloc_usable_size(seek->search);
+        bytes += malloc_usable_size(seek) + bypeer_search_bytes(seek->search);
     for (struct bypeer_job *job = pnrp->jobs; job; job = job->next)
         bytes += malloc_usable_size(job);
     return bytes;

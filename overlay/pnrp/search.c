@@ -6,6 +6,7 @@
 #define KEPT_ADDRESSES 4 /* a node has no more, [MS-PNRP] 3.1.4.1 */
 #define STACK_MAX      32
 #define ENDPOINT_BYTES 18
+#define ROOM_FIRST     4
 /* Itself, every hop that answered, and every one that did not: each was named by one that did, or begun with. */
 #define PATH_MAX_KEPT (2 * (BYPEER_SEARCH_HOPS + 1) + BYPEER_SEARCH_STARTS + 1)
 
@@ -18,9 +19,10 @@ struct search_hop {
     uint8_t uses;
 };
 
+/* Most searches need a few of each, and a node has thousands of neighbours in a simulator: they grow. */
 struct search_stack {
-    struct search_hop hops[STACK_MAX];
-    unsigned count;
+    struct search_hop *hops;
+    unsigned count, room;
 };
 
 enum search_state { READY, ASKING, VALIDATING, ENDED };
@@ -31,11 +33,11 @@ struct bypeer_search {
     bool is_found;
     struct search_stack next, matches;
     struct search_hop current, best, initial;
-    uint8_t path[PATH_MAX_KEPT * ENDPOINT_BYTES];
-    uint8_t sent_path[BYPEER_PNRP_PATH_MAX * ENDPOINT_BYTES];
-    unsigned path_count;
-    uint8_t barred[STACK_MAX][32]; /* matches that are no result */
-    unsigned barred_count;
+    uint8_t (*path)[ENDPOINT_BYTES];
+    uint8_t (*sent_path)[ENDPOINT_BYTES]; /* of a LOOKUP that has no room for all of it */
+    unsigned path_count, path_room;
+    uint8_t (*barred)[32]; /* matches that are no result */
+    unsigned barred_count, barred_room;
     unsigned hops, suspicious, starts;
     struct bypeer_pnrp_entry initial_entry, match_entry; /* of settings, of the present action */
 };
@@ -74,11 +76,28 @@ static bool id_is_zero(const uint8_t *id)
     return memcmp(id, zero, sizeof(zero)) == 0;
 }
 
+/* Makes an array larger, twice as large up to most; without memory it stays as it is. */
+static void *array_grow(void *array, unsigned *room, unsigned most, size_t size)
+{
+    unsigned wanted = *room > 0 ? 2 * *room : ROOM_FIRST;
+    if (wanted > most)
+        wanted = most;
+    void *larger = wanted > *room ? realloc(array, wanted * size) : NULL;
+    if (!larger)
+        return array;
+    *room = wanted;
+    return larger;
+}
+
 static void stack_push(struct search_stack *stack, const struct search_hop *hop)
 {
-    if (stack->count == STACK_MAX) { /* what was put there first is farthest */
-        memmove(&stack->hops[0], &stack->hops[1], (STACK_MAX - 1) * sizeof(*hop));
+    if (stack->count == stack->room)
+        stack->hops = array_grow(stack->hops, &stack->room, STACK_MAX, sizeof(*hop));
+    if (stack->room == 0)
+        return;
+    if (stack->count == stack->room) { /* what was put there first is farthest */
         stack->count--;
+        memmove(&stack->hops[0], &stack->hops[1], stack->count * sizeof(*hop));
     }
     stack->hops[stack->count++] = *hop;
 }
@@ -113,7 +132,7 @@ static bool search_is_nearer(const struct bypeer_search *search, const uint8_t *
 
 static struct bypeer_pnrp_endpoints search_path(const struct bypeer_search *search, unsigned count)
 {
-    return (struct bypeer_pnrp_endpoints){.bytes = search->path, .count = (uint16_t)count};
+    return (struct bypeer_pnrp_endpoints){.bytes = (const uint8_t *)search->path, .count = (uint16_t)count};
 }
 
 static void path_append(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *endpoint)
@@ -125,8 +144,10 @@ static void path_append(struct bypeer_search *search, const struct bypeer_pnrp_e
         if (at.port == endpoint->port && memcmp(at.address, endpoint->address, 16) == 0)
             return;
     }
-    if (search->path_count < PATH_MAX_KEPT)
-        bypeer_pnrp_endpoint_put(&search->path[search->path_count++ * ENDPOINT_BYTES], endpoint);
+    if (search->path_count == search->path_room)
+        search->path = array_grow(search->path, &search->path_room, PATH_MAX_KEPT, ENDPOINT_BYTES);
+    if (search->path_count < search->path_room)
+        bypeer_pnrp_endpoint_put(search->path[search->path_count++], endpoint);
 }
 
 /* Whether a node was asked already. But for `except`, which may name another ID of its own; NULL: no exception. */
@@ -144,11 +165,16 @@ static bool is_asked(const struct bypeer_search *search, const struct bypeer_pnr
 /* As a LOOKUP carries it: itself, then those asked last. */
 static struct bypeer_pnrp_endpoints search_send_path(struct bypeer_search *search)
 {
-    unsigned count = search->path_count < BYPEER_PNRP_PATH_MAX ? search->path_count : BYPEER_PNRP_PATH_MAX;
-    unsigned from = search->path_count - (count - 1);
-    memcpy(search->sent_path, search->path, ENDPOINT_BYTES);
-    memcpy(search->sent_path + ENDPOINT_BYTES, &search->path[from * ENDPOINT_BYTES], (count - 1) * ENDPOINT_BYTES);
-    return (struct bypeer_pnrp_endpoints){.bytes = search->sent_path, .count = (uint16_t)count};
+    if (search->path_count <= BYPEER_PNRP_PATH_MAX)
+        return search_path(search, search->path_count);
+    if (!search->sent_path)
+        search->sent_path = malloc(BYPEER_PNRP_PATH_MAX * sizeof(*search->sent_path));
+    if (!search->sent_path)
+        return search_path(search, BYPEER_PNRP_PATH_MAX);
+    unsigned from = search->path_count - (BYPEER_PNRP_PATH_MAX - 1);
+    memcpy(search->sent_path[0], search->path[0], ENDPOINT_BYTES);
+    memcpy(search->sent_path[1], search->path[from], (BYPEER_PNRP_PATH_MAX - 1) * ENDPOINT_BYTES);
+    return (struct bypeer_pnrp_endpoints){.bytes = search->sent_path[0], .count = BYPEER_PNRP_PATH_MAX};
 }
 
 /* --- matches --- */
@@ -217,11 +243,14 @@ static void search_push(struct bypeer_search *search, const struct bypeer_pnrp_e
 /* The best match is none. */
 static void search_bar(struct bypeer_search *search)
 {
-    if (search->barred_count == STACK_MAX) {
-        memmove(search->barred[0], search->barred[1], (STACK_MAX - 1) * sizeof(search->barred[0]));
+    if (search->barred_count == search->barred_room)
+        search->barred = array_grow(search->barred, &search->barred_room, STACK_MAX, sizeof(search->barred[0]));
+    if (search->barred_count == search->barred_room && search->barred_count > 0) {
         search->barred_count--;
+        memmove(search->barred[0], search->barred[1], search->barred_count * sizeof(search->barred[0]));
     }
-    memcpy(search->barred[search->barred_count++], search->best.id, 32);
+    if (search->barred_count < search->barred_room)
+        memcpy(search->barred[search->barred_count++], search->best.id, 32);
     while (stack_pop(&search->matches, &search->best) && is_barred(search, search->best.id))
         ;
 }
@@ -274,6 +303,10 @@ int bypeer_search_begin(struct bypeer_search **ret_search, const struct bypeer_s
         return -ENOMEM;
     search->settings = *settings;
     path_append(search, &settings->self);
+    if (search->path_count == 0) {
+        bypeer_search_free(search);
+        return -ENOMEM;
+    }
 
     if (settings->initial_match) {
         hop_take(&search->initial, settings->initial_match);
@@ -292,7 +325,7 @@ int bypeer_search_begin(struct bypeer_search **ret_search, const struct bypeer_s
         search->starts = BYPEER_SEARCH_STARTS;
         search->settings.first_hop = NULL;
     } else if (!search_start(search, cache) && !hop_exists(&search->best)) {
-        free(search);
+        bypeer_search_free(search);
         return -ENOENT;
     }
     *ret_search = search;
@@ -301,7 +334,21 @@ int bypeer_search_begin(struct bypeer_search **ret_search, const struct bypeer_s
 
 void bypeer_search_free(struct bypeer_search *search)
 {
+    if (!search)
+        return;
+    free(search->next.hops);
+    free(search->matches.hops);
+    free(search->path);
+    free(search->sent_path);
+    free(search->barred);
     free(search);
+}
+
+size_t bypeer_search_bytes(const struct bypeer_search *search)
+{
+    return sizeof(*search) + (search->next.room + search->matches.room) * sizeof(struct search_hop) +
+           search->path_room * sizeof(*search->path) + search->barred_room * sizeof(*search->barred) +
+           (search->sent_path ? BYPEER_PNRP_PATH_MAX * sizeof(*search->sent_path) : 0);
 }
 
 const struct bypeer_search_settings *bypeer_search_settings(const struct bypeer_search *search)

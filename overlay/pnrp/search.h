@@ -14,8 +14,8 @@
  * the first four are kept.
  *
  * A search sends nothing: it says what is to be sent next and is told what came back. Who runs it (resolve.c,
- * publish.c, maintenance.c) owns time-outs and messages. Every stack is bounded, so a search is a fixed few KiB that
- * live as long as it does.
+ * publish.c, maintenance.c) owns time-outs and messages. Its stacks grow up to a bound, so that a search is 1 to 2 KiB,
+ * and 9 at most.
  *
  * Thread: one.
  */
@@ -62,7 +62,8 @@ struct bypeer_search_action {
 /* The cache is asked during calls only. 0, -ENOMEM, -ENOENT (nobody to ask). */
 int bypeer_search_begin(struct bypeer_search **ret_search, const struct bypeer_search_settings *settings,
                         const struct bypeer_cache *cache);
-void bypeer_search_free(struct bypeer_search *search); /* NULL is fine */
+void bypeer_search_free(struct bypeer_search *search);          /* NULL is fine */
+size_t bypeer_search_bytes(const struct bypeer_search *search); /* of memory, all in all */
 const struct bypeer_search_settings *bypeer_search_settings(const struct bypeer_search *search);
 void bypeer_search_next(struct bypeer_search *search, const struct bypeer_cache *cache,
                         struct bypeer_search_action *ret_action);

@@ -53,6 +53,7 @@ Test(simulation, names_are_found_while_nodes_come_and_go)
     struct sim *sim = run(options);
     cr_assert_geq(sim->tally.resolved, 0.999 * sim->tally.begun);
     cr_assert_leq(mean_hops(sim), log10(300) + 1.5);
+    cr_assert_leq(sim->state_max_bytes, 16384);
     sim_close(sim);
 }
 
