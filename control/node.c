@@ -86,16 +86,20 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
     return 0;
 }
 
+bool bypeer_node_reclaim(struct bypeer_node *node)
+{
+    struct bypeer_writer *writer = node->generation->writer;
+    if (node->hooks.reclaim)
+        return node->hooks.reclaim(node->hooks.context);
+    bypeer_writer_reclaim(writer, bypeer_writer_request(writer));
+    return true;
+}
+
 /* Waits for readers to pass a grace period, but not for long. */
 static bool node_wait_for_grace(struct bypeer_node *node)
 {
-    struct bypeer_writer *writer = node->generation->writer;
-    if (!node->hooks.reclaim) {
-        bypeer_writer_reclaim(writer, bypeer_writer_request(writer));
-        return true;
-    }
     uint64_t end = node_now_ns() + ROOM_WAIT_NS;
-    while (!node->hooks.reclaim(node->hooks.context)) {
+    while (!bypeer_node_reclaim(node)) {
         if (node_now_ns() >= end)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = ROOM_SLEEP_NS}, NULL);

@@ -60,6 +60,9 @@ void bypeer_node_close(struct bypeer_node *node);
 int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size *size, uint32_t layout,
                       struct bypeer_problem *problem);
 
+/* Asks for a grace period and reclaims what has passed one. Returns whether anything was. */
+bool bypeer_node_reclaim(struct bypeer_node *node);
+
 /* What a reload did. */
 struct bypeer_node_reload {
     unsigned changed;        /* entries */

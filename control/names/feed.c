@@ -55,10 +55,10 @@ static void feed_note(struct bypeer_feed *feed, int result)
 void bypeer_feed_known(struct bypeer_feed *feed, const struct bypeer_cloud *cloud, enum bypeer_cache_change change,
                        const struct bypeer_route *route)
 {
-    if (change == BYPEER_CACHE_LEAVES || (route->flags & BYPEER_ROUTE_OWN)) {
+    if (change == BYPEER_CACHE_LEAVES || (route->flags & BYPEER_ROUTE_OWN))
         feed->records[cloud->number] = true;
+    if (change == BYPEER_CACHE_LEAVES)
         return;
-    }
     if (!feed->present[cloud->number] || feed->stale)
         return; /* all at once, later */
     if (change == BYPEER_CACHE_REMOVED) {
@@ -66,7 +66,11 @@ void bypeer_feed_known(struct bypeer_feed *feed, const struct bypeer_cloud *clou
         feed_note(feed, result == -ENOENT ? 0 : result);
         return;
     }
-    struct bypeer_name name = {.port = route->port, .address_count = route->address_count};
+    struct bypeer_name name = {
+        .port = route->port,
+        .address_count = route->address_count,
+        .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
+    };
     if (name.address_count > BYPEER_NAME_ADDRESSES)
         name.address_count = BYPEER_NAME_ADDRESSES;
     memcpy(name.id, route->id, sizeof(name.id));
@@ -265,22 +269,22 @@ static void feed_begin_anew(struct bypeer_feed *feed)
         for (const struct bypeer_cloud *cloud = feed->names->clouds; cloud && result == 0; cloud = cloud->next)
             if (cloud->number == number && feed->present[number] && !cloud->closing)
                 result = bypeer_snapshot_add(&snapshot, number, bypeer_pnrp_cache(cloud->pnrp));
-    if (result == 0 && !feed->full && snapshot.count + BYPEER_OWN_MAX > feed->names->node->generation->size.names)
-        feed_grow(feed, snapshot.count + BYPEER_OWN_MAX);
+    if (result == 0 && !feed->full && snapshot.count > feed->names->node->generation->size.names)
+        feed_grow(feed, snapshot.count);
     if (snapshot.count > feed->names->node->generation->size.names)
         snapshot.count = feed->names->node->generation->size.names;
     feed->snapshot = snapshot;
     feed->source = (struct bypeer_names_source){.next = bypeer_snapshot_next, .context = &feed->snapshot};
     if (result == 0)
         result = bypeer_writer_begin_names(feed_writer(feed), &feed->source, &feed->build);
+    if (result == -EAGAIN)
+        bypeer_node_reclaim(feed->names->node);
     if (result < 0) {
         bypeer_snapshot_free(&feed->snapshot);
         return;
     }
     feed->stale = false;
     feed->building = true;
-    for (unsigned number = 1; number <= NAMES_CLOUDS_MAX; number++)
-        feed->records[number] = feed->present[number]; /* own IDs are not among what caches know of others */
 }
 
 static void feed_begin(struct bypeer_feed *feed)
@@ -339,6 +343,8 @@ void bypeer_feed_turn(struct bypeer_feed *feed)
         else if (result < 0)
             feed->stale = true;
     }
+    if (again > 0)
+        bypeer_node_reclaim(feed->names->node);
     if (feed->stale && !feed->building && again == 0)
         again = STALE_MS;
     if (again > 0 && !uv_is_active((uv_handle_t *)&feed->timer))

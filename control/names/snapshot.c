@@ -36,11 +36,10 @@ int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const s
     const struct bypeer_route *route;
     bypeer_cache_walk(cache, (struct bypeer_id_number){{0}}, &walk);
     while ((route = bypeer_cache_above(&walk)) != NULL) {
-        if (route->flags & BYPEER_ROUTE_OWN)
-            continue;
         struct snapshot_entry entry = {
             .port = route->port,
             .cloud = cloud,
+            .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
             .address_count =
                 route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES,
         };
@@ -72,7 +71,7 @@ int bypeer_snapshot_next(void *context, uint32_t *ret_cloud, struct bypeer_name 
         return 0;
     const struct snapshot_entry *entry = &snapshot->entries[snapshot->next++];
     *ret_cloud = entry->cloud;
-    *ret_name = (struct bypeer_name){.port = entry->port, .address_count = entry->address_count};
+    *ret_name = (struct bypeer_name){.port = entry->port, .address_count = entry->address_count, .flags = entry->flags};
     memcpy(ret_name->id, entry->id, sizeof(entry->id));
     memcpy(ret_name->addresses[0], entry->address, 16);
     if (entry->extra > 0)

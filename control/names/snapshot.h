@@ -1,5 +1,5 @@
 /*
- * A copy of what clouds know, for a rebuild of the index on another thread: 56 bytes an ID.
+ * A copy of what clouds know, for a rebuild of the index on another thread: 60 bytes an ID.
  *
  * Threads: one at a time.
  */
@@ -15,8 +15,9 @@ struct snapshot_entry {
     uint16_t port;
     uint8_t cloud;
     uint8_t address_count;
+    uint8_t flags; /* BYPEER_NAME_* */
 };
-_Static_assert(sizeof(struct snapshot_entry) == 56, "as small as can be");
+_Static_assert(sizeof(struct snapshot_entry) == 60, "as small as can be");
 
 struct bypeer_snapshot {
     struct snapshot_entry *entries;
@@ -25,7 +26,7 @@ struct bypeer_snapshot {
     size_t next; /* of bypeer_snapshot_next() */
 };
 
-/* Adds what a cloud knows of other nodes, in the order in which the index has it; clouds by ascending number. Returns
+/* Adds what a cloud knows, in the order in which the index has it; clouds by ascending number. Returns
  * 0 or -ENOMEM. */
 int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache);
 void bypeer_snapshot_free(struct bypeer_snapshot *snapshot);
