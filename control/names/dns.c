@@ -209,9 +209,10 @@ void bypeer_dns_close(struct bypeer_dns *dns)
         return;
     for (unsigned at = 0; at < dns->count; at++) {
         struct dns_listener *listener = &dns->listeners[at];
-        while (listener->asked) {
-            dns_question_cancel(&listener->asked->question);
-            asked_free(listener->asked);
+        for (struct asked *asked = listener->asked, *next; asked; asked = next) {
+            next = asked->next;
+            dns_question_cancel(&asked->question);
+            free(asked);
         }
         uv_close((uv_handle_t *)&listener->udp, listener_on_closed);
         dns_tcp_close(&listener->tcp);

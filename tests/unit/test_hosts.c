@@ -105,7 +105,7 @@ static uv_loop_t loop;
 static uv_async_t stop, settle;
 static pthread_t thread;
 static sem_t settled;
-static char directory[32], path[64];
+static char directory[] = "/tmp/bypeer-hosts-XXXXXX", path[64];
 static struct bypeer_names names = {.loop = &loop};
 static struct bypeer_hosts hosts = {.resolver = {&names, resolve_begin, resolve_end}};
 static struct bypeer_nss *nss;
@@ -150,7 +150,6 @@ static void set_up(void)
 {
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
-    strcpy(directory, "/tmp/bypeer-hosts-XXXXXX");
     cr_assert_not_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/names.sock", directory);
     endpoints[0].port = endpoints[1].port = free_port();
@@ -220,7 +219,7 @@ static int nss_connect(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }

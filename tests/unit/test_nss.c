@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char directory[32], path[64];
+static char directory[] = "/tmp/bypeer-nss-XXXXXX", path[64];
 static int listener;
 static pthread_t thread;
 static const char *answer; /* NULL: nothing is said */
@@ -46,10 +46,9 @@ static void *play(void *unused)
 static void set_up(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(directory, "/tmp/bypeer-nss-XXXXXX");
     cr_assert_not_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/names.sock", directory);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     listener = socket(AF_UNIX, SOCK_STREAM, 0);
     cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
     cr_assert_eq(listen(listener, 8), 0);
@@ -152,7 +151,7 @@ Test(nss, what_is_no_host_name_is_not_asked)
 {
     char name[400], text[512];
     memset(name, 'a', sizeof(name));
-    strcpy(name + 300, ".pnrp.net");
+    memcpy(name + 300, ".pnrp.net", sizeof(".pnrp.net"));
     cr_expect_neq(look_up(name, AF_INET6, text), 0);
     cr_expect_neq(look_up("a\nb.pnrp.net", AF_INET6, text), 0);
     cr_expect_neq(look_up("a b.pnrp.net", AF_INET6, text), 0);

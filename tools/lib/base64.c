@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char digits[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void base64_write(const uint8_t *bytes, size_t length, char *ret_text)
 {
@@ -19,16 +19,28 @@ void base64_write(const uint8_t *bytes, size_t length, char *ret_text)
     *ret_text = '\0';
 }
 
+/* 0 to 63, or -1. */
+static int digit_read(char digit)
+{
+    if (digit >= 'A' && digit <= 'Z')
+        return digit - 'A';
+    if (digit >= 'a' && digit <= 'z')
+        return digit - 'a' + 26;
+    if (digit >= '0' && digit <= '9')
+        return digit - '0' + 52;
+    return digit == '+' ? 62 : digit == '/' ? 63 : -1;
+}
+
 /* Four digits, the last two of which may be "=" at the end. Returns how many bytes they are, or 0. */
 static size_t group_read(const char *text, uint8_t ret_bytes[static 3])
 {
     size_t known = text[3] != '=' ? 4 : text[2] != '=' ? 3 : 2;
     uint32_t group = 0;
     for (size_t at = 0; at < 4; at++) {
-        const char *digit = at < known ? memchr(digits, text[at], 64) : digits;
-        if (!digit)
+        int digit = at < known ? digit_read(text[at]) : 0;
+        if (digit < 0)
             return 0;
-        group = group << 6 | (uint32_t)(digit - digits);
+        group = group << 6 | (uint32_t)digit;
     }
     ret_bytes[0] = (uint8_t)(group >> 16);
     ret_bytes[1] = (uint8_t)(group >> 8);

@@ -94,7 +94,7 @@ int bypeer_name_resolve(struct bypeer *node, const struct bypeer_name_query *que
                         void *context)
 {
     json_t *result = NULL;
-    uint64_t id;
+    uint64_t id = 0;
     int timeout_ms = node->timeout_ms;
     int error = query_send(node, query, false, &id);
     if (error)

@@ -62,6 +62,13 @@ static void *carve(char **buffer, size_t *left, size_t bytes)
     return piece;
 }
 
+static char *carve_copy(char **buffer, size_t *left, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = carve(buffer, left, bytes);
+    return copy ? memcpy(copy, text, bytes) : NULL;
+}
+
 /* The caller comes again with a larger buffer. */
 static enum nss_status too_small(int *errnop, int *h_errnop)
 {
@@ -76,10 +83,9 @@ enum nss_status _nss_bypeer_gethostbyname4_r(const char *name, struct gaih_addrt
     if (status != NSS_STATUS_SUCCESS)
         return status;
     struct gaih_addrtuple *tuples = carve(&buffer, &buflen, found.count * sizeof(*tuples));
-    char *copy = tuples ? carve(&buffer, &buflen, strlen(name) + 1) : NULL;
+    char *copy = tuples ? carve_copy(&buffer, &buflen, name) : NULL;
     if (!copy)
         return too_small(errnop, h_errnop);
-    strcpy(copy, name);
     for (unsigned i = 0; i < found.count; i++) {
         tuples[i] = (struct gaih_addrtuple){
             .next = i + 1 < found.count ? &tuples[i + 1] : NULL, .name = copy, .family = AF_INET6};
@@ -104,10 +110,9 @@ enum nss_status _nss_bypeer_gethostbyname3_r(const char *name, int af, struct ho
         return status;
     char **list = carve(&buffer, &buflen, (found.count + 2) * sizeof(*list)); /* no aliases, and the addresses */
     char *addresses = list ? carve(&buffer, &buflen, (size_t)found.count * 16) : NULL;
-    char *copy = addresses ? carve(&buffer, &buflen, strlen(name) + 1) : NULL;
+    char *copy = addresses ? carve_copy(&buffer, &buflen, name) : NULL;
     if (!copy)
         return too_small(errnop, h_errnop);
-    strcpy(copy, name);
     memcpy(addresses, found.addresses, (size_t)found.count * 16);
     list[0] = NULL;
     for (unsigned i = 0; i < found.count; i++)
