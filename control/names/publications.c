@@ -269,8 +269,9 @@ static int publications_check_clouds(struct bypeer_names *names, const struct na
 {
     unsigned clouds = 0, signers = 0;
     for (const char *line = publication->stored.clouds; *line; line += strcspn(line, "\n"), line += *line ? 1 : 0) {
-        char name[64];
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(line, "\n"), line);
+        char name[64] = "";
+        size_t length = strcspn(line, "\n");
+        memcpy(name, line, length < sizeof(name) ? length : sizeof(name) - 1);
         if (!bypeer_names_find_cloud(names, name))
             return bypeer_problem_set(problem, -ENOENT, "no_such_cloud",
                                       "cloud \"%s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
