@@ -81,7 +81,7 @@ Test(library_names, publish_says_what_was_published)
                  "{\"classifier\":\"web\",\"unsecured\":true,\"clouds\":[\"global\",\"lan\"],\"endpoints\":["
                  "{\"address\":\"2001:db8::1\",\"port\":80,\"protocol\":\"tcp\"},"
                  "{\"address\":\"2001:db8::1\",\"port\":53,\"protocol\":\"udp\"},"
-                 "{\"address\":\"fd00::1\",\"port\":7,\"protocol\":\"132\"}],"
+                 "{\"address\":\"fd00::1\",\"port\":7,\"protocol\":132}],"
                  "\"comment\":\"the gr\303\274n one\",\"payload\":\"hi\"}");
 }
 
@@ -174,6 +174,25 @@ Test(library_names, registrations_are_told_until_told_to_stop)
     cr_expect_eq(bypeer_name_each(node, on_registration, &count), -EBADMSG);
     say(RESULT(3, "{\"names\":{}}"));
     cr_expect_eq(bypeer_name_each(node, on_registration, &count), -EBADMSG);
+}
+
+static int on_protocols(void *context, const struct bypeer_name_registration *registration)
+{
+    uint8_t *protocols = context;
+    for (size_t i = 0; i < registration->endpoint_count; i++)
+        protocols[i] = registration->endpoints[i].protocol;
+    return (int)registration->endpoint_count;
+}
+
+Test(library_names, protocols_are_numbers)
+{
+    uint8_t protocols[BYPEER_NAME_ENDPOINTS] = {0};
+    say(RESULT(1, "{\"names\":[{\"name\":\"0.web\",\"endpoints\":[{\"address\":\"::1\",\"port\":1,\"protocol\":132},"
+                  "{\"address\":\"::1\",\"port\":1,\"protocol\":\"udp\"},{\"address\":\"::1\",\"port\":1}]}]}"));
+    cr_expect_eq(bypeer_name_each(node, on_protocols, protocols), 3);
+    cr_expect_eq(protocols[0], 132);
+    cr_expect_eq(protocols[1], 17);
+    cr_expect_eq(protocols[2], 6);
 }
 
 static int on_cloud(void *context, const struct bypeer_cloud_status *cloud)

@@ -188,9 +188,14 @@ int cli_run_name_unpublish(struct cli *cli)
 
 const char *cli_endpoint(const json_t *endpoint, char text[static CLI_ENDPOINT])
 {
-    const char *protocol = cli_text(endpoint, "protocol");
+    const json_t *protocol = json_object_get(endpoint, "protocol");
+    char suffix[24] = "";
+    if (json_is_integer(protocol))
+        snprintf(suffix, sizeof(suffix), "/%lld", (long long)json_integer_value(protocol));
+    else if (json_is_string(protocol) && strcmp(json_string_value(protocol), "udp") == 0)
+        snprintf(suffix, sizeof(suffix), "/udp");
     snprintf(text, CLI_ENDPOINT, "[%s]:%lld%s", cli_text(endpoint, "address"), (long long)cli_integer(endpoint, "port"),
-             strcmp(protocol, "udp") == 0 ? "/udp" : "");
+             suffix);
     return text;
 }
 

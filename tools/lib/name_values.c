@@ -1,28 +1,23 @@
 #include "tools/lib/name_values.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-const char *name_protocol_text(uint8_t protocol, char text[static 4])
+json_t *name_protocol_write(uint8_t protocol)
 {
     if (protocol == IPPROTO_TCP || protocol == 0)
-        return "tcp";
-    if (protocol == IPPROTO_UDP)
-        return "udp";
-    snprintf(text, 4, "%u", protocol);
-    return text;
+        return json_string("tcp");
+    return protocol == IPPROTO_UDP ? json_string("udp") : json_integer(protocol);
 }
 
 static uint8_t protocol_read(const json_t *endpoint, uint8_t missing)
 {
-    const char *text = json_string_value(json_object_get(endpoint, "protocol"));
-    if (!text)
+    const json_t *protocol = json_object_get(endpoint, "protocol");
+    if (json_is_integer(protocol))
+        return (uint8_t)json_integer_value(protocol);
+    if (!json_is_string(protocol))
         return missing;
-    return strcmp(text, "tcp") == 0   ? IPPROTO_TCP
-           : strcmp(text, "udp") == 0 ? IPPROTO_UDP
-                                      : (uint8_t)strtoul(text, NULL, 10);
+    return strcmp(json_string_value(protocol), "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
 bool name_endpoints_read(const json_t *array, uint8_t protocol, struct name_endpoints *ret_endpoints)
@@ -46,9 +41,8 @@ json_t *name_endpoints_write(const struct bypeer_name_endpoint *endpoints, size_
 {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
-        char text[4];
-        json_t *endpoint = json_pack("{s:s, s:i, s:s}", "address", endpoints[i].address, "port", (int)endpoints[i].port,
-                                     "protocol", name_protocol_text(endpoints[i].protocol, text));
+        json_t *endpoint = json_pack("{s:s, s:i, s:o}", "address", endpoints[i].address, "port", (int)endpoints[i].port,
+                                     "protocol", name_protocol_write(endpoints[i].protocol));
         if (!endpoint || json_array_append_new(array, endpoint) < 0) {
             json_decref(array);
             return NULL;

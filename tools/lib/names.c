@@ -29,7 +29,6 @@ static int set_payload(struct bypeer *node, json_t *params, const struct bypeer_
 /* The parameters of names.publish and names.update but name and clouds. */
 static int set_contents(struct bypeer *node, json_t *params, const struct bypeer_name_publication *publication)
 {
-    char text[4];
     int error = 0;
     if (publication->endpoint_count)
         error =
@@ -37,7 +36,7 @@ static int set_contents(struct bypeer *node, json_t *params, const struct bypeer
     if (!error && publication->port)
         error = set(node, params, "port", json_integer(publication->port));
     if (!error && publication->protocol)
-        error = set(node, params, "protocol", json_string(name_protocol_text(publication->protocol, text)));
+        error = set(node, params, "protocol", name_protocol_write(publication->protocol));
     if (!error && publication->comment)
         error = set(node, params, "comment", json_string(publication->comment));
     if (!error && publication->payload)
