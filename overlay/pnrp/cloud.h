@@ -10,9 +10,10 @@
  * It is a resolver always and a publisher while a name is registered; with .answers it answers also when none is.
  * One implementation runs in bypeerd over sockets, in the simulator by the million, in tests with a clock of their own.
  *
- * Files, in the order to read: name.h, id.h, message.h, cpa.h (formats); cache.h, answer.h, search.h (rules); pending.c
- * (what waits for an answer), conversation.c, entry.c (taking in a route entry), flood.c, inquire.c (answering with a
- * CPA), publish.c, resolve.c, maintenance.c; this header ties them together.
+ * Files, in the order to read: name.h, id.h, message.h, cpa.h (formats); cache.h, answer.h, search.h, maintenance.h
+ * (rules); state.h (what a cloud is made of), pending.c (what waits for an answer), reassembly.c, conversation.c, lookup.c,
+ * entry.c (taking in a route entry), flood.c, inquire.c (answering with a CPA), certificate.c, job.c, seek.c (one search
+ * on its way), publish.c, resolve.c, upkeep.c (timers); this header and cloud.c tie them together.
  *
  * Time. Every entrance takes the present time: ms from any origin that never goes back, and Unix seconds for validity.
  *
@@ -137,7 +138,7 @@ struct bypeer_pnrp_settings {
     bool any_address;       /* entries with loopback addresses are taken: tests on one host */
     uint16_t jobs_max;      /* 0: 64 */
     uint16_t resolves_max;  /* 0: 256; at once */
-    struct bypeer_meter_settings meter;
+    struct bypeer_meter_settings meter; /* .entries 0: a small one; a daemon wants BYPEER_METER_ENTRIES */
     /* Who to ask first. Both may be changed later. */
     const struct bypeer_pnrp_endpoint *seeds;
     unsigned seed_count;

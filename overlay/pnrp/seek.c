@@ -95,9 +95,20 @@ static struct bypeer_pending *seek_inquire(struct bypeer_pnrp *pnrp, struct bype
     return bypeer_pending_send(pnrp, BYPEER_PENDING_INQUIRE, &action->hop, &message, seek);
 }
 
+/* A match that cannot be validated is none (4.14 item 10 of the reference). */
+static void seek_give_up_hop(struct bypeer_seek *seek, const struct bypeer_pnrp_endpoint *asked, bool is_validation,
+                             bool busy)
+{
+    if (is_validation)
+        bypeer_search_validated(seek->search, false);
+    else
+        bypeer_search_unanswered(seek->search, asked, busy);
+}
+
 static void seek_step(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek)
 {
     struct bypeer_search_action action;
+    struct bypeer_pnrp_endpoint asked;
     for (;;) {
         bypeer_search_next(seek->search, pnrp->cache, &action);
         if (action.step == BYPEER_SEARCH_FOUND || action.step == BYPEER_SEARCH_FAILED) {
@@ -115,9 +126,9 @@ static void seek_step(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek)
             action.step == BYPEER_SEARCH_LOOKUP ? seek_lookup(pnrp, seek, &action) : seek_inquire(pnrp, seek, &action);
         if (seek->pending)
             return;
-        memcpy(seek->asked.address, action.hop.addresses, 16);
-        seek->asked.port = action.hop.port;
-        bypeer_search_unanswered(seek->search, &seek->asked, false);
+        memcpy(asked.address, action.hop.addresses, 16);
+        asked.port = action.hop.port;
+        seek_give_up_hop(seek, &asked, action.step == BYPEER_SEARCH_INQUIRE, false);
     }
 }
 
@@ -228,7 +239,7 @@ void bypeer_seek_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, 
         if (!is_leaf || !bypeer_entry_retest(pnrp, route, NULL))
             bypeer_cache_remove(pnrp->cache, seek->hop);
     }
-    bypeer_search_unanswered(seek->search, &asked, busy);
+    seek_give_up_hop(seek, &asked, pending->kind == BYPEER_PENDING_INQUIRE, busy);
     seek_step(pnrp, seek);
 }
 

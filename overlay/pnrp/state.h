@@ -142,7 +142,6 @@ struct bypeer_seek {
     struct bypeer_search *search;
     struct bypeer_pending *pending; /* NULL: a job is out */
     uint64_t asked_ms;
-    struct bypeer_pnrp_endpoint asked; /* of the job that is out */
     uint8_t nonce[16];
     uint8_t hop[32];
     bool has_answers, has_best;

@@ -511,3 +511,77 @@ Test(pnrp_cloud, an_idle_node_is_small)
                   bypeer_pnrp_bytes(node->pnrp), bypeer_cache_count(bypeer_pnrp_cache(node->pnrp)));
     net_end(&net);
 }
+
+Test(pnrp_cloud, a_resolver_comes_back_to_who_was_busy)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add_with(&net, &(struct bypeer_pnrp_settings){.jobs_max = 1});
+    struct net_node *resolver = net_add(&net, node, false);
+    net_publish(node, "0.here", id);
+    struct bypeer_pnrp_endpoint first = stranger(1, 5000);
+    make_inquire(id, 40, &message);
+    net_inject_message(&net, &first, node, &message);
+    net.is_slow = true;
+    uint64_t resolve = net_resolve(resolver, "0.here", 1);
+    net_run(&net, 150);
+    cr_assert_gt(bypeer_pnrp_counters(node->pnrp)->busy, 0u);
+    cr_assert_eq(resolver->result_count, 0u);
+    net.is_slow = false;
+    net_do_jobs(&net);
+    net_run(&net, 350);
+    cr_assert_eq(resolver->finished, resolve);
+    cr_assert_eq(resolver->result_count, 1u);
+    net_end(&net);
+}
+
+Test(pnrp_cloud, entries_of_other_scopes_are_none)
+{
+    static const uint8_t addresses[][16] = {{0xfe, 0x80, [15] = 5}, {0xff, 0x02, [15] = 5}, {[15] = 1}, {[0] = 0}};
+    struct net net;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    net_run(&net, 100);
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t other[32] = {(uint8_t)(i + 1)};
+        const struct bypeer_pnrp_message flood = {
+            .type = BYPEER_PNRP_FLOOD,
+            .id = i,
+            .flood = {.no_ack = true,
+                      .validate = zero,
+                      .entry = {.id = other, .addresses = addresses[i], .address_count = 1, .port = 4000}}};
+        net_inject_message(&net, &liar, node, &flood);
+    }
+    cr_assert_eq(bypeer_pnrp_counters(node->pnrp)->entries_tested, 0u);
+    net_end(&net);
+}
+
+/* From the same seeds the same datagrams. */
+Test(pnrp_cloud, a_simulation_can_be_repeated)
+{
+    uint64_t sent[2], bytes[2];
+    for (unsigned run = 0; run < 2; run++) {
+        struct net net;
+        net_begin(&net, BYPEER_PROFILE_MODERN);
+        for (unsigned i = 0; i < 6; i++) {
+            char name[16];
+            snprintf(name, sizeof(name), "0.node%u", i);
+            net_publish(net_add(&net, i > 0 ? &net.nodes[0] : NULL, i == 0), name, NULL);
+        }
+        net.loss = 50;
+        net_run(&net, 60000);
+        sent[run] = bytes[run] = 0;
+        for (unsigned i = 0; i < 6; i++) {
+            sent[run] = sent[run] * 31 + bypeer_pnrp_counters(net.nodes[i].pnrp)->sent;
+            bytes[run] = bytes[run] * 31 + bypeer_pnrp_counters(net.nodes[i].pnrp)->sent_bytes;
+        }
+        net_end(&net);
+    }
+    cr_assert_eq(sent[0], sent[1]);
+    cr_assert_eq(bytes[0], bytes[1]);
+}

@@ -321,3 +321,59 @@ Test(pnrp_publish, a_cloud_cut_in_two_finds_itself_again)
         }
     net_end(&net);
 }
+
+/* The instance that is nearest has gone without a word: the other one is found. */
+Test(pnrp_publish, another_instance_when_one_is_dead)
+{
+    struct net net;
+    struct net_result result;
+    uint8_t ids[2][32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *seed = net_add(&net, NULL, true);
+    struct net_node *first = net_add(&net, seed, false), *second = net_add(&net, seed, false);
+    struct net_node *resolver = net_add(&net, seed, false);
+    net_publish(first, "0.twice", ids[0]);
+    net_publish(second, "0.twice", ids[1]);
+    net_run(&net, 3000);
+    cr_assert_eq(net_find(resolver, "0.twice", 1000, &result), 1u);
+    bool is_first = memcmp(result.id, ids[0], 32) == 0;
+    net_kill(is_first ? first : second);
+    cr_assert_eq(net_find(resolver, "0.twice", 6000, &result), 1u);
+    cr_assert_arr_eq(result.id, ids[is_first ? 1 : 0], 32);
+    net_end(&net);
+}
+
+Test(pnrp_publish, a_name_waits_for_the_network)
+{
+    struct net net;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *seed = net_add(&net, NULL, true);
+    struct net_node *node = net_add(&net, seed, false), *resolver = net_add(&net, seed, false);
+    cr_assert_eq(bypeer_pnrp_set_endpoints(node->pnrp, net.now, NULL, 0), 0);
+    net_publish(node, "0.waits", id);
+    net_run(&net, 3000);
+    cr_assert(node->advertises);
+    cr_assert_eq(net_find(resolver, "0.waits", 500, NULL), 0u);
+    cr_assert_eq(bypeer_pnrp_set_endpoints(node->pnrp, net.now, &node->endpoint, 1), 0);
+    net_run(&net, 200);
+    cr_assert_eq(net_find(resolver, "0.waits", 1000, NULL), 1u);
+    net_end(&net);
+}
+
+/* With nobody to tell, a name is gone at once. */
+Test(pnrp_publish, leaving_alone)
+{
+    struct net net;
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    uint64_t registration = net_publish(node, "0.alone", NULL);
+    net_run(&net, 100);
+    cr_assert(node->advertises);
+    cr_assert_eq(bypeer_pnrp_unregister(node->pnrp, net.now, registration), 0);
+    cr_assert_eq(bypeer_pnrp_unregister(node->pnrp, net.now, registration), -ENOENT);
+    net_run(&net, 0);
+    cr_assert_eq(node->unregistered, 1u);
+    cr_assert_not(node->advertises);
+    net_end(&net);
+}
