@@ -109,7 +109,8 @@ bool bypeer_cloud_is_usable(const struct bypeer_pnrp *pnrp, const uint8_t addres
 
 bool bypeer_cloud_is_own_id(const struct bypeer_pnrp *pnrp, const uint8_t id[static 32])
 {
-    return bypeer_publish_find(pnrp, id) != NULL;
+    const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, id);
+    return route && route->flags & BYPEER_ROUTE_OWN;
 }
 
 void bypeer_cloud_own_entry(const struct bypeer_pnrp *pnrp, const uint8_t *id, uint8_t (*ret_addresses)[16],

@@ -11,9 +11,9 @@
  * One implementation runs in bypeerd over sockets, in the simulator by the million, in tests with a clock of their own.
  *
  * Files, in the order to read: name.h, id.h, message.h, cpa.h (formats); cache.h, answer.h, search.h, maintenance.h
- * (rules); state.h (what a cloud is made of), pending.c (what waits for an answer), reassembly.c, conversation.c, lookup.c,
- * entry.c (taking in a route entry), flood.c, inquire.c (answering with a CPA), certificate.c, job.c, seek.c (one search
- * on its way), publish.c, resolve.c, upkeep.c (timers); this header and cloud.c tie them together.
+ * (rules); state.h (what a cloud is made of), pending.c (what waits for an answer), reassembly.c, conversation.c,
+ * lookup.c, entry.c (taking in a route entry), flood.c, inquire.c (answering with a CPA), certificate.c, job.c, seek.c
+ * (one search on its way), publish.c, resolve.c, upkeep.c (timers); this header and cloud.c tie them together.
  *
  * Time. Every entrance takes the present time: ms from any origin that never goes back, and Unix seconds for validity.
  *
@@ -132,12 +132,12 @@ struct bypeer_pnrp_settings {
     enum bypeer_pnrp_scope scope;
     const struct bypeer_pnrp_sink *sink;
     void *sink_context;
-    uint8_t seed[16];       /* random: Message IDs, nonces, choices */
-    uint32_t cache_entries; /* 0: a small cache; else everything, up to so many */
-    bool answers;           /* also without a registered name: a supernode */
-    bool any_address;       /* entries with loopback addresses are taken: tests on one host */
-    uint16_t jobs_max;      /* 0: 64 */
-    uint16_t resolves_max;  /* 0: 256; at once */
+    uint8_t seed[16];                   /* random: Message IDs, nonces, choices */
+    uint32_t cache_entries;             /* 0: a small cache; else everything, up to so many */
+    bool answers;                       /* also without a registered name: a supernode */
+    bool any_address;                   /* entries with loopback addresses are taken: tests on one host */
+    uint16_t jobs_max;                  /* 0: 64 */
+    uint16_t resolves_max;              /* 0: 256; at once */
     struct bypeer_meter_settings meter; /* .entries 0: a small one; a daemon wants BYPEER_METER_ENTRIES */
     /* Who to ask first. Both may be changed later. */
     const struct bypeer_pnrp_endpoint *seeds;

@@ -121,7 +121,8 @@ void bypeer_inquire_answer(struct bypeer_pnrp *pnrp, unsigned local, const struc
                            const struct bypeer_pnrp_message *message)
 {
     uint8_t addresses[BYPEER_CLOUD_ENDPOINTS_MAX][16];
-    struct bypeer_registration *registration = bypeer_publish_find(pnrp, message->inquire.validate);
+    bool is_own = bypeer_cloud_is_own_id(pnrp, message->inquire.validate);
+    struct bypeer_registration *registration = is_own ? bypeer_publish_find(pnrp, message->inquire.validate) : NULL;
     if (!registration) {
         inquire_refuse(pnrp, local, from, message->id, BYPEER_AUTHORITY_NOT_LOCAL);
         return;

@@ -425,7 +425,8 @@ void bypeer_publish_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_see
         return;
     registration->is_announcing = false;
     pnrp->announcements--;
-    if (seek->has_answers) {
+    /* A seed without a name, which knew nobody else either, has at least heard of us. */
+    if (seek->has_answers && bypeer_cache_count(pnrp->cache) > 0) {
         registration->failures = 0;
         registration->announced++;
         registration->due_ms =
@@ -450,7 +451,9 @@ void bypeer_publish_tick(struct bypeer_pnrp *pnrp)
         }
         if (registration->is_announcing || pnrp->endpoint_count == 0)
             continue;
-        if (registration->due_ms <= pnrp->now.ms && pnrp->announcements < PUBLISH_AT_ONCE)
+        /* A name that nobody knows yet does not wait for the repetitions. */
+        unsigned limit = registration->announced == 0 ? PUBLISH_AT_ONCE : 1;
+        if (registration->due_ms <= pnrp->now.ms && pnrp->announcements < limit)
             publish_announce(pnrp, registration);
         /* One that has to wait for its turn gets it when another ends. */
         if (!registration->is_announcing && registration->due_ms > pnrp->now.ms)

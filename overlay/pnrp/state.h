@@ -232,7 +232,7 @@ struct bypeer_pnrp {
     struct bypeer_seek *seeks;
     struct bypeer_job *jobs;
     uint32_t pending_count, add_count, conversation_count, registration_count, resolve_count, job_count;
-    uint32_t announcements, floods, gap_seeks; /* of them on their way */
+    uint32_t announcements, floods; /* of them on their way */
 
     struct bypeer_budget tests;      /* of entries that strangers name */
     struct bypeer_budget leaf_tests; /* of those that would be in a leaf set */

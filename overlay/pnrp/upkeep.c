@@ -139,15 +139,13 @@ static void upkeep_gossip(struct bypeer_pnrp *pnrp)
 static void upkeep_fill_gap(struct bypeer_pnrp *pnrp)
 {
     struct bypeer_gap gap;
-    if (pnrp->gap_seeks > 0 || !bypeer_maintenance_gap(pnrp->cache, bypeer_cloud_random(pnrp), &gap))
+    if (!bypeer_maintenance_gap(pnrp->cache, bypeer_cloud_random(pnrp), &gap))
         return;
     struct bypeer_search_settings settings = {.target = gap.middle,
                                               .criterion = BYPEER_PNRP_UPPER_BITS,
                                               .precision = gap.precision,
                                               .reason = BYPEER_PNRP_CACHE_MAINTENANCE};
-    pnrp->gap_seeks++;
-    if (bypeer_seek_begin(pnrp, BYPEER_SEEK_GAP, 0, &settings) < 0)
-        pnrp->gap_seeks--;
+    bypeer_seek_begin(pnrp, BYPEER_SEEK_GAP, 0, &settings);
 }
 
 /* A search for an own neighbour that begins at a seed ends at one that is known, if the seed is in the same cloud.
@@ -203,9 +201,7 @@ static void upkeep_split_tested(struct bypeer_pnrp *pnrp, const struct bypeer_se
 
 void bypeer_upkeep_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
 {
-    if (seek->purpose == BYPEER_SEEK_GAP)
-        pnrp->gap_seeks--;
-    else
+    if (seek->purpose == BYPEER_SEEK_SPLIT)
         upkeep_split_tested(pnrp, seek);
 }
 
@@ -220,8 +216,11 @@ static void upkeep_maintain(struct bypeer_pnrp *pnrp)
         upkeep_synchronize(pnrp);
     upkeep_test_stale(pnrp);
     upkeep_gossip(pnrp);
-    upkeep_fill_gap(pnrp);
-    upkeep_test_some_split(pnrp);
+    /* One search at a time: it is most of what a node has in memory, and none of these is urgent. */
+    if (!pnrp->seeks)
+        upkeep_test_some_split(pnrp);
+    if (!pnrp->seeks)
+        upkeep_fill_gap(pnrp);
 }
 
 void bypeer_upkeep_tick(struct bypeer_pnrp *pnrp)

@@ -34,7 +34,7 @@ static void row_begin(struct row *row, unsigned missing)
     for (unsigned i = 0; i < ROW; i++)
         if (i != missing)
             row_register(row, i);
-    net_run(&row->net, 60000);
+    net_run(&row->net, 180000);
 }
 
 /* Whether each node's leaf set is of the nearest that there are. */
@@ -86,6 +86,29 @@ Test(pnrp_flood, a_name_withdrawn_leaves_no_hole)
     cr_assert_eq(row.net.nodes[6].unregistered, 1u);
     row_check(&row, 6);
     net_end(&row.net);
+}
+
+/* The holder of the key says so: nobody needs to be asked. */
+Test(pnrp_flood, a_secure_name_is_revoked_by_its_key_alone)
+{
+    struct net net;
+    char name[BYPEER_NAME_TEXT_MAX];
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *seed = net_add(&net, NULL, true);
+    struct net_node *node = net_add(&net, seed, false), *neighbour = net_add(&net, seed, false);
+    net_secure_name(&net, "gone", name);
+    net_publish(neighbour, "0.neighbour", NULL);
+    uint64_t registration = net_publish(node, name, id);
+    net_run(&net, 2000);
+    cr_assert(net_knows(neighbour, id));
+    unsigned inquires = net.sent[BYPEER_PNRP_INQUIRE];
+    cr_assert_eq(bypeer_pnrp_unregister(node->pnrp, net.now, registration), 0);
+    net_run(&net, 50);
+    cr_assert_not(net_knows(neighbour, id));
+    cr_assert_eq(net.sent[BYPEER_PNRP_INQUIRE], inquires);
+    cr_assert_eq(bypeer_pnrp_counters(neighbour->pnrp)->revoked, 1u);
+    net_end(&net);
 }
 
 Test(pnrp_flood, who_vanishes_is_forgotten)
