@@ -110,14 +110,17 @@ class Clock:
         return ran if self.cpu_time else wall, ran / wall
 
 
-class Machine:
-    """A network namespace, hugepages, a directory and two cores for one benchmark, given back at the end."""
+class Bench:
+    """
+    A network namespace, hugepages, a directory and two cores for one benchmark, given back at the end; bypeerd, the data
+    plane and its rival on them. What they are given to do is the subclass's: configure(), ready().
 
-    def __init__(self, build, members, frame, extra_members=0):
+    frames: how many are in the file self.pcap, which a subclass writes. tables_megabytes: of one generation.
+    """
+
+    def __init__(self, build, frames, mtu, tables_megabytes):
         self.build = build
-        self.members = members
-        self.frame = frame
-        self.room = members + extra_members
+        self.mtu = mtu
         self.keeper = keeper.Keeper()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -133,13 +136,10 @@ class Machine:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         subprocess.run(["ip", "-n", self.name, "link", "set", "lo", "up"], check=True)
         self.pcap = self.directory / "frames.pcap"
-        self.mtu = max(1500, frame - 14)
         # An mbuf as either program makes it: its header, headroom, the frame, and the pool's own line.
         self.mbuf_bytes = 128 + max(2048 + 128, self.mtu + 64 + 128) + 128
-        self.packet_megabytes = (FRAMES + 40000) * self.mbuf_bytes // MEBIBYTE + 64
-        tables_megabytes = self.room * 100 // MEBIBYTE + 64
+        self.packet_megabytes = (frames + 40000) * self.mbuf_bytes // MEBIBYTE + 64
         self.keeper.hugepages((self.packet_megabytes + 192 + 2 * tables_megabytes) // 2)
-        self.frames_program("write", self.pcap, members, PEERS, frame, FRAMES, PORT_MAC)
         self.control = self.dataplane = self.api = None
 
     def __enter__(self):
@@ -148,12 +148,10 @@ class Machine:
     def __exit__(self, *_):
         self.keeper.close()
 
-    def frames_program(self, *arguments):
-        program = self.build / "perf" / "bypeer-frames"
-        return subprocess.run([program, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-    def addresses(self, first, count):
-        return self.frames_program("addresses", first, count).split()
+    def program(self, name, *arguments):
+        """What a program of perf/ prints."""
+        argv = [self.build / "perf" / name, *map(str, arguments)]
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def start(self, name, argv, cpu=None, **more):
         """A process in the namespace, which does not outlive the benchmark; its words are in a file of its name."""
@@ -173,17 +171,15 @@ class Machine:
 
     # --- bypeer ---
 
-    def write_config(self):
-        links = [{"name": f"peer{peer}", "group": "perf", "peer": self.peer_address(peer)} for peer in range(PEERS)]
+    def write_config(self, config):
+        """The file, of config and what every benchmark has."""
         config = {
             "node": {"name": "perf", "state": str(self.directory / "state"), "run": str(self.directory / "run")},
-            "tables": {"members": max(self.room + self.room // 16, 1000), "links": 64},
             "dataplane": {"workers": 1, "cores": [self.worker_cpu], "main-core": self.main_cpu, "memory": "hugepages",
                           "megabytes": self.packet_megabytes, "file-prefix": self.prefix},
             "ports": [{"name": "fabric", "device": f"net_pcap0,rx_pcap={self.pcap},infinite_rx=1", "mtu": self.mtu,
                        "addresses": [f"{NODE_ADDRESS}/64"]}],
-            "groups": [{"name": "perf", "prefix": PREFIX, "vni": VNI}],
-            "links": links,
+            **config,
         }
         for part in ("state", "run"):
             (self.directory / part).mkdir()
@@ -191,13 +187,8 @@ class Machine:
         file.write_text(json.dumps(config))  # JSON is YAML
         return file
 
-    @staticmethod
-    def peer_address(peer):
-        return str(ipaddress.IPv6Address(f"{NODE_ADDRESS}:0") + peer)
-
-    def start_control(self):
-        """bypeerd with all members, loaded by its API."""
-        self.config = self.write_config()
+    def start_bypeerd(self, config):
+        self.config = self.write_config(config)
         self.control = self.start("bypeerd", [self.build / "control" / "bypeerd", "--config", self.config],
                                   self.main_cpu)
 
@@ -205,20 +196,9 @@ class Machine:
             self.alive(self.control, "bypeerd")
             return Api(self.directory / "run" / "control.sock")
         self.api = wait_for("bypeerd's socket", connected)
-        addresses = self.addresses(0, self.members)
-        for peer in range(PEERS):
-            behind = addresses[peer::PEERS]
-            for at in range(0, len(behind), LOAD_AT_ONCE):
-                self.api.call("members.load", link=f"peer{peer}", addresses=behind[at:at + LOAD_AT_ONCE])
-        count = self.api.call("members.count")["count"]
-        if count != self.members:
-            raise SystemExit(f"loaded {self.members} members, and bypeerd counts {count}")
 
-    def introduce_peers(self):
-        """Their MAC addresses, which nobody else would tell: behind the device there is nothing but a file."""
-        lines = [f"neigh replace {self.peer_address(peer)} lladdr 02:00:00:00:01:{peer:02x} nud permanent "
-                 "dev bp-fabric\n" for peer in range(PEERS)]
-        subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="".join(lines), text=True, check=True)
+    def ready(self):
+        """What there is to do, and to wait for, when the data plane has its tables."""
 
     def start_dataplane(self):
         self.dataplane = self.start("bypeer-dataplane",
@@ -232,8 +212,7 @@ class Machine:
             return (dataplane["state"] == "attached" and dataplane["pid"] == self.dataplane.pid
                     and dataplane["generation"] == status["tables"]["generation"])
         wait_for("the data plane", attached)
-        self.introduce_peers()  # now, because the TAP has got the port's MAC, and that flushed whom it knew
-        wait_for("all links", lambda: self.api.call("status")["links"]["up"] == PEERS)
+        self.ready()
 
     def stop_dataplane(self):
         self.stop(self.dataplane, "bypeer-dataplane", 20)
@@ -284,6 +263,51 @@ class Machine:
             raise SystemExit(f"{name} ended with {status}:\n{self.last_words(name)}")
 
 
+class Machine(Bench):
+    """Forwarding among members."""
+
+    def __init__(self, build, members, frame, extra_members=0):
+        self.members = members
+        self.frame = frame
+        self.room = members + extra_members
+        super().__init__(build, FRAMES, max(1500, frame - 14), self.room * 100 // MEBIBYTE + 64)
+        self.program("bypeer-frames", "write", self.pcap, members, PEERS, frame, FRAMES, PORT_MAC)
+
+    def addresses(self, first, count):
+        return self.program("bypeer-frames", "addresses", first, count).split()
+
+    @staticmethod
+    def peer_address(peer):
+        return str(ipaddress.IPv6Address(f"{NODE_ADDRESS}:0") + peer)
+
+    def start_control(self):
+        """bypeerd with all members, loaded by its API."""
+        links = [{"name": f"peer{peer}", "group": "perf", "peer": self.peer_address(peer)} for peer in range(PEERS)]
+        self.start_bypeerd({
+            "tables": {"members": max(self.room + self.room // 16, 1000), "links": 64},
+            "groups": [{"name": "perf", "prefix": PREFIX, "vni": VNI}],
+            "links": links,
+        })
+        addresses = self.addresses(0, self.members)
+        for peer in range(PEERS):
+            behind = addresses[peer::PEERS]
+            for at in range(0, len(behind), LOAD_AT_ONCE):
+                self.api.call("members.load", link=f"peer{peer}", addresses=behind[at:at + LOAD_AT_ONCE])
+        count = self.api.call("members.count")["count"]
+        if count != self.members:
+            raise SystemExit(f"loaded {self.members} members, and bypeerd counts {count}")
+
+    def introduce_peers(self):
+        """Their MAC addresses, which nobody else would tell: behind the device there is nothing but a file."""
+        lines = [f"neigh replace {self.peer_address(peer)} lladdr 02:00:00:00:01:{peer:02x} nud permanent "
+                 "dev bp-fabric\n" for peer in range(PEERS)]
+        subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="".join(lines), text=True, check=True)
+
+    def ready(self):
+        self.introduce_peers()  # now, because the TAP has got the port's MAC, and that flushed whom it knew
+        wait_for("all links", lambda: self.api.call("status")["links"]["up"] == PEERS)
+
+
 def find_build():
     """The meson build directory: where this file was copied to, or build/ in the source tree, or $BYPEER_BUILD."""
     here = pathlib.Path(__file__).resolve().parent
@@ -300,19 +324,25 @@ def check_machine():
         raise SystemExit("needs two cores: one for the worker that is measured, one for everything else")
 
 
-def options(description, members=1000000, frame=128, seconds=5.0):
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--members", type=int, default=members, help=f"members in the tables (default {members})")
-    parser.add_argument("--frame", type=int, default=frame, help=f"bytes of a frame without its FCS (default {frame})")
-    parser.add_argument("--seconds", type=float, default=seconds, help=f"of each turn (default {seconds:g})")
-    parser.add_argument("--cpu-time", action="store_true",
+def parser(description, seconds=5.0):
+    """What every benchmark can be told."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument("--seconds", type=float, default=seconds, help=f"of each turn (default {seconds:g})")
+    result.add_argument("--cpu-time", action="store_true",
                         help="count the time that the worker ran, not the clock's: where others use its core, too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    arguments = parser.parse_args()
+    result.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return result
+
+
+def options(description, members=1000000, frame=128):
+    own = parser(description)
+    own.add_argument("--members", type=int, default=members, help=f"members in the tables (default {members})")
+    own.add_argument("--frame", type=int, default=frame, help=f"bytes of a frame without its FCS (default {frame})")
+    arguments = own.parse_args()
     if not 1000 <= arguments.members <= 50000000:
-        parser.error(f"--members {arguments.members}: use 1000 to 50000000")
+        own.error(f"--members {arguments.members}: use 1000 to 50000000")
     if not 118 <= arguments.frame <= 9014:
-        parser.error(f"--frame {arguments.frame}: use 118 (the headers of both layers) to 9014")
+        own.error(f"--frame {arguments.frame}: use 118 (the headers of both layers) to 9014")
     check_machine()
     return arguments
 
