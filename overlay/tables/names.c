@@ -335,13 +335,14 @@ typedef struct names_next names_next_function(const struct bypeer_names_walk *wa
 /* The next record of one side that is there; dead ones are used up. */
 static inline __attribute__((always_inline)) struct names_next names_next_live(const struct bypeer_names_walk *walk,
                                                                                const struct bypeer_names_side *side,
-                                                                               uint32_t *used, uint16_t *steps,
+                                                                               uint32_t *used, uint8_t *dead,
                                                                                names_next_function *next)
 {
     struct names_next found = next(walk, side);
     while (found.record && names_is_dead(found.record, walk->serial)) {
-        if (++*steps >= BYPEER_NAMES_WALK_STEPS)
+        if (*dead == BYPEER_NAMES_WALK_DEAD)
             return (struct names_next){.record = NULL};
+        ++*dead;
         ++*used;
         found = next(walk, side);
     }
@@ -350,43 +351,39 @@ static inline __attribute__((always_inline)) struct names_next names_next_live(c
 
 const struct bypeer_name_record *bypeer_names_above(struct bypeer_names_walk *walk)
 {
-    if (walk->steps_above >= BYPEER_NAMES_WALK_STEPS)
+    struct bypeer_names_side *half_side = &walk->half, *delta_side = &walk->delta;
+    if (walk->steps_above == BYPEER_NAMES_WALK_STEPS)
         return NULL;
-    struct names_next half =
-        names_next_live(walk, &walk->half, &walk->half.above, &walk->steps_above, names_next_above);
+    struct names_next half = names_next_live(walk, half_side, &half_side->above, &walk->dead_above, names_next_above);
     struct names_next delta =
-        names_next_live(walk, &walk->delta, &walk->delta.above, &walk->steps_above, names_next_above);
-    if (walk->steps_above >= BYPEER_NAMES_WALK_STEPS || (!half.record && !delta.record))
-        return NULL;
+        names_next_live(walk, delta_side, &delta_side->above, &walk->dead_above, names_next_above);
     bool from_half =
-        !delta.record ||
-        (half.record && (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(half.record, delta.record)));
+        half.record &&
+        (!delta.record || (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(half.record, delta.record)));
+    if (!half.record && !delta.record)
+        return NULL;
     walk->steps_above++;
-    if (from_half)
-        walk->half.above++;
-    else
-        walk->delta.above++;
+    half_side->above += from_half;
+    delta_side->above += !from_half;
     return from_half ? half.record : delta.record;
 }
 
 const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *walk)
 {
-    if (walk->steps_below >= BYPEER_NAMES_WALK_STEPS)
+    struct bypeer_names_side *half_side = &walk->half, *delta_side = &walk->delta;
+    if (walk->steps_below == BYPEER_NAMES_WALK_STEPS)
         return NULL;
-    struct names_next half =
-        names_next_live(walk, &walk->half, &walk->half.below, &walk->steps_below, names_next_below);
+    struct names_next half = names_next_live(walk, half_side, &half_side->below, &walk->dead_below, names_next_below);
     struct names_next delta =
-        names_next_live(walk, &walk->delta, &walk->delta.below, &walk->steps_below, names_next_below);
-    if (walk->steps_below >= BYPEER_NAMES_WALK_STEPS || (!half.record && !delta.record))
-        return NULL;
+        names_next_live(walk, delta_side, &delta_side->below, &walk->dead_below, names_next_below);
     bool from_half =
-        !delta.record ||
-        (half.record && (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(delta.record, half.record)));
+        half.record &&
+        (!delta.record || (half.wrapped != delta.wrapped ? delta.wrapped : names_precedes(delta.record, half.record)));
+    if (!half.record && !delta.record)
+        return NULL;
     walk->steps_below++;
-    if (from_half)
-        walk->half.below++;
-    else
-        walk->delta.below++;
+    half_side->below += from_half;
+    delta_side->below += !from_half;
     return from_half ? half.record : delta.record;
 }
 

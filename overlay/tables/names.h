@@ -53,7 +53,8 @@ struct bypeer_names_walk {
         uint32_t place;        /* of the first record that is not below the target, 0 to count */
     } half, delta;
     uint32_t serial;
-    uint16_t steps_above, steps_below;
+    uint8_t steps_above, steps_below; /* given that way */
+    uint8_t dead_above, dead_below;   /* passed over */
 };
 
 /* Finds the place of each target (32 bytes, any alignment) among the IDs of its cloud and starts to fetch the records
@@ -62,10 +63,13 @@ void bypeer_names_locate(const struct bypeer_tables *tables, const uint8_t *clou
                          unsigned count, struct bypeer_names_walk ret_walks[]);
 /*
  * The next record from the target on upwards, an equal ID first (below the target, downwards), by ascending distance
- * that way, wrapping round the ring. NULL: each ID was given once, by either function, or BYPEER_NAMES_WALK_STEPS
- * records were looked at this way.
+ * that way, wrapping round the ring. NULL: each ID was given once, by either function, or BYPEER_NAMES_WALK_STEPS were
+ * given this way. When the half has had BYPEER_NAMES_WALK_DEAD removed ones this way, what lies behind more of them is
+ * not found; the writer asks for a rebuild as soon as BYPEER_NAMES_CROWD of them are neighbours.
  */
 #define BYPEER_NAMES_WALK_STEPS 64
+#define BYPEER_NAMES_WALK_DEAD  64
+#define BYPEER_NAMES_CROWD      16
 const struct bypeer_name_record *bypeer_names_above(struct bypeer_names_walk *walk);
 const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *walk);
 /* How many addresses the record has, 1 to 4; *ret_more is those after .address, NULL if there are none. */

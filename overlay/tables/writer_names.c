@@ -278,6 +278,8 @@ int bypeer_writer_remove_name(struct bypeer_writer *writer, uint32_t cloud, cons
 uint32_t bypeer_writer_names_room(const struct bypeer_writer *writer)
 {
     const struct bypeer_names_writer *names = &writer->names;
+    if (names->crowded)
+        return 0;
     uint32_t puts = names->puts_max - names->puts, changes = names->changes_max - names->order_count;
     return puts < changes ? puts : changes;
 }
@@ -326,14 +328,31 @@ int bypeer_writer_set_own(struct bypeer_writer *writer, uint32_t cloud, const st
 /* --- what readers see ----------------------------------------------------------------------------------------------
  */
 
-void bypeer_names_writer_mark(struct bypeer_names_writer *names, const struct bypeer_names_change *change,
-                              uint32_t serial)
+/* Whether a walk would have to pass over this marked record of a half and many others beside it. */
+static bool names_is_crowded(const struct bypeer_names_writer *names, const struct bypeer_name_part *part,
+                             uint32_t number)
+{
+    const struct bypeer_name_record *records = names->view.records;
+    uint32_t first = number, end = number + 1;
+    while (first > part->first && number - first < BYPEER_NAMES_CROWD && records[first - 1].dead != 0)
+        first--;
+    while (end < part->first + part->count && end - number < BYPEER_NAMES_CROWD && records[end].dead != 0)
+        end++;
+    return end - first >= BYPEER_NAMES_CROWD;
+}
+
+/* Marks the record of a half that a change replaces, unless it is marked. */
+static void names_mark(struct bypeer_names_writer *names, const struct bypeer_names_change *change, uint32_t half,
+                       uint32_t serial)
 {
     if (change->stale == 0)
         return;
     struct bypeer_name_record *stale = (struct bypeer_name_record *)(uintptr_t)&names->view.records[change->stale - 1];
-    if (stale->dead == 0)
-        __atomic_store_n(&stale->dead, serial, __ATOMIC_RELAXED); /* counts from the root on that names the serial */
+    if (stale->dead != 0)
+        return;
+    __atomic_store_n(&stale->dead, serial, __ATOMIC_RELAXED); /* counts from the root on that names the serial */
+    const struct bypeer_name_part *part = &names->view.parts[half * BYPEER_CLOUDS_MAX + change->cloud - 1];
+    names->crowded = names->crowded || names_is_crowded(names, part, change->stale - 1);
 }
 
 void bypeer_names_writer_publish(struct bypeer_names_writer *names, uint32_t half, uint32_t serial)
@@ -344,7 +363,7 @@ void bypeer_names_writer_publish(struct bypeer_names_writer *names, uint32_t hal
     bypeer_names_array_begin(&array, &names->view, names->capacity, delta);
     for (uint32_t place = 0; place < names->order_count; place++) {
         const struct bypeer_names_change *change = &names->changes[names->order[place]];
-        bypeer_names_writer_mark(names, change, serial);
+        names_mark(names, change, half, serial);
         if (!change->removed)
             (void)bypeer_names_array_add(&array, change->cloud, &change->record, change->more); /* puts_max fit */
     }

@@ -86,6 +86,7 @@ static int rebuild_swap(struct bypeer_names_writer *names)
         return -EAGAIN;
     uint32_t left = names->root.half;
     rebuild_rebase(names);
+    names->crowded = false;
     bypeer_names_writer_publish(names, names->build.array.number, 1);
     bypeer_pool_retire(&names->halves, left + 1);
     names->build.begun = false;

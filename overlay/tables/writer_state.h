@@ -53,7 +53,8 @@ struct bypeer_names_writer {
     uint32_t capacity;
     uint32_t used[BYPEER_CLOUDS_MAX + 1]; /* IDs of each cloud */
     struct bypeer_names_root root;
-    bool dirty; /* readers have not seen all of this */
+    bool dirty;   /* readers have not seen all of this */
+    bool crowded; /* the half in use has marked records side by side */
     struct bypeer_names_change *changes;
     uint32_t changes_max; /* twice the delta: removals count, too, until the next commit or swap */
     uint32_t *free;       /* numbers of unused changes */
@@ -115,8 +116,5 @@ void bypeer_names_writer_sweep(struct bypeer_names_writer *names, bypeer_names_k
 bool bypeer_names_change_is_put(const struct bypeer_names_change *change, uint32_t cloud);
 /* Writes a spare delta, which there is, marks what it replaces, and publishes it with this half and serial. */
 void bypeer_names_writer_publish(struct bypeer_names_writer *names, uint32_t half, uint32_t serial);
-/* Marks the record that a change replaces, unless it is marked. */
-void bypeer_names_writer_mark(struct bypeer_names_writer *names, const struct bypeer_names_change *change,
-                              uint32_t serial);
 /* Puts all that from has into the empty index to. 0 or -ENOSPC. */
 int bypeer_names_writer_copy(struct bypeer_names_writer *to, const struct bypeer_names_writer *from);

@@ -135,7 +135,7 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
 }
 
 /* IDs with equal first words, so that there are runs of every level; some are in the delta. */
-static struct bypeer_name torture_name(uint32_t number)
+static struct bypeer_name hostile_name(uint32_t number)
 {
     struct bypeer_name name = {.port = 3541, .address_count = (uint8_t)(1 + number % 4)};
     memset(name.id, (int)(number % 5), 32);
@@ -151,7 +151,7 @@ static void locate_all(const struct bypeer_tables *tables)
     struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
     struct bypeer_names_walk walks[BYPEER_NAMES_BURST];
     for (unsigned i = 0; i < BYPEER_NAMES_BURST; i++) {
-        memcpy(ids[i], torture_name((uint32_t)(draw() % (2 * NAMES))).id, 32);
+        memcpy(ids[i], hostile_name((uint32_t)(draw() % (2 * NAMES))).id, 32);
         if (i % 8 == 0)
             ids[i][draw() % 32] ^= (uint8_t)draw();
         targets[i] = ids[i];
@@ -199,7 +199,7 @@ static void put_names(struct bypeer_writer *writer)
         bypeer_writer_set_own(writer, number, &own, 1);
     }
     for (uint32_t number = 0; number < NAMES; number++) {
-        struct bypeer_name name = torture_name(number);
+        struct bypeer_name name = hostile_name(number);
         bypeer_writer_put_name(writer, 1 + number % 2, &name);
         if (number == NAMES * 3 / 4 && (bypeer_writer_begin_names(writer, NULL, &build) || bypeer_names_build(build) ||
                                         bypeer_writer_swap_names(writer)))

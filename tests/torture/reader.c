@@ -17,7 +17,7 @@
 #include "tests/torture/torture.h"
 
 #define BURST     32
-#define SEEN_MAX  (BURST * 2 + 8)
+#define SEEN_MAX  (BURST * 2 + 12)
 #define BYTES_MAX (UINT64_C(1) << 30)
 
 /* A generation, private to this process. */
@@ -212,6 +212,37 @@ static void walk_group(struct reader_thread *thread, struct reader_tables *use)
     check_record(thread, TORTURE_GROUP, number, group, &expected, sizeof(expected), version, low, high);
 }
 
+/* From the ID itself, first upwards, then downwards: its neighbours there must be whole, too. */
+static void walk_name(struct reader_thread *thread, struct reader_tables *use)
+{
+    const size_t bytes = offsetof(struct bypeer_name_record, extra); /* behind it is what depends on the array */
+    uint32_t number = (uint32_t)(torture_draw(&thread->random) % TORTURE_NAMES);
+    uint8_t id[32];
+    const uint8_t cloud = 1, *target = id;
+    struct bypeer_names_walk walk;
+    torture_name_id(number, id);
+    uint64_t low = oracle_now(use->oracle, TORTURE_NAME, number), version;
+    bypeer_names_locate(&use->tables, &cloud, &target, 1, &walk);
+    const struct bypeer_name_record *found = bypeer_names_above(&walk), *below = bypeer_names_below(&walk);
+    uint64_t high = oracle_next(use->oracle, TORTURE_NAME, number);
+    if (!found || !below) {
+        torture_fail(thread->process->shared, "name %u: has no neighbours", number);
+        return;
+    }
+    remember(thread, below, bytes);
+    if (memcmp(found->id, id, sizeof(id)) != 0) {
+        remember(thread, found, bytes);
+        check_absence(thread, TORTURE_NAME, number, low, high);
+        return;
+    }
+    memcpy(&version, found->address, sizeof(version));
+    struct bypeer_name name = torture_name(number, version);
+    struct bypeer_name_record expected = {.port = name.port, .address_count = 1};
+    memcpy(expected.id, name.id, sizeof(expected.id));
+    memcpy(expected.address, name.addresses[0], sizeof(expected.address));
+    check_record(thread, TORTURE_NAME, number, found, &expected, bytes, version, low, high);
+}
+
 /* --- a thread ----------------------------------------------------------------------------------------------------- */
 
 static void nap_us(uint64_t us)
@@ -227,12 +258,13 @@ static void walk(struct reader_thread *thread, struct reader_tables *use)
     walk_link(thread, use);
     walk_adjacency(thread, use);
     walk_group(thread, use);
+    walk_name(thread, use);
     if (torture_draw(&thread->random) % 64 == 0)
         nap_us(torture_draw(&thread->random) % 300); /* a long walk */
     for (unsigned i = 0; i < thread->seen_count; i++)
         if (memcmp(thread->seen[i].record, thread->seen[i].copy, thread->seen[i].bytes) != 0)
             torture_fail(thread->process->shared, "a record changed before the walk that found it had ended");
-    __atomic_fetch_add(&thread->counts->lookups, BURST + 5, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&thread->counts->lookups, BURST + 6, __ATOMIC_RELAXED);
     __atomic_fetch_add(&thread->counts->walks, 1, __ATOMIC_RELAXED);
 }
 

@@ -9,7 +9,7 @@
 static const uint32_t counts[TORTURE_KINDS] = {
     [TORTURE_DESTINATION] = TORTURE_DESTINATIONS, [TORTURE_LINK] = TORTURE_LINKS,
     [TORTURE_ADJACENCY] = TORTURE_ADJACENCIES,    [TORTURE_GROUP] = TORTURE_GROUPS,
-    [TORTURE_PREFIX] = TORTURE_PREFIXES,
+    [TORTURE_PREFIX] = TORTURE_PREFIXES,          [TORTURE_NAME] = TORTURE_NAMES,
 };
 
 uint32_t torture_count(enum torture_kind kind)
@@ -138,6 +138,23 @@ struct bypeer_group torture_group(uint32_t number, uint64_t version)
     fill(group.address, sizeof(group.address), number, version);
     fill(&group.vni, sizeof(group.vni), number, version + 1);
     return group;
+}
+
+/* Runs of IDs whose first one, two and three words are equal, and some that stand alone. */
+void torture_name_id(uint32_t number, uint8_t ret_id[static 32])
+{
+    fill(ret_id, 8 * (number % 4), number % 4, 0);
+    fill(ret_id + 8 * (number % 4), 32 - 8 * (number % 4), number, 0);
+}
+
+struct bypeer_name torture_name(uint32_t number, uint64_t version)
+{
+    struct bypeer_name name = {.address_count = 1};
+    torture_name_id(number, name.id);
+    fill(name.addresses[0], 16, number, version);
+    memcpy(name.addresses[0], &version, sizeof(version));
+    fill(&name.port, sizeof(name.port), number, version);
+    return name;
 }
 
 void torture_fail(struct torture_shared *shared, const char *format, ...)

@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "overlay/tables/tables.h"
+#include "overlay/tables/writer.h"
 #include "tests/torture/engine.h"
 
 #define TORTURE_DESTINATIONS 12000
@@ -29,6 +30,7 @@
 #define TORTURE_ADJACENCIES  100
 #define TORTURE_GROUPS       50
 #define TORTURE_PREFIXES     600
+#define TORTURE_NAMES        600
 
 enum torture_kind {
     TORTURE_DESTINATION,
@@ -36,6 +38,7 @@ enum torture_kind {
     TORTURE_ADJACENCY,
     TORTURE_GROUP,
     TORTURE_PREFIX,
+    TORTURE_NAME,
     TORTURE_KINDS,
 };
 
@@ -47,8 +50,8 @@ struct torture_version {
 
 struct torture_oracle {
     uint64_t generation;
-    struct torture_version
-        entries[TORTURE_DESTINATIONS + TORTURE_LINKS + TORTURE_ADJACENCIES + TORTURE_GROUPS + TORTURE_PREFIXES];
+    struct torture_version entries[TORTURE_DESTINATIONS + TORTURE_LINKS + TORTURE_ADJACENCIES + TORTURE_GROUPS +
+                                   TORTURE_PREFIXES + TORTURE_NAMES];
 };
 
 #define TORTURE_ORACLES         8 /* generations that readers may still be on */
@@ -91,6 +94,7 @@ bool torture_stays(enum torture_kind kind, uint32_t number);
 
 void torture_destination_key(uint32_t number, uint8_t ret_key[static 16]);
 void torture_prefix_key(uint32_t number, uint8_t ret_key[static 16], uint32_t *ret_bits);
+void torture_name_id(uint32_t number, uint8_t ret_id[static 32]);
 void torture_link_peer(uint32_t number, uint64_t version, uint8_t ret_peer[static 16]);
 
 /* The record of an entry at a version. */
@@ -99,6 +103,7 @@ struct bypeer_destination torture_prefix(uint32_t number, uint64_t version);
 struct bypeer_link torture_link(uint32_t number, uint64_t version);
 struct bypeer_adjacency torture_adjacency(uint32_t number, uint64_t version);
 struct bypeer_group torture_group(uint32_t number, uint64_t version);
+struct bypeer_name torture_name(uint32_t number, uint64_t version);
 
 static inline uint64_t torture_draw(uint64_t *state)
 {

@@ -10,6 +10,7 @@
 
 #include "overlay/tables/grace.h"
 #include "overlay/tables/memory.h"
+#include "overlay/tables/names_build.h"
 #include "overlay/tables/passing.h"
 #include "overlay/tables/status.h"
 #include "overlay/tables/writer.h"
@@ -19,7 +20,7 @@
 #define POISON      0xdd
 #define BATCH       200 /* changes between two turns */
 #define GROWTH_NS   UINT64_C(300000000)
-#define PENDING_MAX TORTURE_PREFIXES
+#define PENDING_MAX 600 /* prefixes and names */
 #define READERS_MAX (TORTURE_PROCESSES * 2)
 
 struct writer_tables {
@@ -46,8 +47,10 @@ struct torture_writer {
     uint64_t changed_ns;
     struct bypeer_grace grace;
     struct writer_reader readers[READERS_MAX];
-    uint32_t pending[PENDING_MAX]; /* prefixes changed since the last commit */
-    uint32_t pending_count;
+    struct {
+        uint32_t numbers[PENDING_MAX]; /* changed since the last commit of their kind */
+        uint32_t count;
+    } pending[TORTURE_KINDS]; /* of prefixes and names */
 };
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
@@ -81,6 +84,10 @@ static int apply(struct bypeer_writer *writer, enum torture_kind kind, uint32_t 
         torture_prefix_key(number, key, &bits);
         return put ? bypeer_writer_put_prefix(writer, &route) : bypeer_writer_remove_prefix(writer, key, bits);
     }
+    case TORTURE_NAME: {
+        struct bypeer_name name = torture_name(number, version);
+        return put ? bypeer_writer_put_name(writer, 1, &name) : bypeer_writer_remove_name(writer, 1, name.id);
+    }
     default:
         return -EINVAL;
     }
@@ -93,13 +100,19 @@ static enum torture_kind draw_kind(struct torture_writer *torture)
            : drawn < 90 ? TORTURE_LINK
            : drawn < 93 ? TORTURE_ADJACENCY
            : drawn < 96 ? TORTURE_GROUP
-                        : TORTURE_PREFIX;
+           : drawn < 98 ? TORTURE_PREFIX
+                        : TORTURE_NAME;
 }
 
-static bool is_pending(const struct torture_writer *torture, uint32_t number)
+static bool is_committed(enum torture_kind kind)
 {
-    for (uint32_t i = 0; i < torture->pending_count; i++)
-        if (torture->pending[i] == number)
+    return kind == TORTURE_PREFIX || kind == TORTURE_NAME;
+}
+
+static bool is_pending(const struct torture_writer *torture, enum torture_kind kind, uint32_t number)
+{
+    for (uint32_t i = 0; i < torture->pending[kind].count; i++)
+        if (torture->pending[kind].numbers[i] == number)
             return true;
     return false;
 }
@@ -111,7 +124,7 @@ static int change(struct torture_writer *torture)
     uint32_t number = (uint32_t)(torture_draw(&torture->random) % torture_count(kind));
     struct torture_version *version = torture_version(torture->present.oracle, kind, number);
     uint64_t now = version->now, next;
-    if (kind == TORTURE_PREFIX && is_pending(torture, number))
+    if (is_pending(torture, kind, number))
         return 0;
     if (now % 2 == 0)
         next = now + 1;
@@ -128,22 +141,40 @@ static int change(struct torture_writer *torture)
         return result;
     }
     torture->shared->updates++;
-    if (kind == TORTURE_PREFIX)
-        torture->pending[torture->pending_count++] = number;
+    if (is_committed(kind))
+        torture->pending[kind].numbers[torture->pending[kind].count++] = number;
     else
         __atomic_store_n(&version->now, next, __ATOMIC_RELEASE);
     return 0;
 }
 
-static void commit_prefixes(struct torture_writer *torture)
+static void committed(struct torture_writer *torture, enum torture_kind kind)
 {
-    if (torture->pending_count == 0 || bypeer_writer_commit_prefixes(torture->present.writer))
-        return;
-    while (torture->pending_count) {
-        uint32_t number = torture->pending[--torture->pending_count];
-        struct torture_version *version = torture_version(torture->present.oracle, TORTURE_PREFIX, number);
+    while (torture->pending[kind].count) {
+        uint32_t number = torture->pending[kind].numbers[--torture->pending[kind].count];
+        struct torture_version *version = torture_version(torture->present.oracle, kind, number);
         __atomic_store_n(&version->now, version->next, __ATOMIC_RELEASE);
     }
+}
+
+/* Now and then names are committed by a rebuild, if readers have left the spare half. */
+static int commit_names(struct torture_writer *torture)
+{
+    struct bypeer_writer *writer = torture->present.writer;
+    struct bypeer_names_build *build;
+    if (torture_draw(&torture->random) % 4 || bypeer_writer_begin_names(writer, NULL, &build))
+        return bypeer_writer_commit_names(writer);
+    if (bypeer_names_build(build))
+        torture_fail(torture->shared, "cannot build names");
+    return bypeer_writer_swap_names(writer);
+}
+
+static void commit(struct torture_writer *torture)
+{
+    if (torture->pending[TORTURE_PREFIX].count && bypeer_writer_commit_prefixes(torture->present.writer) == 0)
+        committed(torture, TORTURE_PREFIX);
+    if (torture->pending[TORTURE_NAME].count && commit_names(torture) == 0)
+        committed(torture, TORTURE_NAME);
 }
 
 /* --- reclaiming --------------------------------------------------------------------------------------------------- */
@@ -162,6 +193,22 @@ static void poison_halves(struct bypeer_prefix_writer *prefixes, uint64_t from)
                prefixes->tree.half_nodes * sizeof(*prefixes->tree.nodes));
         memset(prefixes->tree.values + half * prefixes->tree.half_values, POISON,
                prefixes->tree.half_values * sizeof(*prefixes->tree.values));
+    }
+}
+
+/* Arrays of the pool's slots, the first of which is array number first. */
+static void poison_arrays(const struct bypeer_names_writer *names, const struct bypeer_pool *pool, uint64_t from,
+                          uint32_t first)
+{
+    for (uint64_t i = from; i < pool->ready; i++) {
+        struct bypeer_names_array array;
+        bypeer_names_array_begin(&array, &names->view, names->capacity, first + pool->ring[i % pool->slots] - 1);
+        memset((void *)(uintptr_t)&names->view.records[array.first.records], POISON,
+               array.room.records * sizeof(*names->view.records));
+        memset((void *)(uintptr_t)&names->view.nodes[array.first.nodes], POISON,
+               array.room.nodes * sizeof(*names->view.nodes));
+        memset((void *)(uintptr_t)&names->view.runs[array.first.runs], POISON,
+               array.room.runs * sizeof(*names->view.runs));
     }
 }
 
@@ -185,10 +232,13 @@ static void reclaim(struct torture_writer *torture, uint64_t completed)
     for (unsigned i = 0; i < count; i++)
         pools[i].from = pools[i].pool->ready;
     uint64_t halves = writer->prefixes.halves.ready;
+    uint64_t name_halves = writer->names.halves.ready, name_deltas = writer->names.deltas.ready;
     bypeer_writer_reclaim(writer, completed);
     for (unsigned i = 0; i < count; i++)
         poison_pool(pools[i].pool, pools[i].from, pools[i].records, pools[i].bytes);
     poison_halves(&writer->prefixes, halves);
+    poison_arrays(&writer->names, &writer->names.halves, name_halves, 0);
+    poison_arrays(&writer->names, &writer->names.deltas, name_deltas, BYPEER_NAMES_HALVES);
 }
 
 static void send_to_all(struct torture_writer *torture, const struct bypeer_handover *message, const int *fd)
@@ -221,8 +271,8 @@ static void turn(struct torture_writer *torture)
 
 static int make_tables(struct torture_writer *torture, struct writer_tables *ret_tables, bool larger)
 {
-    struct bypeer_tables_size size = {TORTURE_DESTINATIONS, TORTURE_LINKS, TORTURE_ADJACENCIES, TORTURE_GROUPS,
-                                      TORTURE_PREFIXES};
+    struct bypeer_tables_size size = {TORTURE_DESTINATIONS, TORTURE_LINKS,    TORTURE_ADJACENCIES,
+                                      TORTURE_GROUPS,       TORTURE_PREFIXES, TORTURE_NAMES};
     if (larger)
         size.destinations += size.destinations / 4;
     struct writer_tables tables = {.generation = ++torture->shared->generation};
@@ -257,6 +307,9 @@ static void begin_oracle(struct torture_oracle *oracle, struct torture_oracle *b
 /* Fills empty tables with all that the oracle says; what it has never heard of appears for the first time. */
 static void fill_tables(struct torture_writer *torture, struct writer_tables *tables)
 {
+    const struct bypeer_cloud_record cloud = {.number = 1, .port = 3541, .address_count = 1};
+    if (bypeer_writer_put_cloud(tables->writer, &cloud) < 0)
+        torture_fail(torture->shared, "no cloud");
     for (unsigned kind = 0; kind < TORTURE_KINDS; kind++)
         for (uint32_t number = 0; number < torture_count(kind); number++) {
             struct torture_version *version = torture_version(tables->oracle, kind, number);
@@ -268,8 +321,8 @@ static void fill_tables(struct torture_writer *torture, struct writer_tables *ta
             if (result < 0)
                 torture_fail(torture->shared, "kind %u entry %u does not fit: %d", kind, number, result);
         }
-    if (bypeer_writer_commit_prefixes(tables->writer))
-        torture_fail(torture->shared, "cannot commit the first prefixes");
+    if (bypeer_writer_commit_prefixes(tables->writer) || bypeer_writer_commit_names(tables->writer))
+        torture_fail(torture->shared, "cannot commit the first prefixes and names");
 }
 
 static void hand_to(struct torture_writer *torture, struct writer_reader *reader)
@@ -332,7 +385,7 @@ static void grow(struct torture_writer *torture)
     if (error)
         torture_fail(torture->shared, "cannot copy generation %lu: %d", (unsigned long)torture->present.generation,
                      error);
-    torture->pending_count = 0; /* the copy committed them */
+    torture->pending[TORTURE_PREFIX].count = torture->pending[TORTURE_NAME].count = 0; /* the copy committed them */
     torture->old = torture->present;
     start_generation(torture, next);
 }
@@ -437,7 +490,7 @@ void torture_writer_run(struct torture_shared *shared, struct torture_place *pla
         int result = 0;
         for (unsigned i = 0; i < BATCH && result != -EAGAIN; i++)
             result = change(torture);
-        commit_prefixes(torture);
+        commit(torture);
         turn(torture);
         grow(torture);
         if (result != -EAGAIN)

@@ -373,6 +373,38 @@ Test(nearest, a_rebuild_that_fails_changes_nothing)
     cr_assert_eq(rebuild(many, NAMES), 0);
 }
 
+/* Every node of a small cloud gets another address: what the half had of them is all passed over. */
+Test(nearest, a_rebuild_is_wanted_when_replaced_ids_lie_side_by_side)
+{
+    struct bypeer_names_build *build;
+    static struct bypeer_name names[200];
+    for (uint32_t i = 0; i < 200; i++)
+        names[i] = name_of((uint8_t)(i + 1), 0);
+    cr_assert_eq(rebuild(names, 200), 0);
+    for (uint32_t i = 0; i < 200; i += 2) { /* every other one: nobody minds */
+        names[i].port++;
+        cr_assert_eq(bypeer_writer_put_name(writer, 1, &names[i]), 0);
+    }
+    commit();
+    cr_assert_gt(bypeer_writer_names_room(writer), 0);
+    for (uint32_t i = 1; i < 200; i += 2) {
+        names[i].port++;
+        cr_assert_eq(bypeer_writer_put_name(writer, 1, &names[i]), 0);
+    }
+    commit();
+    cr_assert_eq(bypeer_writer_names_room(writer), 0);
+    struct bypeer_names_walk walk = locate(100, 0);
+    for (int first = 100; first < 120; first++) {
+        const struct bypeer_name_record *record = bypeer_names_above(&walk);
+        cr_assert_eq(first_of(record), first);
+        cr_assert_eq(record->port, 3542);
+    }
+    cr_assert_eq(bypeer_writer_begin_names(writer, NULL, &build), 0);
+    cr_assert_eq(bypeer_names_build(build), 0);
+    cr_assert_eq(bypeer_writer_swap_names(writer), 0);
+    cr_assert_gt(bypeer_writer_names_room(writer), 0);
+}
+
 Test(nearest, a_copy_has_all_that_was_put)
 {
     struct bypeer_writer *to;
