@@ -51,6 +51,9 @@ static json_t *play_cache(const json_t *params)
 
 static json_t *play_entries(const char *method, const json_t *params)
 {
+    if (strcmp(method, "names.unpublish") == 0 && json_object_get(params, "clouds"))
+        return json_pack("{s:i}", "removed",
+                         strcmp(json_string_value(json_array_get(json_object_get(params, "clouds"), 0)), "lan") == 0);
     if (strcmp(method, "clouds.cache") == 0)
         return play_cache(params);
     if (strcmp(method, "clouds.load") != 0)
@@ -158,7 +161,11 @@ Test(cli_names, names_and_clouds_are_listed)
     cli_fixture_expect_in(cli_played.out, "[2001:db8::1]:80 and 1 more");
     cli_fixture_expect_in(cli_played.out, "web.pnrp.net");
     cr_expect_eq(cli_fixture_run("name unpublish 0.web --cloud lan"), 0, "%s", cli_played.err);
-    cr_expect_str_eq(cli_played.requests[1], "names.unpublish {\"name\":\"0.web\",\"clouds\":[\"lan\"]}");
+    cr_expect_str_eq(cli_played.out, "0.web is unpublished\n");
+    cr_expect_eq(cli_fixture_run("name unpublish 0.web --cloud nowhere"), 4);
+    cli_fixture_expect_in(cli_played.err, "0.web: is in none of these clouds");
+    cr_expect_eq(cli_fixture_run("name unpublish 0.web"), 0, "%s", cli_played.err);
+    cr_expect_str_eq(cli_played.requests[1], "names.unpublish {\"name\":\"0.web\"}");
     cr_expect_eq(cli_fixture_run("cloud"), 0, "%s", cli_played.err);
     cli_fixture_expect_in(cli_played.out, "link eth0");
     cli_fixture_expect_in(cli_played.out, "[fe80::1]:3541");

@@ -179,7 +179,10 @@ int cli_run_name_unpublish(struct cli *cli)
         if (!params)
             return cli_fail(CLI_USAGE, "an argument is no UTF-8");
         status = cli_call(cli, "names.unpublish", params, &result);
-        if (status == CLI_OK)
+        if (status == CLI_OK && cli_integer(result, "removed") == 0)
+            status = cli_fail(CLI_REFUSED, "name %s: is in none of these clouds; list what is with: bypeer name list",
+                              cli->arguments[i]);
+        else if (status == CLI_OK)
             cli_print_done(cli, result, "%s is unpublished", cli->arguments[i]);
         json_decref(result);
     }
