@@ -1,4 +1,6 @@
 """Names in a cloud: what one node publishes every other resolves, on plain sockets and with a data plane alike."""
+import time
+
 import pytest
 
 from harness import Lab, Refused
@@ -133,9 +135,30 @@ def test_the_way_to_a_name_can_be_seen(cloud):
 def test_the_data_plane_answers(cloud):
     if not cloud.dataplane:
         pytest.skip("is off")
-    counters = cloud.seed.counters()
-    assert counters["pnrp.lookups"] > 0, counters
+    before = cloud.seed.counters()
+    for asking in others(cloud, cloud.seed)[:3]:
+        assert resolve(asking, "0.nobody-has-this-either", timeout_ms=200) == []
+    after = cloud.seed.counters()
+    assert after["pnrp.lookups"] > before["pnrp.lookups"], after
     assert state(cloud.seed)["state"] == "active"
+
+
+@pytest.mark.slow
+def test_a_cloud_that_was_split_finds_itself_again(cloud, figure):
+    """A minute in two halves; in that without the seed a name is published that nobody else can have heard of."""
+    away = cloud.nodes[5:]
+    cloud.split(away)
+    publish(away[0], "from-afar")
+    time.sleep(60)
+    assert resolve(away[1], "0.from-afar", timeout_ms=5000)
+    for asking in cloud.nodes[:5]:
+        assert resolve(asking, "0.from-afar", timeout_ms=100) == []
+    cloud.join(away)
+    joined = time.monotonic()
+    for asking in cloud.nodes[:5]:
+        wait_until(f"{asking.name} finds it", lambda asking=asking: resolve(asking, "0.from-afar"), timeout=180)
+    figure(f"a split cloud is one again ({'dataplane' if cloud.dataplane else 'sockets'})",
+           f"{time.monotonic() - joined:.1f} s")
 
 
 def test_names_of_the_living_are_found_when_three_nodes_die(cloud):

@@ -57,9 +57,17 @@ class Cloud:
                     wait_until(f"{started.name} has a network", lambda started=started: is_up(started))
         return self
 
-    def cut(self, number, cut=True):
-        """Takes a node off the bridge, or puts it back."""
-        self.switch.ip(f"link set dev p{number} {'nomaster' if cut else 'master br0'}")
+    def split(self, away):
+        """Moves some nodes to a bridge of their own."""
+        self.switch.ip("link add br1 type bridge mcast_snooping 0")
+        self.switch.ip("link set dev br1 up")
+        for node in away:
+            self.switch.ip(f"link set dev p{node.number} master br1")
+
+    def join(self, away):
+        for node in away:
+            self.switch.ip(f"link set dev p{node.number} master br0")
+        self.switch.ip("link delete dev br1")
 
 
 def is_up(node):
