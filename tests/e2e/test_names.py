@@ -4,7 +4,7 @@ import time
 import pytest
 
 from harness import Lab, Refused
-from harness.cloud import Cloud, publish, resolve, state
+from harness.cloud import Cloud, is_up, publish, resolve, state
 from harness.process import wait_until
 
 
@@ -170,3 +170,54 @@ def test_names_of_the_living_are_found_when_three_nodes_die(cloud):
         for asking in living:
             if asking is not node:
                 assert resolve(asking, f"0.host-{node.number}", timeout_ms=10000), (asking.name, node.name)
+
+
+@pytest.fixture(scope="module")
+def link(build):
+    """Two nodes on a cable that know of nobody: no seeds, no configured addresses."""
+    lab = Lab(build)
+    left, right = lab.node("left"), lab.node("right")
+    lab.cable(left, "eth0", right, "eth0")
+    for node in (left, right):
+        node.config["clouds"] = [{"name": "home", "scope": "link", "interface": "eth0"}]
+        node.write()
+        node.start_control()
+    for node in (left, right):
+        wait_until(f"{node.name} has a network", lambda node=node: is_up(node))
+    yield left, right
+    lab.close()
+
+
+def test_nodes_of_one_link_find_each_other_by_ssdp(link):
+    left, right = link
+    publish(left, "neighbour")
+    wait_until("it is found", lambda: resolve(right, "0.neighbour", timeout_ms=3000), timeout=60)
+    assert state(right)["scope"] == "link" and state(right)["interface"] == "eth0"
+    assert state(right)["addresses"][0].startswith("fe80::")
+
+
+def test_a_cloud_follows_its_addresses(link):
+    left, right = link
+    before = state(left)["addresses"]
+    left.namespace.ip("address add fe80::1234/64 dev eth0 nodad")
+    wait_until("it is used", lambda: "fe80::1234" in state(left)["addresses"])
+    left.namespace.ip("address del fe80::1234/64 dev eth0")
+    wait_until("it is not used any more", lambda: state(left)["addresses"] == before)
+    assert wait_until("the name is still found", lambda: resolve(right, "0.neighbour", timeout_ms=3000), timeout=60)
+
+
+def test_a_reload_opens_and_closes_clouds(link):
+    left, right = link
+    seeded = {"name": "second", "scope": "link", "interface": "eth0", "port": 4000, "answers": True}
+    for node in (left, right):
+        node.config["clouds"].append(dict(seeded))
+        node.reload()
+    for node in (left, right):
+        wait_until("both clouds are open", lambda node=node: len(node.call("clouds.list")["clouds"]) == 2)
+    publish(left, "in-the-second", clouds=["second"])
+    assert wait_until("it is found there",
+                      lambda: resolve(right, "0.in-the-second", clouds=["second"], timeout_ms=3000), timeout=60)
+    left.config["clouds"].pop()
+    left.reload()
+    wait_until("it is closed", lambda: len(left.call("clouds.list")["clouds"]) == 1)
+    wait_until("nobody finds it", lambda: not resolve(right, "0.in-the-second", clouds=["second"], timeout_ms=500))
