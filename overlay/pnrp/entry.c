@@ -11,7 +11,7 @@
 
 #include <sodium.h>
 
-#define ENTRY_ADDS_MAX      64
+#define ENTRY_ADDS_MAX      32 /* about 450 bytes each */
 #define ENTRY_ADDS_MAX_FULL 2048
 #define ENTRY_PERIOD_S      10 /* tests of one address are counted over that */
 #define ENTRY_PER_PERIOD    BYPEER_CACHE_PER_ADDRESS

@@ -1,8 +1,10 @@
 /* Leaf sets hear of their members' coming and going ([MS-PNRP] 3.1.5.4, 3.2.5.11, 3.1.5.5; reference 4.8, 4.12). */
 #include "overlay/pnrp/state.h"
 
-#define FLOODS_MAX     256 /* on their way; what else there is to tell then is found out by upkeep */
-#define FLOOD_WALK_MAX 64  /* how far a neighbour is looked for that was not told yet */
+/* On their way, about 300 bytes each; what else there is to tell then, gossip tells later. */
+#define FLOODS_MAX      48
+#define FLOODS_MAX_FULL 512
+#define FLOOD_WALK_MAX  64 /* how far a neighbour is looked for that was not told yet */
 
 void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *flood)
 {
@@ -13,7 +15,7 @@ void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *floo
                                                     .revoke_bytes = flood->revoke_bytes,
                                                     .entry = flood->entry,
                                                     .flooded = flood->flooded}};
-    if (pnrp->floods >= FLOODS_MAX)
+    if (pnrp->floods >= (pnrp->cache_entries ? FLOODS_MAX_FULL : FLOODS_MAX))
         return;
     struct bypeer_pending *pending =
         bypeer_pending_send(pnrp, BYPEER_PENDING_FLOOD, flood->to, &message, flood->leaving);
