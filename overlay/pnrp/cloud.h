@@ -12,8 +12,9 @@
  *
  * Files, in the order to read: name.h, id.h, message.h, cpa.h (formats); cache.h, answer.h, search.h, maintenance.h
  * (rules); state.h (what a cloud is made of), pending.c (what waits for an answer), reassembly.c, conversation.c,
- * lookup.c, entry.c (taking in a route entry), flood.c, inquire.c (answering with a CPA), certificate.c, job.c, seek.c
- * (one search on its way), publish.c, resolve.c, upkeep.c (timers); this header and cloud.c tie them together.
+ * lookup.c, entry.c (taking in a route entry), flood.c, neighbour.c, inquire.c (answering with a CPA), certificate.c,
+ * job.c, seek.c (one search on its way), publish.c, resolve.c, upkeep.c (timers); this header and cloud.c tie them
+ * together.
  *
  * Time. Every entrance takes the present time: ms from any origin that never goes back, and Unix seconds for validity.
  *

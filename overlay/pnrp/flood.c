@@ -1,7 +1,7 @@
 /* Leaf sets hear of their members' coming and going ([MS-PNRP] 3.1.5.4, 3.2.5.11, 3.1.5.5; reference 4.8, 4.12). */
 #include "overlay/pnrp/state.h"
 
-/* On their way, about 300 bytes each; what else there is to tell then, gossip tells later. */
+/* On their way, about 300 bytes each; what else there is to tell then is asked for later (neighbour.c). */
 #define FLOODS_MAX      48
 #define FLOODS_MAX_FULL 512
 #define FLOOD_WALK_MAX  64 /* how far a neighbour is looked for that was not told yet */
@@ -171,31 +171,6 @@ void bypeer_flood_announce(struct bypeer_pnrp *pnrp, const uint8_t own[static 32
     for (unsigned i = 0; i < neighbours.count; i++)
         bypeer_flood_send(
             pnrp, &(struct bypeer_flood){.to = &neighbours.entries[i], .entry = entry, .flooded = neighbours.flooded});
-}
-
-void bypeer_flood_gossip(struct bypeer_pnrp *pnrp, const uint8_t own[static 32])
-{
-    const struct bypeer_route *line[2 * BYPEER_LEAF_SET + 1] = {NULL}, *leaves[BYPEER_LEAF_SET];
-    uint8_t to_addresses[BYPEER_PNRP_ADDRESSES_MAX * 16], addresses[BYPEER_PNRP_ADDRESSES_MAX * 16], list[18];
-    struct bypeer_pnrp_entry to;
-    uint64_t random = bypeer_cloud_random(pnrp);
-    for (unsigned side = 0; side < 2; side++) {
-        unsigned count = bypeer_cache_leaves(pnrp->cache, own, side == 1, leaves);
-        for (unsigned i = 0; i < count; i++)
-            line[side == 1 ? BYPEER_LEAF_SET + 1 + i : BYPEER_LEAF_SET - 1 - i] = leaves[i];
-    }
-    /* Those farthest apart are likeliest not to have heard of each other. */
-    unsigned apart = random & 1 ? BYPEER_LEAF_SET : 1 + (unsigned)(random >> 1) % BYPEER_LEAF_SET;
-    unsigned low = (unsigned)(random >> 8) % (2 * BYPEER_LEAF_SET + 1 - apart);
-    const struct bypeer_route *one = line[low], *other = line[low + apart];
-    if (!one || !other || memcmp(one->id, other->id, 32) == 0)
-        return;
-    bool is_up = random >> 63;
-    struct bypeer_flood flood = {.to = &to, .flooded = {list, 1}};
-    bypeer_route_entry(is_up ? other : one, to_addresses, &to);
-    bypeer_route_entry(is_up ? one : other, addresses, &flood.entry);
-    bypeer_pnrp_endpoint_put(list, &pnrp->endpoints[0]);
-    bypeer_flood_send(pnrp, &flood);
 }
 
 void bypeer_flood_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],

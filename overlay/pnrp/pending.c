@@ -105,6 +105,7 @@ static bool pending_is_answered_by(const struct bypeer_pending *pending, enum by
     case BYPEER_PENDING_ADD:
     case BYPEER_PENDING_LOOKUP:
     case BYPEER_PENDING_INQUIRE:
+    case BYPEER_PENDING_NEIGHBOUR:
         return type == BYPEER_PNRP_AUTHORITY;
     case BYPEER_PENDING_SOLICIT:
         return type == BYPEER_PNRP_ADVERTISE;
@@ -184,6 +185,10 @@ static void pending_give_up(struct bypeer_pnrp *pnrp, struct bypeer_pending *pen
     case BYPEER_PENDING_INQUIRE:
         bypeer_seek_unanswered(pnrp, pending->owner, pending, busy);
         break;
+    case BYPEER_PENDING_NEIGHBOUR:
+        if (!busy)
+            bypeer_neighbour_unanswered(pnrp, pending);
+        break;
     case BYPEER_PENDING_FLOOD:
         bypeer_flood_ended(pnrp, pending, BYPEER_FLOOD_UNANSWERED);
         break;
@@ -253,6 +258,8 @@ void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp
     bypeer_pending_detach(pnrp, pending);
     if (pending->kind == BYPEER_PENDING_ADD)
         bypeer_entry_answered(pnrp, pending->owner, &answer, bytes, length);
+    else if (pending->kind == BYPEER_PENDING_NEIGHBOUR)
+        bypeer_neighbour_answered(pnrp, pending, from, &answer);
     else
         bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length);
     bypeer_pending_free(pending);

@@ -37,7 +37,8 @@ enum bypeer_pending_kind {
     BYPEER_PENDING_INQUIRE, /* likewise */
     BYPEER_PENDING_SOLICIT, /* subject: the conversation's nonce */
     BYPEER_PENDING_REQUEST,
-    BYPEER_PENDING_FLOOD, /* subject: Validate ID; owner: the registration whose revocation it is, or NULL */
+    BYPEER_PENDING_NEIGHBOUR, /* LOOKUP; subject: Validate ID */
+    BYPEER_PENDING_FLOOD,     /* subject: Validate ID; owner: the registration whose revocation it is, or NULL */
 };
 
 struct bypeer_pending {
@@ -239,12 +240,12 @@ struct bypeer_pnrp {
     uint16_t *targets;               /* tests per target address, and in which period */
     uint32_t target_count;
 
-    uint64_t wake_ms;     /* something besides pendings and upkeep is due */
-    uint64_t upkeep_ms;   /* of the next maintenance */
-    uint64_t discover_ms; /* of the first discovery */
-    uint64_t alone_ms;    /* from then on nobody is expected to answer any more */
-    uint32_t gossip_at;   /* which own ID is next */
-    uint8_t cursor[32];   /* where stale entries are looked for next */
+    uint64_t wake_ms;      /* something besides pendings and upkeep is due */
+    uint64_t upkeep_ms;    /* of the next maintenance */
+    uint64_t discover_ms;  /* of the first discovery */
+    uint64_t alone_ms;     /* from then on nobody is expected to answer any more */
+    uint32_t neighbour_at; /* which own ID's neighbours are asked next */
+    uint8_t cursor[32];    /* where stale entries are looked for next */
 
     struct bypeer_pnrp_counters counters;
 };
@@ -355,15 +356,18 @@ struct bypeer_flood {
 void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *flood);
 /* Tells the neighbours of an own ID that it is there. */
 void bypeer_flood_announce(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
-/* Tells one member of an own ID's leaf set of another that should be in its own: waves end where an entry is known, so
- * that two that came at the same time may miss each other. */
-void bypeer_flood_gossip(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
 enum bypeer_flood_end { BYPEER_FLOOD_ACKNOWLEDGED, BYPEER_FLOOD_DISOWNED, BYPEER_FLOOD_UNANSWERED };
 void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, enum bypeer_flood_end end);
 /* Hands a revocation on, from an ID that was in a leaf set until now. */
 void bypeer_flood_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
                          const struct bypeer_revocation *revocation);
 void bypeer_flood_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
+
+/* neighbour.c. Asks a member of an own ID's leaf set who is missing in it. */
+void bypeer_neighbour_ask(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]);
+void bypeer_neighbour_answered(struct bypeer_pnrp *pnrp, const struct bypeer_pending *pending,
+                               const struct bypeer_pnrp_endpoint *from, const struct bypeer_pnrp_answer *answer);
+void bypeer_neighbour_unanswered(struct bypeer_pnrp *pnrp, const struct bypeer_pending *pending);
 
 /* inquire.c */
 void bypeer_inquire_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,

@@ -13,7 +13,7 @@
 #define UPKEEP_STALE_S      600   /* any other entry */
 #define UPKEEP_LOOKED_MIN   32    /* entries looked at in one round */
 #define UPKEEP_TESTS_MAX    10    /* of a small cache */
-#define UPKEEP_GOSSIP       4     /* own IDs whose neighbours hear of each other in one round */
+#define UPKEEP_ASKING       4     /* own IDs whose neighbours are asked in one round */
 #define UPKEEP_SPLIT_OTHERS 8     /* further own IDs tested when one turns out to be in the smaller part */
 
 static uint64_t upkeep_jitter(struct bypeer_pnrp *pnrp, uint64_t ms)
@@ -129,11 +129,11 @@ static void upkeep_synchronize(struct bypeer_pnrp *pnrp)
 }
 
 /* Of some own IDs, each in its turn. */
-static void upkeep_gossip(struct bypeer_pnrp *pnrp)
+static void upkeep_ask_neighbours(struct bypeer_pnrp *pnrp)
 {
     uint32_t count = bypeer_cache_own_count(pnrp->cache);
-    for (uint32_t i = 0; i < count && i < UPKEEP_GOSSIP; i++)
-        bypeer_flood_gossip(pnrp, bypeer_cache_own(pnrp->cache, pnrp->gossip_at++ % count));
+    for (uint32_t i = 0; i < count && i < UPKEEP_ASKING; i++)
+        bypeer_neighbour_ask(pnrp, bypeer_cache_own(pnrp->cache, pnrp->neighbour_at++ % count));
 }
 
 static void upkeep_fill_gap(struct bypeer_pnrp *pnrp)
@@ -215,7 +215,7 @@ static void upkeep_maintain(struct bypeer_pnrp *pnrp)
     if (bypeer_cache_count(pnrp->cache) < UPKEEP_FEW)
         upkeep_synchronize(pnrp);
     upkeep_test_stale(pnrp);
-    upkeep_gossip(pnrp);
+    upkeep_ask_neighbours(pnrp);
     /* One search at a time: it is most of what a node has in memory, and none of these is urgent. */
     if (!pnrp->seeks)
         upkeep_test_some_split(pnrp);
