@@ -3,7 +3,9 @@
 
 bool bypeer_seek_start(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_endpoint *ret_start)
 {
-    unsigned count = pnrp->seed_count + pnrp->remembered_count;
+    /* Remembered nodes are those that the cache has, or had: a seed is elsewhere. */
+    bool is_lost = bypeer_cache_count(pnrp->cache) == 0 || pnrp->seed_count == 0;
+    unsigned count = pnrp->seed_count + (is_lost ? pnrp->remembered_count : 0);
     for (unsigned tries = 0; tries < count; tries++) {
         unsigned at = pnrp->start_at++ % count;
         *ret_start = at < pnrp->seed_count ? pnrp->seeds[at] : pnrp->remembered[at - pnrp->seed_count];

@@ -11,6 +11,7 @@
 #define UPKEEP_ALONE_MS     2500  /* after so long without an answer nobody is there */
 #define UPKEEP_LEAF_S       90    /* a neighbour is tested when nothing was heard of it for so long */
 #define UPKEEP_STALE_S      600   /* any other entry */
+#define UPKEEP_REMEMBER_MAX 1000  /* of a larger cache not all will be lost */
 #define UPKEEP_LOOKED_MIN   32    /* entries looked at in one round */
 #define UPKEEP_TESTS_MAX    10    /* of a small cache */
 #define UPKEEP_ASKING       4     /* own IDs whose neighbours are asked in one round */
@@ -44,7 +45,8 @@ static void upkeep_search_ssdp(struct bypeer_pnrp *pnrp)
 
 enum upkeep_mode { UPKEEP_LOCAL, UPKEEP_SSDP, UPKEEP_SEED };
 
-/* One step of the cycle; at the first time all of them, since somebody waits for it. */
+/* One step of the cycle; at the first time all of them, since somebody waits for it. A seed is worth a try each time.
+ */
 static void upkeep_discover(struct bypeer_pnrp *pnrp)
 {
     bool is_first = !pnrp->has_discovered;
@@ -53,10 +55,27 @@ static void upkeep_discover(struct bypeer_pnrp *pnrp)
         upkeep_contact_remembered(pnrp);
     if (is_first || pnrp->mode == UPKEEP_SSDP || (pnrp->mode == UPKEEP_LOCAL && pnrp->remembered_count == 0))
         upkeep_search_ssdp(pnrp);
-    if (is_first || pnrp->mode == UPKEEP_SEED)
-        upkeep_contact_seed(pnrp);
+    upkeep_contact_seed(pnrp);
     if (!is_first)
-        pnrp->mode = (uint8_t)((pnrp->mode + 1) % 3);
+        pnrp->mode = (uint8_t)((pnrp->mode + 1) % (UPKEEP_SEED + 1));
+}
+
+/* Whom to begin with again, should all be lost: while there are as many as can be remembered. */
+static void upkeep_remember(struct bypeer_pnrp *pnrp)
+{
+    struct bypeer_pnrp_endpoint nodes[BYPEER_CLOUD_REMEMBERED];
+    uint32_t known = bypeer_cache_count(pnrp->cache);
+    if (known < pnrp->remembered_count || known > UPKEEP_REMEMBER_MAX)
+        return;
+    unsigned count = bypeer_pnrp_bootstrap(pnrp, nodes, BYPEER_CLOUD_REMEMBERED);
+    if (count == 0 || count < pnrp->remembered_count)
+        return;
+    struct bypeer_pnrp_endpoint *remembered = realloc(pnrp->remembered, count * sizeof(*remembered));
+    if (!remembered)
+        return;
+    memcpy(remembered, nodes, count * sizeof(*remembered));
+    pnrp->remembered = remembered;
+    pnrp->remembered_count = (uint8_t)count;
 }
 
 static enum bypeer_pnrp_state upkeep_assess(const struct bypeer_pnrp *pnrp)
@@ -215,6 +234,7 @@ static void upkeep_maintain(struct bypeer_pnrp *pnrp)
     if (bypeer_cache_count(pnrp->cache) < UPKEEP_FEW)
         upkeep_synchronize(pnrp);
     upkeep_test_stale(pnrp);
+    upkeep_remember(pnrp);
     upkeep_ask_neighbours(pnrp);
     /* One search at a time: it is most of what a node has in memory, and none of these is urgent. */
     if (!pnrp->seeks)

@@ -377,3 +377,30 @@ Test(pnrp_publish, leaving_alone)
     cr_assert_not(node->advertises);
     net_end(&net);
 }
+
+/* Nobody was reachable for so long that everybody was forgotten; there is no seed. */
+static bool lose_all(struct net *net, const struct net_datagram *datagram, const struct bypeer_pnrp_message *message)
+{
+    (void)net;
+    (void)datagram;
+    (void)message;
+    return false;
+}
+
+Test(pnrp_publish, an_outage_is_survived_without_a_seed)
+{
+    struct net net;
+    uint8_t ids[10][32];
+    uint64_t registrations[10];
+    ten_nodes(&net, ids, registrations);
+    net_run(&net, 60000);
+    bypeer_pnrp_set_seeds(net.nodes[3].pnrp, NULL, 0);
+    net.pass = lose_all;
+    net_run(&net, 600000);
+    cr_assert_eq(bypeer_cache_count(bypeer_pnrp_cache(net.nodes[3].pnrp)), 0u);
+    net.pass = NULL;
+    net_run(&net, 60000);
+    cr_assert_eq(net_find(&net.nodes[3], "0.node7", 1000, NULL), 1u);
+    cr_assert_eq(net_find(&net.nodes[7], "0.node3", 1000, NULL), 1u);
+    net_end(&net);
+}
