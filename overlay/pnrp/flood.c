@@ -227,11 +227,10 @@ void bypeer_flood_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
 void bypeer_flood_receive(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
                           const struct bypeer_pnrp_message *message)
 {
-    static const uint8_t zero[32];
     const struct bypeer_pnrp_flood *flood = &message->flood;
     pnrp->counters.floods++;
     if (!flood->no_ack) {
-        bool is_ours = memcmp(flood->validate, zero, 32) == 0 || bypeer_cloud_is_own_id(pnrp, flood->validate);
+        bool is_ours = bypeer_id_is_zero(flood->validate) || bypeer_cloud_is_own_id(pnrp, flood->validate);
         struct bypeer_pnrp_message ack = {.type = BYPEER_PNRP_ACK,
                                           .id = (uint32_t)bypeer_cloud_random(pnrp),
                                           .ack = {.acked = message->id, .not_local = !is_ours}};

@@ -41,8 +41,7 @@ static void lookup_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endp
 void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
                           const struct bypeer_pnrp_message *message)
 {
-    static const uint8_t zero[32];
-    struct bypeer_pnrp_lookup lookup = message->lookup;
+    const struct bypeer_pnrp_lookup *lookup = &message->lookup;
     struct bypeer_lookup_facts facts = {.random = (uint32_t)bypeer_cloud_random(pnrp)};
     struct bypeer_pnrp_answer answer = {0};
     struct bypeer_cache_walk walk;
@@ -50,8 +49,8 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
     uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
     bool is_remote = false;
 
-    bool is_anybody = memcmp(lookup.validate, zero, sizeof(zero)) == 0;
-    facts.validate_is_local = !is_anybody && bypeer_cloud_is_own_id(pnrp, lookup.validate);
+    bool is_anybody = bypeer_id_is_zero(lookup->validate);
+    facts.validate_is_local = !is_anybody && bypeer_cloud_is_own_id(pnrp, lookup->validate);
     if (!is_anybody && !facts.validate_is_local)
         answer.flags |= BYPEER_AUTHORITY_NOT_LOCAL;
     if (!bypeer_cloud_is_publishing(pnrp)) {
@@ -60,23 +59,20 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
             bypeer_inquire_send(pnrp, local, from, message->id, &answer);
         return;
     }
-    /* Who does not know whom he asks wants the nearest, whatever it is. */
-    if (is_anybody)
-        lookup.any_distance = true;
     for (unsigned i = 0; i < pnrp->endpoint_count; i++)
-        facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup.path, pnrp->endpoints[i].address);
-    bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup.target), &walk);
-    if (bypeer_answer_choose(&lookup, &facts, lookup_above, lookup_below, &walk, &known, &is_remote)) {
+        facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup->path, pnrp->endpoints[i].address);
+    bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup->target), &walk);
+    if (bypeer_answer_choose(lookup, &facts, lookup_above, lookup_below, &walk, &known, &is_remote)) {
         memcpy(addresses, known.address, 16);
         if (known.address_count > 1)
             memcpy(addresses + 16, known.more, 16ul * (known.address_count - 1u));
         answer.entry = (struct bypeer_pnrp_entry){
             .id = known.id, .addresses = addresses, .address_count = known.address_count, .port = known.port};
     }
-    if (!is_remote && bypeer_cache_is_leaf(pnrp->cache, lookup.target, NULL))
+    if (!is_remote && bypeer_cache_is_leaf(pnrp->cache, lookup->target, NULL))
         answer.flags |= BYPEER_AUTHORITY_LEAF_SET;
     pnrp->counters.lookups++;
     bypeer_inquire_send(pnrp, local, from, message->id, &answer);
-    if (lookup.entry.id != NULL)
-        lookup_offer(pnrp, from, &lookup.entry);
+    if (lookup->entry.id != NULL)
+        lookup_offer(pnrp, from, &lookup->entry);
 }

@@ -157,8 +157,7 @@ int bypeer_seek_begin(struct bypeer_pnrp *pnrp, enum bypeer_seek_purpose purpose
 
 static bool seek_knows_hop(const struct bypeer_seek *seek)
 {
-    static const uint8_t nobody[32];
-    return memcmp(seek->hop, nobody, sizeof(nobody)) != 0;
+    return !bypeer_id_is_zero(seek->hop);
 }
 
 static void seek_note_best(struct bypeer_seek *seek)
