@@ -585,3 +585,33 @@ Test(pnrp_cloud, a_simulation_can_be_repeated)
     cr_assert_eq(sent[0], sent[1]);
     cr_assert_eq(bytes[0], bytes[1]);
 }
+
+/* Conversations that strangers begin: beyond a number they are told of nobody, until the others are over. */
+Test(pnrp_cloud, conversations_are_bounded)
+{
+    struct net net;
+    struct bypeer_pnrp_message read;
+    uint8_t id[32], hash[20] = {1};
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    net_run(&net, 100);
+    const struct bypeer_pnrp_message solicit = {
+        .type = BYPEER_PNRP_SOLICIT, .id = 1, .solicit = {.hashed_nonce = hash}};
+    for (unsigned i = 0; i < 2000; i++) {
+        struct bypeer_pnrp_endpoint from = stranger((uint16_t)i, 5000);
+        net_inject_message(&net, &from, node, &solicit);
+    }
+    cr_assert_leq(bypeer_pnrp_bytes(node->pnrp), (size_t)16384);
+    struct bypeer_pnrp_endpoint late = stranger(3000, 5000);
+    watch_begin(&net, late);
+    net_inject_message(&net, &late, node, &solicit);
+    cr_assert_eq(bypeer_pnrp_read(&read, net.profile, seen.last->bytes, seen.last->length), 0);
+    cr_assert_eq(read.type, BYPEER_PNRP_ADVERTISE);
+    cr_assert_eq(read.advertise.ids.count, 0);
+    net_run(&net, 16000);
+    net_inject_message(&net, &late, node, &solicit);
+    cr_assert_eq(bypeer_pnrp_read(&read, net.profile, seen.last->bytes, seen.last->length), 0);
+    cr_assert_eq(read.advertise.ids.count, 1);
+    net_end(&net);
+}
