@@ -1,5 +1,6 @@
 #include "perf/sim_attack.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 #include "perf/sim_random.h"
 
 #define ATTACK_SERIALS  (UINT64_C(1) << 40) /* attackers' names begin here */
-#define ATTACK_SETTLE_S 60                  /* for an eclipse to be in place before anybody resolves */
+#define ATTACK_SETTLE_S 60                  /* for an eclipse to be in place before its victim joins, and after */
+#define TARGETED_OF     10                  /* one resolve of so many is for the victim: it must not become popular */
 #define RETRY_MS        1000                /* [MS-PNRP] 3.1.1: an unanswered message is sent once more after that */
 
 struct sim_attack {
@@ -18,6 +20,8 @@ struct sim_attack {
     uint32_t count;
     uint8_t (*ids)[BYPEER_ID_BYTES]; /* of an eclipse */
     uint32_t id_count;
+    uint64_t victim_serial; /* of an eclipse: its name, and its ID's upper half */
+    uint8_t victim_p2p_id[BYPEER_P2P_ID_BYTES];
 };
 
 int sim_attack_open(struct sim *sim)
@@ -41,26 +45,33 @@ void sim_attack_close(struct sim *sim)
     free(sim->attack);
 }
 
-/* The next serial whose name falls within `within` of the victim, by the first 64 bits. */
+static uint64_t eclipse_place(const struct sim *sim, uint64_t serial, uint8_t ret_p2p_id[static BYPEER_P2P_ID_BYTES])
+{
+    struct bypeer_peer_name name;
+    uint64_t place;
+    sim_node_name(sim, serial, &name);
+    bypeer_name_p2p_id(sim->profile, &name, ret_p2p_id);
+    memcpy(&place, ret_p2p_id, sizeof(place));
+    return be64toh(place);
+}
+
+/* The next serial whose name falls within `within` of the victim's place, by the first 64 bits. */
 static uint64_t eclipse_search(const struct sim *sim, uint64_t serial, uint64_t victim, uint64_t within)
 {
     for (;; serial++) {
-        struct bypeer_peer_name name;
-        uint8_t id[BYPEER_ID_BYTES] = {0};
-        sim_node_name(sim, serial, &name);
-        bypeer_name_p2p_id(sim->profile, &name, id);
-        uint64_t above = bypeer_id_load(id).words[0] - victim;
+        uint8_t p2p_id[BYPEER_P2P_ID_BYTES];
+        uint64_t above = eclipse_place(sim, serial, p2p_id) - victim;
         if (above < within || -above < within)
             return serial;
     }
 }
 
-/* IDs nearer to the victim than honest ones are: half a mean spacing each way. */
+/* IDs nearer to the victim's name than honest ones are, half a mean spacing each way; then the victim joins. */
 static void eclipse_begin(struct sim *sim)
 {
     struct sim_attack *attack = sim->attack;
-    attack->victim = sim_node_any(sim);
-    uint64_t victim = bypeer_id_load(sim->nodes[attack->victim].id).words[0];
+    attack->victim_serial = sim->next_serial++;
+    uint64_t victim = eclipse_place(sim, attack->victim_serial, attack->victim_p2p_id);
     uint64_t within = UINT64_MAX / sim->options.nodes / 2;
     uint64_t serial = ATTACK_SERIALS;
     while (attack->id_count < sim->options.attackers) {
@@ -81,6 +92,8 @@ static void eclipse_begin(struct sim *sim)
         attack->id_count++;
         serial++;
     }
+    sim_pass(sim, sim->queue.now_ms + ATTACK_SETTLE_S * 1000);
+    attack->victim = sim_node_join_as(sim, SIM_ORDINARY, attack->victim_serial);
 }
 
 /* What a node without a bound sends for each entry: an INQUIRE for a CPA, and again, since nobody answers. */
@@ -197,6 +210,16 @@ static bool eclipse_detour(struct sim *sim, const struct bypeer_pnrp_lookup *loo
     return false;
 }
 
+/* A question for the victim's name, of others or of the victim that wants to know its neighbours; or news of it. */
+static bool eclipse_concerns_victim(const struct sim *sim, const struct bypeer_pnrp_message *message)
+{
+    const uint8_t *victim = sim->attack->victim_p2p_id;
+    if (message->type == BYPEER_PNRP_LOOKUP)
+        return memcmp(message->lookup.target, victim, BYPEER_P2P_ID_BYTES) == 0;
+    return message->type == BYPEER_PNRP_FLOOD && message->flood.entry.id != NULL &&
+           memcmp(message->flood.entry.id, victim, BYPEER_P2P_ID_BYTES) == 0;
+}
+
 bool sim_attack_takes(struct sim_node *node, const struct bypeer_pnrp_endpoint *from, const struct sim_event *event)
 {
     struct sim *sim = node->sim;
@@ -204,9 +227,10 @@ bool sim_attack_takes(struct sim_node *node, const struct bypeer_pnrp_endpoint *
     if (node->pnrp == NULL)
         return true;
     if (bypeer_pnrp_read(&message, sim->profile, event->bytes, event->length) != 0 ||
-        message.type != BYPEER_PNRP_LOOKUP ||
-        memcmp(message.lookup.target, sim->nodes[sim->attack->victim].id, BYPEER_P2P_ID_BYTES) != 0)
+        !eclipse_concerns_victim(sim, &message))
         return false;
+    if (message.type != BYPEER_PNRP_LOOKUP) /* the victim's coming, of which nobody shall hear */
+        return true;
     struct bypeer_pnrp_endpoint at;
     const uint8_t *id;
     struct bypeer_pnrp_answer answer = {0};
@@ -226,7 +250,7 @@ bool sim_attack_takes(struct sim_node *node, const struct bypeer_pnrp_endpoint *
 
 uint32_t sim_attack_target(struct sim *sim)
 {
-    bool is_attacked = sim->options.attack == SIM_ATTACK_ECLIPSE && (random_next(&sim->random) & 1);
+    bool is_attacked = sim->options.attack == SIM_ATTACK_ECLIPSE && random_next_below(&sim->random, TARGETED_OF) == 0;
     return is_attacked ? sim->attack->victim : UINT32_MAX;
 }
 

@@ -1,9 +1,10 @@
 /*
  * Attackers of a simulated cloud, each attack with its defence and as it were without.
  *
- * eclipse    IDs around a victim's, all of them genuine: the attackers search classifiers until the names' IDs fall
- *            there. They take part as everybody, but whoever looks for the victim is sent from one of them to the next.
- *            Half of the resolves are for the victim's name.
+ * eclipse    IDs around a name's, before that name's node joins, all of them genuine: the attackers search classifiers
+ *            until the names' IDs fall there. They take part as everybody, but whoever looks for the victim, and the
+ *            victim that looks for its neighbours, is sent from one of them to the next. One in ten resolves is for
+ *            the victim's name.
  *            Defence: a cache takes few IDs of one address and one /64. Undefended: each ID has a /64 of its own, which
  *            is as if there were no such limit.
  * pollution  FLOODs to random nodes of random IDs, half with addresses where nobody is, half with the victim's, which

@@ -81,6 +81,33 @@ Test(simulation, the_rest_of_a_cloud_survives_a_regional_failure)
     sim_close(sim);
 }
 
+/* Twenty genuine IDs around a name, all at one host; and, to show that they would do harm, each in a network of its
+ * own. */
+Test(simulation, one_host_does_not_hide_a_name)
+{
+    struct sim_options options = options_of(200);
+    options.attack = SIM_ATTACK_ECLIPSE;
+    options.attackers = 20;
+    struct sim *sim = run(options);
+    cr_assert_gt(sim->tally.target_begun, 0);
+    cr_assert_eq(sim->tally.target_resolved, sim->tally.target_begun);
+    sim_close(sim);
+    options.undefended = true;
+    sim = run(options);
+    cr_assert_lt(sim->tally.target_resolved, sim->tally.target_begun);
+    sim_close(sim);
+}
+
+Test(simulation, false_entries_do_not_stay_in_caches)
+{
+    struct sim_options options = options_of(200);
+    options.attack = SIM_ATTACK_POLLUTION;
+    struct sim *sim = run(options);
+    cr_assert_eq(sim->tally.failed, 0);
+    cr_assert_eq(sim_workload_stale(sim), 0);
+    sim_close(sim);
+}
+
 Test(simulation, a_run_is_repeated_by_its_seed)
 {
     struct sim_options options = options_of(50);
