@@ -3,23 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "overlay/pnrp/cache_state.h"
 #include "overlay/pnrp/levels.h"
-#include "overlay/pnrp/ring.h"
-#include "overlay/pnrp/shares.h"
 
 #define SAMPLES 8 /* of a full cache's entries, of which the stalest may go */
-
-struct bypeer_cache {
-    struct bypeer_ring ring;
-    uint8_t (*owns)[32]; /* ascending */
-    uint32_t own_count;
-    uint32_t capacity; /* 0: small */
-    uint64_t random;
-    struct bypeer_shares shares; /* of a full cache; a small one counts by looking at its hundred entries */
-    size_t more_bytes;
-    bypeer_cache_watch *watch;
-    void *context;
-};
 
 int bypeer_cache_create(struct bypeer_cache **ret_cache, uint32_t capacity, uint64_t random, bypeer_cache_watch *watch,
                         void *context)
@@ -86,141 +73,20 @@ static void cache_tell(const struct bypeer_cache *cache, enum bypeer_cache_chang
         cache->watch(cache->context, change, route);
 }
 
-static bool is_own(const struct bypeer_route *route)
-{
-    return route->flags & BYPEER_ROUTE_OWN;
-}
-
-static struct bypeer_route *cache_find(const struct bypeer_cache *cache, const uint8_t *id)
-{
-    struct bypeer_ring_place place;
-    return bypeer_ring_locate(&cache->ring, id, &place) ? bypeer_ring_at(&cache->ring, place) : NULL;
-}
-
 const struct bypeer_route *bypeer_cache_find(const struct bypeer_cache *cache, const uint8_t id[static 32])
 {
-    return cache_find(cache, id);
-}
-
-/* --- walks --- */
-
-void bypeer_cache_walk(const struct bypeer_cache *cache, struct bypeer_id_number target,
-                       struct bypeer_cache_walk *ret_walk)
-{
-    uint8_t id[32];
-    struct bypeer_ring_place place;
-    bypeer_id_store(id, target);
-    *ret_walk = (struct bypeer_cache_walk){.cache = cache, .left = cache->ring.count};
-    if (cache->ring.count == 0)
-        return;
-    bypeer_ring_locate(&cache->ring, id, &place);
-    ret_walk->above_chunk = place.chunk;
-    ret_walk->above_at = place.at;
-    bypeer_ring_down(&cache->ring, &place);
-    ret_walk->below_chunk = place.chunk;
-    ret_walk->below_at = place.at;
-}
-
-const struct bypeer_route *bypeer_cache_above(struct bypeer_cache_walk *walk)
-{
-    if (walk->left == 0)
-        return NULL;
-    walk->left--;
-    struct bypeer_ring_place place = {walk->above_chunk, walk->above_at};
-    const struct bypeer_route *route = bypeer_ring_at(&walk->cache->ring, place);
-    bypeer_ring_up(&walk->cache->ring, &place);
-    walk->above_chunk = place.chunk;
-    walk->above_at = place.at;
-    return route;
-}
-
-const struct bypeer_route *bypeer_cache_below(struct bypeer_cache_walk *walk)
-{
-    if (walk->left == 0)
-        return NULL;
-    walk->left--;
-    struct bypeer_ring_place place = {walk->below_chunk, walk->below_at};
-    const struct bypeer_route *route = bypeer_ring_at(&walk->cache->ring, place);
-    bypeer_ring_down(&walk->cache->ring, &place);
-    walk->below_chunk = place.chunk;
-    walk->below_at = place.at;
-    return route;
-}
-
-const struct bypeer_route *bypeer_cache_nearest(const struct bypeer_cache *cache, struct bypeer_id_number target,
-                                                bool own)
-{
-    struct bypeer_cache_walk up, down;
-    const struct bypeer_route *above, *below;
-    bypeer_cache_walk(cache, target, &up);
-    down = up;
-    while ((above = bypeer_cache_above(&up)) != NULL && is_own(above) && !own)
-        ;
-    while ((below = bypeer_cache_below(&down)) != NULL && is_own(below) && !own)
-        ;
-    if (!above || !below)
-        return above ? above : below;
-    bool is_below = bypeer_id_is_nearer(target, bypeer_id_load(below->id), bypeer_id_load(above->id));
-    return is_below ? below : above;
-}
-
-/* A walk in one direction around an ID, that itself left out. */
-struct side {
-    struct bypeer_cache_walk walk;
-    const struct bypeer_route *(*step)(struct bypeer_cache_walk *walk);
-};
-
-static struct side side_begin(const struct bypeer_cache *cache, const uint8_t *id, bool above)
-{
-    struct side side = {.step = above ? bypeer_cache_above : bypeer_cache_below};
-    bypeer_cache_walk(cache, bypeer_id_load(id), &side.walk);
-    if (cache_find(cache, id)) {
-        if (above)
-            bypeer_cache_above(&side.walk);
-        else
-            side.walk.left--;
-    }
-    return side;
+    return bypeer_cache_at_id(cache, id);
 }
 
 /* --- leaf sets --- */
 
-unsigned bypeer_cache_leaves(const struct bypeer_cache *cache, const uint8_t own[static 32], bool above,
-                             const struct bypeer_route *ret_leaves[static BYPEER_LEAF_SET])
-{
-    struct side side = side_begin(cache, own, above);
-    const struct bypeer_route *route;
-    unsigned count = 0;
-    while (count < BYPEER_LEAF_SET && (route = side.step(&side.walk)) != NULL)
-        if (!is_own(route))
-            ret_leaves[count++] = route;
-    return count;
-}
-
-/* The ID is in the leaf set of an own ID that has fewer than BYPEER_LEAF_SET entries between itself and it. */
-bool bypeer_cache_is_leaf(const struct bypeer_cache *cache, const uint8_t id[static 32], const uint8_t **ret_own)
-{
-    for (int above = 0; above < 2 && cache->own_count > 0; above++) {
-        struct side side = side_begin(cache, id, above);
-        const struct bypeer_route *route;
-        for (unsigned between = 0; between < BYPEER_LEAF_SET && (route = side.step(&side.walk)) != NULL;
-             between += !is_own(route))
-            if (is_own(route)) {
-                if (ret_own)
-                    *ret_own = route->id;
-                return true;
-            }
-    }
-    return false;
-}
-
 static void tell_leaves(const struct bypeer_cache *cache, const uint8_t *id, bool above)
 {
-    struct side side = side_begin(cache, id, above);
+    struct bypeer_side side = bypeer_side_begin(cache, id, above);
     const struct bypeer_route *route;
     for (unsigned between = 0; between < BYPEER_LEAF_SET && (route = side.step(&side.walk)) != NULL;
-         between += !is_own(route))
-        if (is_own(route))
+         between += !bypeer_route_is_own(route))
+        if (bypeer_route_is_own(route))
             cache_tell(cache, BYPEER_CACHE_LEAVES, route);
 }
 
@@ -238,7 +104,7 @@ static void cache_mark_leaves(struct bypeer_cache *cache, const uint8_t *id, str
         const struct bypeer_route *around[BYPEER_LEAF_SET];
         unsigned count = bypeer_cache_leaves(cache, id, above, around);
         for (unsigned at = 0; at < count; at++) {
-            struct bypeer_route *route = cache_find(cache, around[at]->id);
+            struct bypeer_route *route = bypeer_cache_at_id(cache, around[at]->id);
             bool was = route->flags & BYPEER_ROUTE_LEAF, is = bypeer_cache_is_leaf(cache, route->id, NULL);
             route->flags = (uint8_t)(is ? route->flags | BYPEER_ROUTE_LEAF : route->flags & ~BYPEER_ROUTE_LEAF);
             if (was && !is)
@@ -269,7 +135,7 @@ static uint32_t cache_share(const struct bypeer_cache *cache, const uint8_t *add
     const struct bypeer_route *route;
     bypeer_cache_walk(cache, (struct bypeer_id_number){{0}}, &walk);
     while ((route = bypeer_cache_above(&walk)) != NULL)
-        share += !is_own(route) && memcmp(route->address, address, length) == 0;
+        share += !bypeer_route_is_own(route) && memcmp(route->address, address, length) == 0;
     return share;
 }
 
@@ -304,7 +170,7 @@ static void cache_take_out(struct bypeer_cache *cache, const uint8_t *id, struct
     bypeer_ring_locate(&cache->ring, id, &place);
     *ret_route = *bypeer_ring_at(&cache->ring, place);
     bypeer_ring_remove(&cache->ring, place);
-    if (!is_own(ret_route))
+    if (!bypeer_route_is_own(ret_route))
         cache_drop_share(cache, ret_route->address);
 }
 
@@ -339,7 +205,7 @@ static void cache_trim_level(struct bypeer_cache *cache, const uint8_t *id)
 static void cache_trim(struct bypeer_cache *cache, const struct fallen *fallen)
 {
     for (unsigned at = 0; at < fallen->count; at++) {
-        const struct bypeer_route *route = cache_find(cache, fallen->ids[at]);
+        const struct bypeer_route *route = bypeer_cache_at_id(cache, fallen->ids[at]);
         if (route && cache_share(cache, route->address, 8) > BYPEER_CACHE_PER_NET)
             cache_evict(cache, fallen->ids[at]);
         else if (route && cache->capacity == 0)
@@ -349,8 +215,8 @@ static void cache_trim(struct bypeer_cache *cache, const struct fallen *fallen)
 
 bool bypeer_cache_remove(struct bypeer_cache *cache, const uint8_t id[static 32])
 {
-    const struct bypeer_route *known = cache_find(cache, id);
-    if (!known || is_own(known))
+    const struct bypeer_route *known = bypeer_cache_at_id(cache, id);
+    if (!known || bypeer_route_is_own(known))
         return false;
     struct bypeer_route route;
     struct fallen fallen;
@@ -398,7 +264,7 @@ static bool route_has_addresses(const struct bypeer_route *route, const struct b
 static int cache_update(struct bypeer_cache *cache, struct bypeer_route *route, const struct bypeer_pnrp_entry *entry,
                         uint32_t now_s)
 {
-    if (is_own(route))
+    if (bypeer_route_is_own(route))
         return -EEXIST;
     if (route_has_addresses(route, entry)) {
         route->verified_s = now_s;
@@ -480,7 +346,7 @@ static bool small_cache_room(const struct bypeer_cache *cache, const uint8_t *id
 
 int bypeer_cache_put(struct bypeer_cache *cache, const struct bypeer_pnrp_entry *entry, uint32_t now_s)
 {
-    struct bypeer_route *known = cache_find(cache, entry->id);
+    struct bypeer_route *known = bypeer_cache_at_id(cache, entry->id);
     if (known)
         return cache_update(cache, known, entry, now_s);
 
@@ -512,7 +378,7 @@ int bypeer_cache_put(struct bypeer_cache *cache, const struct bypeer_pnrp_entry 
     }
     if (has_victim)
         cache_evict(cache, victim);
-    cache_tell(cache, BYPEER_CACHE_ADDED, cache_find(cache, entry->id));
+    cache_tell(cache, BYPEER_CACHE_ADDED, bypeer_cache_at_id(cache, entry->id));
     if (is_leaf) {
         struct fallen fallen;
         cache_mark_leaves(cache, entry->id, &fallen);
@@ -525,7 +391,7 @@ int bypeer_cache_put(struct bypeer_cache *cache, const struct bypeer_pnrp_entry 
 
 void bypeer_cache_touch(struct bypeer_cache *cache, const uint8_t id[static 32], uint32_t now_s)
 {
-    struct bypeer_route *route = cache_find(cache, id);
+    struct bypeer_route *route = bypeer_cache_at_id(cache, id);
     if (route)
         route->verified_s = now_s;
 }
@@ -546,17 +412,25 @@ static uint32_t owns_below(const struct bypeer_cache *cache, const uint8_t *id)
     return low;
 }
 
-/* Own IDs have come or gone, and with them levels: whatever is too much in the present ones goes. */
-static void cache_trim_levels(struct bypeer_cache *cache)
+/* An own ID has come or gone, and with it levels, between the own IDs below and above it: whatever is too much in the
+ * present ones goes. */
+static void cache_trim_levels(struct bypeer_cache *cache, const uint8_t *changed)
 {
     if (cache->capacity > 0)
         return;
-    uint8_t at[32] = {0}, id[32];
+    uint32_t below = owns_below(cache, changed);
+    uint8_t at[32], id[32];
+    memcpy(at, changed, sizeof(at));
+    if (cache->own_count > 0)
+        memcpy(at, cache->owns[(below > 0 ? below : cache->own_count) - 1], sizeof(at));
     for (uint32_t left = cache->ring.count; left > 0; left--) {
         struct bypeer_ring_place place;
+        bypeer_id_store(at, bypeer_id_add(bypeer_id_load(at), (struct bypeer_id_number){{0, 0, 0, 1}}));
         bypeer_ring_locate(&cache->ring, at, &place);
         const struct bypeer_route *route = bypeer_ring_at(&cache->ring, place);
-        bypeer_id_store(at, bypeer_id_add(bypeer_id_load(route->id), (struct bypeer_id_number){{0, 0, 0, 1}}));
+        memcpy(at, route->id, sizeof(at));
+        if (bypeer_route_is_own(route) && memcmp(route->id, changed, sizeof(at)) != 0)
+            return;
         if (route->flags & (BYPEER_ROUTE_OWN | BYPEER_ROUTE_LEAF))
             continue;
         memcpy(id, route->id, sizeof(id));
@@ -566,8 +440,8 @@ static void cache_trim_levels(struct bypeer_cache *cache)
 
 int bypeer_cache_add_own(struct bypeer_cache *cache, const struct bypeer_pnrp_entry *entry)
 {
-    struct bypeer_route route = {.flags = BYPEER_ROUTE_OWN}, *known = cache_find(cache, entry->id);
-    if (known && is_own(known))
+    struct bypeer_route route = {.flags = BYPEER_ROUTE_OWN}, *known = bypeer_cache_at_id(cache, entry->id);
+    if (known && bypeer_route_is_own(known))
         return -EEXIST;
     uint8_t(*owns)[32] = realloc(cache->owns, (cache->own_count + 1u) * sizeof(*owns));
     if (!owns)
@@ -591,14 +465,14 @@ int bypeer_cache_add_own(struct bypeer_cache *cache, const struct bypeer_pnrp_en
     cache_mark_leaves(cache, entry->id, &fallen);
     cache_tell(cache, BYPEER_CACHE_ADDED, &route);
     cache_tell(cache, BYPEER_CACHE_LEAVES, &route);
-    cache_trim_levels(cache);
+    cache_trim_levels(cache, route.id);
     return 0;
 }
 
 int bypeer_cache_move_own(struct bypeer_cache *cache, const struct bypeer_pnrp_entry *entry)
 {
-    struct bypeer_route *route = cache_find(cache, entry->id);
-    if (!route || !is_own(route))
+    struct bypeer_route *route = bypeer_cache_at_id(cache, entry->id);
+    if (!route || !bypeer_route_is_own(route))
         return -ENOENT;
     if (route_has_addresses(route, entry))
         return 0;
@@ -610,8 +484,8 @@ int bypeer_cache_move_own(struct bypeer_cache *cache, const struct bypeer_pnrp_e
 
 void bypeer_cache_remove_own(struct bypeer_cache *cache, const uint8_t id[static 32])
 {
-    const struct bypeer_route *known = cache_find(cache, id);
-    if (!known || !is_own(known))
+    const struct bypeer_route *known = bypeer_cache_at_id(cache, id);
+    if (!known || !bypeer_route_is_own(known))
         return;
     struct bypeer_route route;
     cache_take_out(cache, id, &route);
@@ -623,7 +497,7 @@ void bypeer_cache_remove_own(struct bypeer_cache *cache, const uint8_t id[static
     cache_mark_leaves(cache, route.id, &fallen);
     cache_let_go(cache, &route);
     cache_trim(cache, &fallen);
-    cache_trim_levels(cache);
+    cache_trim_levels(cache, route.id);
 }
 
 void bypeer_route_entry(const struct bypeer_route *route, uint8_t addresses[static 20 * 16],
