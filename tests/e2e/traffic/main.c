@@ -1,8 +1,9 @@
 /*
- * usage: bypeer-traffic send INTERFACE [--frames FILE.pcap [--mutate]] [--seed N] [--rate N] [--count N]
+ * usage: bypeer-traffic send INTERFACE [--frames FILE.pcap [--mutate|--plain]] [--seed N] [--rate N] [--count N]
  *        bypeer-traffic receive INTERFACE [--silence MS]
  *
- * send without --frames sends random bytes. receive prints when nothing came for longer than --silence (5 ms).
+ * send without --frames sends random bytes; --plain sends the file's frames as they are, without a stamp. receive
+ * prints when nothing came for longer than --silence (5 ms).
  */
 #include "tests/e2e/traffic/traffic.h"
 
@@ -59,7 +60,8 @@ int traffic_socket(const char *interface, int receive)
 
 static int usage(void)
 {
-    fputs("usage: bypeer-traffic send INTERFACE [--frames FILE.pcap [--mutate]] [--seed N] [--rate N] [--count N]\n"
+    fputs("usage: bypeer-traffic send INTERFACE [--frames FILE.pcap [--mutate|--plain]] [--seed N] [--rate N] [--count "
+          "N]\n"
           "       bypeer-traffic receive INTERFACE [--silence MS]\n",
           stderr);
     return 2;
@@ -68,13 +70,10 @@ static int usage(void)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"frames", required_argument, NULL, 'f'},
-        {"mutate", no_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'},
-        {"count", required_argument, NULL, 'c'},
-        {"silence", required_argument, NULL, 'i'},
-        {NULL, 0, NULL, 0},
+        {"frames", required_argument, NULL, 'f'},  {"mutate", no_argument, NULL, 'm'},
+        {"plain", no_argument, NULL, 'p'},         {"seed", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},    {"count", required_argument, NULL, 'c'},
+        {"silence", required_argument, NULL, 'i'}, {NULL, 0, NULL, 0},
     };
     struct traffic_send send = {.seed = 1};
     struct traffic_frames frames = {0};
@@ -89,6 +88,9 @@ int main(int argc, char **argv)
             break;
         case 'm':
             send.mutate = 1;
+            break;
+        case 'p':
+            send.plain = 1;
             break;
         case 's':
             send.seed = strtoull(optarg, NULL, 0);

@@ -39,7 +39,7 @@ static void sender_make(struct sender *sender, unsigned slot)
         memcpy(frame, options->frames->frame[flow], bytes);
         if (options->mutate) {
             bytes = traffic_mutate(&sender->random, frame, bytes);
-        } else if (bytes >= 14 + TRAFFIC_STAMP_BYTES) {
+        } else if (!options->plain && bytes >= 14 + TRAFFIC_STAMP_BYTES) {
             struct traffic_stamp stamp = {.flow = flow, .number = sender->next / options->frames->count};
             traffic_stamp_write(frame, bytes, &stamp);
         }

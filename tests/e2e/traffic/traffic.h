@@ -47,6 +47,7 @@ struct traffic_send {
     const char *interface;
     const struct traffic_frames *frames; /* NULL: random ones */
     int mutate;
+    int plain; /* without stamps */
     uint64_t seed;
     uint64_t rate;  /* frames a second; 0: as fast as they go */
     uint64_t count; /* 0: until told to end */
