@@ -15,6 +15,14 @@ def config(addresses, ids):
     }
 
 
+def answers(api):
+    """Whether bypeerd is there yet."""
+    try:
+        return bool(api.call("version"))
+    except OSError:
+        return False
+
+
 def load(api, program, ids):
     """Makes IDs 0 to ids - 1 known, as from a trusted file. Returns how many the cache took."""
     added = 0
