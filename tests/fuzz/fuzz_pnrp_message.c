@@ -1,8 +1,11 @@
-/* Messages of both profiles: what is read can be written, in no more bytes than it may take, and is then the same. */
+/*
+ * Messages of both profiles: what is read can be written, in no more bytes than it may take, and is then the same; and
+ * the straight reader of LOOKUPs agrees with the whole one.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/pnrp/message.h"
+#include "overlay/pnrp/lookup_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,9 +39,31 @@ static void read_and_write(const struct bypeer_profile *profile, const uint8_t *
     free(first);
 }
 
+/* What the straight reader takes, the whole one reads the same. */
+static void read_straight(const struct bypeer_profile *profile, const uint8_t *data, size_t size)
+{
+    struct bypeer_pnrp_lookup straight;
+    struct bypeer_pnrp_message message;
+    if (!bypeer_lookup_read(&straight, profile, data, size))
+        return;
+    if (bypeer_pnrp_read(&message, profile, data, size) != 0 || message.type != BYPEER_PNRP_LOOKUP)
+        abort();
+    const struct bypeer_pnrp_lookup *whole = &message.lookup;
+    if (whole->any_distance != straight.any_distance || whole->precision != straight.precision ||
+        whole->criterion != straight.criterion || whole->reason != straight.reason ||
+        whole->target != straight.target || whole->validate != straight.validate ||
+        whole->entry.id != straight.entry.id || whole->entry.addresses != straight.entry.addresses ||
+        whole->entry.address_count != straight.entry.address_count || whole->entry.port != straight.entry.port ||
+        whole->path.bytes != straight.path.bytes || whole->path.count != straight.path.count)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    for (unsigned id = 0; id < BYPEER_PROFILES; id++)
-        read_and_write(bypeer_profile((enum bypeer_profile_id)id), data, size);
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
+        const struct bypeer_profile *profile = bypeer_profile((enum bypeer_profile_id)id);
+        read_and_write(profile, data, size);
+        read_straight(profile, data, size);
+    }
     return 0;
 }
