@@ -1,18 +1,19 @@
 /*
  * What it costs to find the nearest known PNRP ID, beside binary search and beside what the memory allows.
  *
- * Three ways to get from random 256-bit targets to the 64-byte record of the first ID that is not below, in bursts of
+ * Four ways to get from random 256-bit targets to the 64-byte record of the first ID that is not below, in bursts of
  * 64, over the same records and the same kind of pages:
  *
  *   ours    bypeer_names_locate() and the first step of the walk; IDs in the half and, --delta, in the delta
  *   binary  binary search in a sorted array of nothing but IDs, each four native words, compared word by word; then
  *           the record of the same number
+ *   memcmp  the same over 32-byte IDs as they are on the wire, compared by memcmp()
  *   limit   no search at all: a random node of our tree's last layer, of which one word leads to the record; both
  *           prefetched. Whoever keeps what he searches apart from the records waits for these two lines.
  *
  * --run N: every name has N registrations, IDs with equal first 128 bits, and each target is in a name's run.
  *
- * Each round draws fresh targets, and the three take turns on them in rotating order; the medians of the rounds count.
+ * Each round draws fresh targets, and the four take turns on them in rotating order; the medians of the rounds count.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -32,6 +33,7 @@
 #define BURST         BYPEER_NAMES_BURST
 #define LOOKUPS       (UINT32_C(1) << 18) /* of one turn */
 #define ROUNDS        11
+#define WAYS          4
 #define ENTRIES_LEAST 1000
 #define DELTA         (BYPEER_NAMES_DELTA / 2) /* as full as it is on average */
 
@@ -42,15 +44,16 @@ struct bench {
     const char *variant;
     struct bypeer_writer *writer;
     struct bypeer_tables tables;
-    struct bypeer_id_number *sorted; /* all IDs: the rival's array */
+    struct bypeer_id_number *sorted; /* all IDs: the rivals' arrays */
+    uint8_t (*sorted_bytes)[32];
     struct bypeer_name_record *records;
     uint8_t (*targets)[32];
     uint32_t *lines; /* of a query of the limit: a record in the half */
     uint64_t random;
-    uint64_t checksum;
+    uint64_t ours_checksum, binary_checksum, memcmp_checksum; /* of what was read: they are equal */
 };
 
-/* Of this thread's own time: what other programs do in between counts for none of the three. */
+/* Of this thread's own time: what other programs do in between counts for none of the four. */
 static double now_ns(void)
 {
     struct timespec now;
@@ -58,7 +61,7 @@ static double now_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* --- the three, one turn each: ns a target --------------------------------------------------------------------------
+/* --- the four, one turn each: ns a target --------------------------------------------------------------------------
  */
 
 /* The whole line but for what depends on the array that the record lies in. */
@@ -66,6 +69,12 @@ static inline uint64_t read_record(const struct bypeer_name_record *record)
 {
     const uint64_t *words = (const uint64_t *)(const void *)record;
     return words[0] + words[1] + words[2] + words[3] + words[4] + words[5] + record->port;
+}
+
+/* Fetches a target of the next burst: those of packets at hand are in the cache, too. */
+static inline void fetch_target(const struct bench *bench, uint32_t number)
+{
+    __builtin_prefetch(bench->targets[number + BURST < LOOKUPS ? number + BURST : number]);
 }
 
 static double turn_ours(struct bench *bench)
@@ -76,13 +85,15 @@ static double turn_ours(struct bench *bench)
     for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
         const uint8_t *targets[BURST];
         struct bypeer_names_walk walks[BURST];
-        for (unsigned k = 0; k < BURST; k++)
+        for (unsigned k = 0; k < BURST; k++) {
             targets[k] = bench->targets[i + k];
+            fetch_target(bench, i + k);
+        }
         bypeer_names_locate_by(bench->descend, &bench->tables, clouds, targets, BURST, walks);
         for (unsigned k = 0; k < BURST; k++)
             sum += read_record(bypeer_names_above(&walks[k]));
     }
-    bench->checksum += sum;
+    bench->ours_checksum += sum;
     return (now_ns() - start) / LOOKUPS;
 }
 
@@ -93,6 +104,7 @@ static double turn_binary(struct bench *bench)
     double start = now_ns();
     for (uint32_t i = 0; i < LOOKUPS; i++) {
         struct bypeer_id_number target = bypeer_id_load(bench->targets[i]);
+        fetch_target(bench, i);
         uint32_t low = 0, high = bench->entries;
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
@@ -103,7 +115,29 @@ static double turn_binary(struct bench *bench)
         }
         sum += read_record(&bench->records[low == bench->entries ? 0 : low]);
     }
-    bench->checksum -= sum;
+    bench->binary_checksum += sum;
+    return (now_ns() - start) / LOOKUPS;
+}
+
+static double turn_memcmp(struct bench *bench)
+{
+    uint8_t(*const sorted)[32] = bench->sorted_bytes;
+    uint64_t sum = 0;
+    double start = now_ns();
+    for (uint32_t i = 0; i < LOOKUPS; i++) {
+        const uint8_t *target = bench->targets[i];
+        fetch_target(bench, i);
+        uint32_t low = 0, high = bench->entries;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (memcmp(sorted[middle], target, 32) < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        sum += read_record(&bench->records[low == bench->entries ? 0 : low]);
+    }
+    bench->memcmp_checksum += sum;
     return (now_ns() - start) / LOOKUPS;
 }
 
@@ -216,6 +250,7 @@ static void fill_rival(struct bench *bench)
     for (uint32_t i = 0; i < bench->entries; i++) {
         struct bypeer_name name = name_of(bench, i);
         struct bypeer_name_record *record = &bench->records[i];
+        memcpy(bench->sorted_bytes[i], name.id, sizeof(name.id));
         memcpy(record->id, name.id, sizeof(record->id));
         memcpy(record->address, name.addresses[0], sizeof(record->address));
         record->port = name.port;
@@ -231,7 +266,8 @@ static int prepare(struct bench *bench)
                                             .prefixes = 1,
                                             .names = bench->entries};
     const uint64_t ours = bypeer_tables_bytes(&size);
-    const uint64_t rival = bench->entries * (uint64_t)(sizeof(*bench->sorted) + sizeof(*bench->records));
+    const uint64_t rival =
+        bench->entries * (uint64_t)(sizeof(*bench->sorted) + sizeof(*bench->sorted_bytes) + sizeof(*bench->records));
     const uint64_t queries = LOOKUPS * (uint64_t)(sizeof(*bench->targets) + sizeof(*bench->lines));
     const uint64_t total = ours + rival + queries;
     if (total > bench_pages_memory_available())
@@ -247,6 +283,7 @@ static int prepare(struct bench *bench)
     if (!region || !bench->sorted || !bench->targets)
         return bench_fail("no memory for %" PRIu32 " entries", bench->entries);
     bench->records = (struct bypeer_name_record *)(void *)(bench->sorted + bench->entries);
+    bench->sorted_bytes = (uint8_t(*)[32])(void *)(bench->records + bench->entries);
     bench->lines = (uint32_t *)(void *)(bench->targets + LOOKUPS);
 
     char why[160];
@@ -293,35 +330,38 @@ static double median(double values[static ROUNDS])
 
 static int measure(struct bench *bench, bool json)
 {
-    double (*const turns[3])(struct bench *) = {turn_ours, turn_binary, turn_limit};
-    double times[3][ROUNDS];
+    double (*const turns[WAYS])(struct bench *) = {turn_ours, turn_binary, turn_memcmp, turn_limit};
+    double times[WAYS][ROUNDS];
     for (int round = -1; round < ROUNDS; round++) { /* round -1 warms up */
         draw_queries(bench);
-        for (unsigned turn = 0; turn < 3; turn++) {
-            unsigned who = (turn + (unsigned)(round + 1)) % 3;
+        for (unsigned turn = 0; turn < WAYS; turn++) {
+            unsigned who = (turn + (unsigned)(round + 1)) % WAYS;
             double ns = turns[who](bench);
             if (round >= 0)
                 times[who][round] = ns;
         }
     }
-    if (bench->checksum != 0)
+    if (bench->ours_checksum != bench->binary_checksum || bench->ours_checksum != bench->memcmp_checksum)
         return bench_fail("ours and binary search found different records");
 
-    double ours = median(times[0]), binary = median(times[1]), limit = median(times[2]);
+    double ours = median(times[0]), binary = median(times[1]), bytes = median(times[2]), limit = median(times[3]);
     if (json)
-        printf("{\"entries\": %" PRIu32 ", \"delta\": %" PRIu32 ", \"run\": %" PRIu32
-               ", \"ours_ns\": %.2f, \"binary_ns\": %.2f, \"limit_ns\": %.2f, \"variant\": \"%s\", "
-               "\"huge_pages\": %s}\n",
-               bench->entries, bench->delta, bench->run, ours, binary, limit, bench->variant,
-               bench->huge ? "true" : "false");
+        printf(
+            "{\"entries\": %" PRIu32 ", \"delta\": %" PRIu32 ", \"run\": %" PRIu32
+            ", \"ours_ns\": %.2f, \"binary_ns\": %.2f, \"memcmp_ns\": %.2f, \"limit_ns\": %.2f, \"variant\": \"%s\", "
+            "\"huge_pages\": %s}\n",
+            bench->entries, bench->delta, bench->run, ours, binary, bytes, limit, bench->variant,
+            bench->huge ? "true" : "false");
     else
         printf("%" PRIu32 " entries, %" PRIu32 " of them in the delta, %s pages, bursts of %d, ns a target (median of "
                "%d turns of %u)\n"
                "  ours (%s)%*s %7.2f\n"
                "  binary search     %7.2f  %.2f times ours\n"
+               "  by memcmp         %7.2f  %.2f times ours\n"
                "  bare limit        %7.2f  ours is %.2f times that\n",
                bench->entries, bench->delta, bench->huge ? "2 MiB" : "normal", BURST, ROUNDS, LOOKUPS, bench->variant,
-               (int)(10 - strlen(bench->variant)), "", ours, binary, binary / ours, limit, ours / limit);
+               (int)(10 - strlen(bench->variant)), "", ours, binary, binary / ours, bytes, bytes / ours, limit,
+               ours / limit);
     return 0;
 }
 
