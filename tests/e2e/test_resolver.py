@@ -5,7 +5,6 @@ nsswitch.conf and resolv.conf of the test's.
 """
 import json
 import socket
-import subprocess
 import threading
 import time
 

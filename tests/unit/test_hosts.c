@@ -389,7 +389,7 @@ Test(hosts, dns_says_no_in_the_right_way)
     EXPECT_REPLY(ask_udp("", 28), 5, 0, 0);
     EXPECT_REPLY(ask_udp("pnrp.net", 6), 0, 1, 0);
     EXPECT_REPLY(ask_udp("pnrp.net", 28), 0, 0, 1);
-    EXPECT_REPLY(ask_udp(AUTHORITY + 1, 28), 0, 0, 1);
+    EXPECT_REPLY(ask_udp(&AUTHORITY[1], 28), 0, 0, 1);
 }
 
 Test(hosts, dns_over_tcp_answers_one_after_the_other)
