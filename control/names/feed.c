@@ -351,6 +351,12 @@ void bypeer_feed_turn(struct bypeer_feed *feed)
         uv_timer_start(&feed->timer, feed_on_timer, again, 0);
 }
 
+void bypeer_feed_reconfigured(struct bypeer_feed *feed)
+{
+    feed->stale = feed->stale || feed->full;
+    feed->full = false;
+}
+
 void bypeer_feed_before_renewal(struct bypeer_feed *feed)
 {
     if (feed->building && !feed->forgotten) {

@@ -30,6 +30,9 @@ void bypeer_feed_known(struct bypeer_feed *feed, const struct bypeer_cloud *clou
 void bypeer_feed_changed(struct bypeer_feed *feed, const struct bypeer_cloud *cloud);
 void bypeer_feed_remove_cloud(struct bypeer_feed *feed, uint8_t number);
 
+/* names.ids-max may be another one. */
+void bypeer_feed_reconfigured(struct bypeer_feed *feed);
+
 /* Before the loop sleeps. */
 void bypeer_feed_turn(struct bypeer_feed *feed);
 

@@ -41,11 +41,14 @@ struct bypeer_cloud *bypeer_names_find_cloud(const struct bypeer_names *names, c
 
 static void names_remember_nodes(struct bypeer_names *names, const struct bypeer_cloud *cloud)
 {
-    struct bypeer_pnrp_endpoint nodes[REMEMBERED];
+    struct bypeer_pnrp_endpoint nodes[REMEMBERED] = {0}, before[REMEMBERED] = {0};
     struct bypeer_store *store = names->node->store;
     unsigned count = bypeer_pnrp_bootstrap(cloud->pnrp, nodes, REMEMBERED);
     if (count == 0)
         return; /* those of the last time are better than none */
+    if (bypeer_store_nodes(store, cloud->config.name, before, REMEMBERED, NULL) == (int)count &&
+        memcmp(before, nodes, count * sizeof(*nodes)) == 0)
+        return;
     if (bypeer_store_begin(store, NULL) < 0)
         return;
     if (bypeer_store_put_nodes(store, cloud->config.name, nodes, count, NULL) < 0)
@@ -105,8 +108,7 @@ static void names_on_endpoints(struct bypeer_cloud *cloud)
 {
     struct bypeer_names *names = cloud->owner;
     bypeer_feed_changed(names->feed, cloud);
-    if (cloud->endpoint_count > 0)
-        names_register_all(names, cloud);
+    names_register_all(names, cloud);
 }
 
 static const struct bypeer_cloud_hooks cloud_hooks = {
@@ -188,8 +190,7 @@ static void names_on_upkeep(uv_timer_t *timer)
     for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
         if (cloud->leaving)
             continue;
-        if (cloud->endpoint_count > 0)
-            names_register_all(names, cloud);
+        names_register_all(names, cloud);
         if (names->turns % REMEMBER_TURNS == 1)
             names_remember_nodes(names, cloud);
     }
@@ -245,6 +246,7 @@ void bypeer_names_reconfigure(struct bypeer_names *names)
         if (!bypeer_names_find_cloud(names, config->clouds[at].name) &&
             names_open_cloud(names, &config->clouds[at], &problem) < 0)
             bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+    bypeer_feed_reconfigured(names->feed);
 }
 
 static void names_on_handle_closed(uv_handle_t *handle)

@@ -1,9 +1,9 @@
 /*
  * What is published: in the database, and registered in each cloud where it belongs.
  *
- * The database is first: a name is published once its row is committed. A registration that is missing for want of an
- * address is made when one appears. The lower half of each PNRP ID is kept, too, so that a registration has the same ID
- * after a restart, and whoever remembers it finds it again.
+ * A name is published once its row is committed; its registrations, which come before, are taken back if that fails.
+ * One that is missing for want of an address is made when there is one. The lower half of each PNRP ID is kept, too, so
+ * that a registration has the same ID after a restart, and whoever remembers it finds it again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -104,7 +104,7 @@ static void publications_contents(const struct names_publication *publication, s
     memcpy(ret_registration->prefix, stored->prefix, sizeof(stored->prefix));
 }
 
-/* Registers in one cloud: 0, also if it belongs there no more than the name is of its profile; or negative errno. */
+/* Registers in one cloud. 0, also if it must wait for an address or is of another profile; or negative errno. */
 static int publications_register(struct bypeer_names *names, struct names_publication *publication,
                                  struct bypeer_cloud *cloud)
 {
@@ -112,7 +112,7 @@ static int publications_register(struct bypeer_names *names, struct names_public
     struct bypeer_application own;
     uint64_t handle;
     uint8_t id[32];
-    if (publication->registrations[cloud->number].handle != 0)
+    if (publication->registrations[cloud->number].handle != 0 || cloud->endpoint_count == 0)
         return 0;
     publications_contents(publication, &own, &registration);
     registration.key = publications_key(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id);
@@ -319,8 +319,6 @@ static int publications_begin(struct bypeer_names *names, struct names_publicati
         if (!publications_belongs(publication, cloud))
             continue;
         result = publications_register(names, publication, cloud);
-        if (result == -ENETUNREACH)
-            result = 0; /* when there is an address */
         if (result < 0)
             bypeer_problem_set(problem, result, "not_registered",
                                "name %.80s\ncannot be registered in cloud %s: %s\ncheck endpoints, comment and payload",

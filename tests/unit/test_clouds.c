@@ -375,6 +375,51 @@ Test(clouds, a_name_can_be_in_some_clouds_only)
     json_decref(list);
 }
 
+Test(clouds, each_profile_has_clouds_and_an_identity_of_its_own)
+{
+    static const char both[] = "node: { name: alpha, state: %s }\n"
+                               "clouds:\n"
+                               "  - { name: global, addresses: [\"2001:db8::1\"], answers: true, cache: 20000 }\n"
+                               "  - { name: old, profile: windows, addresses: [\"2001:db8::1\"], answers: true }\n";
+    static const char other[] =
+        "node: { name: beta, state: %s }\n"
+        "clouds:\n"
+        "  - { name: global, addresses: [\"2001:db8::2\"], seeds: [\"[2001:db8::1]:3541\"] }\n"
+        "  - { name: old, profile: windows, addresses: [\"2001:db8::2\"], seeds: [\"[2001:db8::1]:3540\"] }\n";
+    char modern[512], windows[512], path[128];
+    reload(&alpha, both);
+    reload(&beta, other);
+    json_t *result = ask(&alpha, "names.publish", "{\"classifier\":\"both\",\"port\":1,\"clouds\":[\"old\"]}");
+    snprintf(windows, sizeof(windows), "%s", json_string_value(json_object_get(result, "name")));
+    json_decref(result);
+    result = ask(&alpha, "names.publish", "{\"classifier\":\"both\",\"port\":1}");
+    snprintf(modern, sizeof(modern), "%s", json_string_value(json_object_get(result, "name")));
+    json_decref(result);
+    cr_assert_str_neq(windows, modern);
+    cr_assert_eq(find(&beta, windows, NULL), 1);
+    cr_assert_eq(find(&beta, modern, NULL), 1);
+    snprintf(path, sizeof(path), "%s/identities/default.windows.pem", alpha.fixture.directory);
+    cr_assert_eq(unlink(path), 0);
+}
+
+Test(clouds, a_name_waits_for_an_address)
+{
+    static const char elsewhere[] = "node: { name: alpha, state: %s }\n"
+                                    "clouds:\n"
+                                    "  - { name: global, addresses: [\"2001:db8::77\"], answers: true }\n";
+    reload(&alpha, elsewhere);
+    json_decref(ask(&alpha, "names.publish", "{\"name\":\"0.patient\",\"port\":80}"));
+    json_t *list = ask(&alpha, "names.list", "{}");
+    cr_assert_str_eq(text_at(list, "names", 0, "state"), "waiting");
+    json_decref(list);
+    cr_assert_str_eq(refusal(&alpha, "names.resolve", "{\"name\":\"0.x\"}"), "no_network");
+    reload(&alpha, alpha_yaml);
+    list = ask(&alpha, "names.list", "{}");
+    cr_assert_str_eq(text_at(list, "names", 0, "state"), "published");
+    json_decref(list);
+    cr_assert_eq(find(&beta, "0.patient", NULL), 1);
+}
+
 Test(clouds, results_are_told_before_the_answer)
 {
     publish(&alpha, "{\"name\":\"0.web\",\"port\":80}", NULL);
