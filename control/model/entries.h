@@ -3,8 +3,8 @@
  */
 #pragma once
 
+#include "control/model/ids.h"
 #include "control/model/model.h"
-#include "control/model/names.h"
 
 struct bypeer_model {
     struct bypeer_store *store;
@@ -12,7 +12,7 @@ struct bypeer_model {
     struct bypeer_model_hooks hooks;
     struct bypeer_model_limits limits;
 
-    struct bypeer_names group_names, link_names;
+    struct bypeer_ids group_names, link_names;
     struct bypeer_model_group **groups; /* by id; NULL: no such entry */
     struct bypeer_model_link **links;
     uint32_t group_room, link_room;   /* entries of the arrays */

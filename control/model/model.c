@@ -40,8 +40,8 @@ void bypeer_model_free(struct bypeer_model *model)
             free(model->links[id]->why_down);
             free(model->links[id]);
         }
-    bypeer_names_free(&model->group_names);
-    bypeer_names_free(&model->link_names);
+    bypeer_ids_free(&model->group_names);
+    bypeer_ids_free(&model->link_names);
     free(model->groups);
     free(model->links);
     free(model->routes);
@@ -191,7 +191,7 @@ struct bypeer_model_group *model_new_group(struct bypeer_model *model, uint32_t 
         return NULL;
     group->id = id;
     snprintf(group->name, sizeof(group->name), "%s", name);
-    if (bypeer_names_add(&model->group_names, group->name, id) < 0) {
+    if (bypeer_ids_add(&model->group_names, group->name, id) < 0) {
         free(group);
         return NULL;
     }
@@ -209,7 +209,7 @@ struct bypeer_model_link *model_new_link(struct bypeer_model *model, uint32_t id
         return NULL;
     link->id = id;
     snprintf(link->name, sizeof(link->name), "%s", name);
-    if (bypeer_names_add(&model->link_names, link->name, id) < 0) {
+    if (bypeer_ids_add(&model->link_names, link->name, id) < 0) {
         free(link);
         return NULL;
     }
@@ -218,7 +218,7 @@ struct bypeer_model_link *model_new_link(struct bypeer_model *model, uint32_t id
 
 void model_drop_group(struct bypeer_model *model, struct bypeer_model_group *group)
 {
-    bypeer_names_remove(&model->group_names, group->name);
+    bypeer_ids_remove(&model->group_names, group->name);
     model->groups[group->id] = NULL;
     if (group->id < model->group_hint)
         model->group_hint = group->id;
@@ -227,7 +227,7 @@ void model_drop_group(struct bypeer_model *model, struct bypeer_model_group *gro
 
 void model_drop_link(struct bypeer_model *model, struct bypeer_model_link *link)
 {
-    bypeer_names_remove(&model->link_names, link->name);
+    bypeer_ids_remove(&model->link_names, link->name);
     model->links[link->id] = NULL;
     if (link->id < model->link_hint)
         model->link_hint = link->id;
@@ -247,12 +247,12 @@ struct bypeer_model_link *model_link(const struct bypeer_model *model, uint32_t 
 
 struct bypeer_model_group *model_find_group(const struct bypeer_model *model, const char *name)
 {
-    return model_group(model, bypeer_names_find(&model->group_names, name));
+    return model_group(model, bypeer_ids_find(&model->group_names, name));
 }
 
 struct bypeer_model_link *model_find_link(const struct bypeer_model *model, const char *name)
 {
-    return model_link(model, bypeer_names_find(&model->link_names, name));
+    return model_link(model, bypeer_ids_find(&model->link_names, name));
 }
 
 /* --- what there is --- */

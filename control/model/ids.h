@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 
-struct bypeer_names {
-    struct names_slot {
+struct bypeer_ids {
+    struct ids_slot {
         const char *name; /* NULL: free */
         uint32_t id;
     } * slots;
@@ -18,8 +18,8 @@ struct bypeer_names {
 };
 
 /* 0: no such name. */
-uint32_t bypeer_names_find(const struct bypeer_names *names, const char *name);
+uint32_t bypeer_ids_find(const struct bypeer_ids *ids, const char *name);
 /* The name must not be there yet. 0 or -ENOMEM. */
-int bypeer_names_add(struct bypeer_names *names, const char *name, uint32_t id);
-void bypeer_names_remove(struct bypeer_names *names, const char *name);
-void bypeer_names_free(struct bypeer_names *names);
+int bypeer_ids_add(struct bypeer_ids *ids, const char *name, uint32_t id);
+void bypeer_ids_remove(struct bypeer_ids *ids, const char *name);
+void bypeer_ids_free(struct bypeer_ids *ids);
