@@ -460,6 +460,13 @@ static bool clouds_share(const struct bypeer_config_cloud *one, const struct byp
     return false;
 }
 
+/* A search names profile and scope, nothing else. */
+static bool clouds_answer_one_search(const struct bypeer_config_cloud *one, const struct bypeer_config_cloud *other)
+{
+    return one->ssdp == BYPEER_SWITCH_ON && other->ssdp == BYPEER_SWITCH_ON && one->profile == other->profile &&
+           one->scope == other->scope && strcmp(one->interface, other->interface) == 0;
+}
+
 static void check_cloud(struct check *check, uint32_t i)
 {
     static const uint16_t ports[] = {[BYPEER_CLOUD_MODERN] = 3541, [BYPEER_CLOUD_WINDOWS] = 3540};
@@ -485,6 +492,11 @@ static void check_cloud(struct check *check, uint32_t i)
                          "%u is that of clouds[%u] too, on the same addresses; give one of them another port or other "
                          "addresses",
                          cloud->port, earlier);
+        } else if (clouds_answer_one_search(&clouds[earlier], cloud)) {
+            check_report(check, "clouds", i, "ssdp",
+                         "finds the nodes of clouds[%u] too, and theirs find this one: they would become one cloud; "
+                         "use ssdp: false and seeds in one of them",
+                         earlier);
         }
     }
 }

@@ -208,9 +208,9 @@ def test_a_cloud_follows_its_addresses(link):
 
 def test_a_reload_opens_and_closes_clouds(link):
     left, right = link
-    seeded = {"name": "second", "scope": "link", "interface": "eth0", "port": 4000, "answers": True}
+    second = {"name": "second", "profile": "windows", "scope": "link", "interface": "eth0"}
     for node in (left, right):
-        node.config["clouds"].append(dict(seeded))
+        node.config["clouds"].append(dict(second))
         node.reload()
     for node in (left, right):
         wait_until("both clouds are open", lambda node=node: len(node.call("clouds.list")["clouds"]) == 2)

@@ -368,6 +368,10 @@ Test(config, clouds_must_be_apart_and_within_their_scope)
     refuse("clouds:\n- { name: a }\n- { name: b }",
            "3: clouds[1].port: 3541 is that of clouds[0] too, on the same addresses; give one of them another port or "
            "other addresses");
+    refuse(
+        "clouds:\n- { name: a, scope: link, interface: e }\n- { name: b, scope: link, interface: e, port: 4000 }",
+        "3: clouds[1].ssdp: finds the nodes of clouds[0] too, and theirs find this one: they would become one cloud; "
+        "use ssdp: false and seeds in one of them");
     refuse("names: { ids: 3000, ids-max: 2000 }", "1: names.ids: 3000 is more than ids-max, 2000; lower it");
 }
 
