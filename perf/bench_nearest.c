@@ -217,7 +217,7 @@ static int fill_next(void *context, uint32_t *ret_cloud, struct bypeer_name *ret
     return 1;
 }
 
-static int fill_index(struct bench *bench)
+static bool fill_index(struct bench *bench)
 {
     const struct bypeer_cloud_record cloud = {
         .number = 1, .port = 3541, .version_major = 5, .address_count = 1, .flags = BYPEER_CLOUD_ANSWERS};
@@ -239,7 +239,9 @@ static int fill_index(struct bench *bench)
     }
     if (error >= 0)
         error = bypeer_writer_commit_names(bench->writer);
-    return error >= 0 ? 0 : bench_fail("the index: %s", strerror(-error));
+    if (error < 0)
+        bench_fail("the index: %s", strerror(-error));
+    return error >= 0;
 }
 
 static void fill_rival(struct bench *bench)
@@ -257,7 +259,7 @@ static void fill_rival(struct bench *bench)
     }
 }
 
-static int prepare(struct bench *bench)
+static bool prepare(struct bench *bench)
 {
     const struct bypeer_tables_size size = {.destinations = BYPEER_DESTINATIONS_MIN,
                                             .links = 1,
@@ -270,30 +272,37 @@ static int prepare(struct bench *bench)
         bench->entries * (uint64_t)(sizeof(*bench->sorted) + sizeof(*bench->sorted_bytes) + sizeof(*bench->records));
     const uint64_t queries = LOOKUPS * (uint64_t)(sizeof(*bench->targets) + sizeof(*bench->lines));
     const uint64_t total = ours + rival + queries;
-    if (total > bench_pages_memory_available())
-        return bench_fail("%" PRIu32 " entries take %.1f GiB, of which %.1f are available: give a smaller --entries",
-                          bench->entries, (double)total / (1 << 30),
-                          (double)bench_pages_memory_available() / (1 << 30));
+    if (total > bench_pages_memory_available()) {
+        bench_fail("%" PRIu32 " entries take %.1f GiB, of which %.1f are available: give a smaller --entries",
+                   bench->entries, (double)total / (1 << 30), (double)bench_pages_memory_available() / (1 << 30));
+        return false;
+    }
     bench->huge = bench_pages_borrow(total + (UINT64_C(16) << 20));
     if (!bench->huge)
         fputs("bypeer-bench: not enough huge pages, and not the right to make more: all on normal pages\n", stderr);
     void *region = bench_pages_map(ours, bench->huge);
     bench->sorted = bench_pages_map(rival, bench->huge);
     bench->targets = bench_pages_map(queries, bench->huge);
-    if (!region || !bench->sorted || !bench->targets)
-        return bench_fail("no memory for %" PRIu32 " entries", bench->entries);
+    if (!region || !bench->sorted || !bench->targets) {
+        bench_fail("no memory for %" PRIu32 " entries", bench->entries);
+        return false;
+    }
     bench->records = (struct bypeer_name_record *)(void *)(bench->sorted + bench->entries);
     bench->sorted_bytes = (uint8_t(*)[32])(void *)(bench->records + bench->entries);
     bench->lines = (uint32_t *)(void *)(bench->targets + LOOKUPS);
 
     char why[160];
     int error = bypeer_writer_create(&bench->writer, region, ours, &size, BYPEER_LAYOUT_NEWEST, 1, 1, 0);
-    if (error)
-        return bench_fail("tables: %s", strerror(-error));
+    if (error) {
+        bench_fail("tables: %s", strerror(-error));
+        return false;
+    }
     bypeer_writer_publish(bench->writer);
     error = bypeer_tables_attach(&bench->tables, region, ours, why);
-    if (error)
-        return bench_fail("tables: %s", why);
+    if (error) {
+        bench_fail("tables: %s", why);
+        return false;
+    }
     fill_rival(bench);
     return fill_index(bench);
 }
@@ -408,8 +417,8 @@ static int run(int argc, char **argv)
     if (bench.delta > BYPEER_NAMES_DELTA || bench.delta > bench.entries / 2)
         return bench_fail("--delta: give at most %d, and at most half of --entries", BYPEER_NAMES_DELTA);
     int status = choose_variant(&bench, variant);
-    if (status == 0)
-        status = prepare(&bench);
+    if (status == 0 && !prepare(&bench))
+        status = 1;
     if (status == 0)
         status = measure(&bench, json);
     return status;

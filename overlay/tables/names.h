@@ -4,7 +4,8 @@
  *   root      [ serial | delta | half ]                one word in the header: what a look-up sees is what it names
  *   parts     [ cloud 1 ] ... [ cloud 8 ]              per array: where its records, tree and own IDs are
  *   records   [ 64 bytes each, ascending by ID ... ]   the array's, cloud after cloud
- *   nodes     [ 8 words ] [ 8 words ] ...              over the records' first words, and over later words of runs
+ *   nodes     [ 8 words ] [ 8 words ] ...              trees over the records' first words, and over later words of
+ *                                                      runs; and a guide to the leaves of the former
  *   runs      of more than 32 records with equal first words
  *   extras    further addresses of records
  *   owns      this node's IDs, with the ends of their leaf sets
@@ -16,9 +17,10 @@
  * did it: readers whose root is older still see it. An array left behind may be written again after a grace period.
  *
  * The tree of an array has its leaves in order, so that a place in it is the number of a record, and above them one
- * separator of nine children in eight words: k's children are 9 k to 9 k + 8 of the layer below. Words that several
- * records share are in it as often. For 10 million IDs it has 8 layers, of which the upper ones stay in the cache.
- * A look-up of a burst descends one layer for all targets, then the next: the lines of a layer are fetched together.
+ * separator of nine children in eight words: k's children are 9 k to 9 k + 8 of the layer below (names_tree.h). Words
+ * that several records share are in it as often. IDs are hashes, so the first bits of a target, by way of the guide,
+ * tell in which leaf it is likely to be; where somebody has crowded IDs together the layers above lead there, 8 of them
+ * for 10 million IDs. All targets of a burst take one step, then the next: the lines of a step are fetched together.
  *
  * The first 64 bits tell almost all IDs apart; the registrations of one name share 128 bits, those of one name in one
  * /64 share 192, and an attacker can make more. Where a target's first word is that of a record, the record says how

@@ -184,7 +184,7 @@ static uint32_t array_tree(struct bypeer_names_array *array, const struct bypeer
 {
     struct bypeer_names_shape shape;
     bypeer_names_shape(count, &shape);
-    if (shape.nodes > array->room.nodes - array->used.nodes)
+    if (shape.layers == 0 || shape.nodes > array->room.nodes - array->used.nodes)
         return BYPEER_NAME_NO_TREE;
     uint32_t first = array->first.nodes + array->used.nodes;
     array->used.nodes += shape.nodes;

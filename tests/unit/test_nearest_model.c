@@ -241,7 +241,7 @@ static void holder_begin(struct holder *holder, uint32_t cloud, const uint8_t ta
 static void look(void)
 {
     static struct holder now;
-    uint8_t targets[BYPEER_NAMES_BURST][32], clouds[BYPEER_NAMES_BURST];
+    uint8_t targets[BYPEER_NAMES_BURST][32], clouds[BYPEER_NAMES_BURST] = {0};
     const uint8_t *pointers[BYPEER_NAMES_BURST];
     struct bypeer_names_walk walks[BYPEER_NAMES_BURST];
     unsigned count = random_below(8) ? 1 + random_below(4) : BYPEER_NAMES_BURST;
