@@ -14,7 +14,7 @@ int bypeer_cache_create(struct bypeer_cache **ret_cache, uint32_t capacity, uint
     struct bypeer_cache *cache = calloc(1, sizeof(*cache));
     if (!cache)
         return -ENOMEM;
-    *cache = (struct bypeer_cache){.capacity = capacity, .random = random, .watch = watch, .context = context};
+    *cache = (struct bypeer_cache){.capacity = capacity, .random = random | 1, .watch = watch, .context = context};
     if (capacity > 0 && bypeer_shares_init(&cache->shares, capacity, random) < 0) {
         free(cache);
         return -ENOMEM;
@@ -78,8 +78,6 @@ const struct bypeer_route *bypeer_cache_find(const struct bypeer_cache *cache, c
     return bypeer_cache_at_id(cache, id);
 }
 
-/* --- leaf sets --- */
-
 static void tell_leaves(const struct bypeer_cache *cache, const uint8_t *id, bool above)
 {
     struct bypeer_side side = bypeer_side_begin(cache, id, above);
@@ -112,8 +110,6 @@ static void cache_mark_leaves(struct bypeer_cache *cache, const uint8_t *id, str
         }
     }
 }
-
-/* --- shares --- */
 
 static const uint8_t loopback[16] = {[15] = 1};
 
@@ -160,8 +156,6 @@ static int cache_add_share(struct bypeer_cache *cache, const uint8_t *address)
         bypeer_shares_drop(&cache->shares, address, 8);
     return -ENOSPC;
 }
-
-/* --- removing --- */
 
 /* Takes a route out, and out of what is counted. */
 static void cache_take_out(struct bypeer_cache *cache, const uint8_t *id, struct bypeer_route *ret_route)
@@ -230,8 +224,6 @@ bool bypeer_cache_remove(struct bypeer_cache *cache, const uint8_t id[static 32]
     return true;
 }
 
-/* --- putting --- */
-
 static int route_set_addresses(struct bypeer_cache *cache, struct bypeer_route *route,
                                const struct bypeer_pnrp_entry *entry)
 {
@@ -294,7 +286,7 @@ static uint64_t cache_random(struct bypeer_cache *cache) /* xorshift64*: which e
     cache->random ^= cache->random >> 12;
     cache->random ^= cache->random << 25;
     cache->random ^= cache->random >> 27;
-    return (cache->random | 1) * UINT64_C(0x2545f4914f6cdd1d) >> 32;
+    return cache->random * UINT64_C(0x2545f4914f6cdd1d) >> 32;
 }
 
 static bool is_stale(const struct bypeer_route *route, uint32_t now_s)
@@ -395,8 +387,6 @@ void bypeer_cache_touch(struct bypeer_cache *cache, const uint8_t id[static 32],
     if (route)
         route->verified_s = now_s;
 }
-
-/* --- own IDs --- */
 
 /* The number of own IDs below id. */
 static uint32_t owns_below(const struct bypeer_cache *cache, const uint8_t *id)

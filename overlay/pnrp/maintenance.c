@@ -8,8 +8,6 @@
 #define GAP_IDS_MIN    8.0    /* IDs to be expected in a gap, of which a search must find one in its middle quarter */
 #define ESTIMATE_MAX   0x1p32 /* reference 4.2: larger ones are ignored */
 
-/* --- how large is the cloud? --- */
-
 static bool is_own(const struct bypeer_route *route)
 {
     return route->flags & BYPEER_ROUTE_OWN;
@@ -63,8 +61,6 @@ uint64_t bypeer_maintenance_nodes(const struct bypeer_cache *cache)
     uint64_t ids = bypeer_maintenance_ids(cache), nodes = own_count > 0 ? ids / own_count : ids;
     return nodes > 0 ? nodes : 1;
 }
-
-/* --- gaps --- */
 
 /* The widest stretch without a known ID that was met. */
 struct widest {
@@ -204,8 +200,6 @@ bool bypeer_maintenance_gap(const struct bypeer_cache *cache, uint64_t random, s
     *ret_gap = gap_of(&widest);
     return true;
 }
-
-/* --- splits --- */
 
 bool bypeer_maintenance_is_split_test(const struct bypeer_cache *cache, uint64_t random)
 {

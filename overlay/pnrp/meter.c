@@ -94,8 +94,6 @@ static void meter_refill(struct bypeer_meter *meter, uint64_t now_ms)
     meter->promised = least(meter->promised + bytes, meter_burst(meter));
 }
 
-/* --- sources --- */
-
 static uint64_t net_of(const uint8_t *address)
 {
     uint64_t net;
@@ -197,8 +195,6 @@ void bypeer_meter_verify(struct bypeer_meter *meter, const uint8_t source[static
     known->verified_until_ms = now_ms + BYPEER_METER_VERIFIED_S * UINT64_C(1000);
 }
 
-/* --- verdicts --- */
-
 void bypeer_meter_received(struct bypeer_meter *meter, const uint8_t source[static 16], size_t bytes, uint64_t now_ms)
 {
     if (!bypeer_meter_is_verified(meter, source, now_ms))
@@ -254,8 +250,6 @@ enum bypeer_meter_verdict bypeer_meter_judge(struct bypeer_meter *meter, const u
     meter->promised -= PROBE_COST;
     return BYPEER_METER_PROBE;
 }
-
-/* --- cookies --- */
 
 static uint32_t meter_cookie_of(const struct bypeer_meter *meter, const struct bypeer_pnrp_endpoint *endpoint,
                                 uint64_t period)

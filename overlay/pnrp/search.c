@@ -42,8 +42,6 @@ struct bypeer_search {
     struct bypeer_pnrp_entry initial_entry, match_entry; /* of settings, of the present action */
 };
 
-/* --- entries and stacks --- */
-
 static bool hop_exists(const struct search_hop *hop)
 {
     return hop->address_count > 0;
@@ -128,8 +126,6 @@ static bool search_is_nearer(const struct bypeer_search *search, const uint8_t *
     return bypeer_id_is_nearer(search->settings.target, bypeer_id_load(id), bypeer_id_load(than));
 }
 
-/* --- path --- */
-
 static struct bypeer_pnrp_endpoints search_path(const struct bypeer_search *search, unsigned count)
 {
     return (struct bypeer_pnrp_endpoints){.bytes = (const uint8_t *)search->path, .count = (uint16_t)count};
@@ -176,8 +172,6 @@ static struct bypeer_pnrp_endpoints search_send_path(struct bypeer_search *searc
     memcpy(search->sent_path[1], search->path[from], (BYPEER_PNRP_PATH_MAX - 1) * ENDPOINT_BYTES);
     return (struct bypeer_pnrp_endpoints){.bytes = search->sent_path[0], .count = BYPEER_PNRP_PATH_MAX};
 }
-
-/* --- matches --- */
 
 static bool is_barred(const struct bypeer_search *search, const uint8_t *id)
 {
@@ -254,8 +248,6 @@ static void search_bar(struct bypeer_search *search)
     while (stack_pop(&search->matches, &search->best) && is_barred(search, search->best.id))
         ;
 }
-
-/* --- beginning --- */
 
 /* Puts the known entry nearest to the target that was not asked yet on the stack. */
 static bool search_start(struct bypeer_search *search, const struct bypeer_cache *cache)
@@ -361,8 +353,6 @@ unsigned bypeer_search_hops(const struct bypeer_search *search)
     return search->hops;
 }
 
-/* --- what to do next --- */
-
 static bool search_is_spent(const struct bypeer_search *search)
 {
     return search->suspicious > BYPEER_SEARCH_SUSPICIOUS || search->hops > BYPEER_SEARCH_HOPS;
@@ -430,8 +420,6 @@ void bypeer_search_next(struct bypeer_search *search, const struct bypeer_cache 
         break;
     }
 }
-
-/* --- outcomes --- */
 
 /* Whether what the current hop named is worth asking. */
 static bool search_accepts(const struct bypeer_search *search, const struct bypeer_pnrp_entry *named,
