@@ -1,0 +1,82 @@
+/*
+ * MAC1, MAC2 and cookies (whitepaper, 5.3, 5.4.4, 5.4.7): what a message must show before it is worth an agreement.
+ *
+ *   MAC1  the sender knows our public key; costs one hash to check
+ *   MAC2  the sender receives at its source address: it got a cookie there; asked for only under load
+ *
+ * A cookie is a MAC of the source under a secret that changes every 120 s. The secret of a period follows from one
+ * secret and the period's number, so all workers, control, and a process that takes over know each other's cookies, and
+ * nothing is remembered about anybody. Cookies of the period before are good, too: an initiator uses one for up to
+ * 120 s, and never finds it refused before.
+ *
+ *   flood:  bad MAC1 -> nothing     good MAC1, no load -> handshake
+ *           good MAC1, load, no good MAC2 -> a cookie reply of 64 bytes, for 148 or 92 that came
+ *
+ * Times are in ns of one clock that all who share the secret read.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "overlay/wireguard/crypto.h"
+#include "overlay/wireguard/message.h"
+
+#define BYPEER_COOKIE_PERIOD_NS  UINT64_C(120000000000)
+#define BYPEER_COOKIE_SOURCE_MAX 18 /* an IPv4 or IPv6 address and a UDP port, as on the wire */
+
+/* Keys that follow from a public key. */
+struct bypeer_cookie_keys {
+    uint8_t mac1[32];
+    uint8_t cookie[32];
+};
+
+/* --- of who receives --- */
+
+/* One a thread. */
+struct bypeer_cookie_checker {
+    struct bypeer_cookie_keys keys;
+    uint8_t secret[32];
+    uint64_t period;        /* the one that .secrets are for */
+    uint8_t secrets[2][32]; /* of that and the one before */
+};
+
+enum bypeer_cookie_verdict {
+    BYPEER_COOKIE_BAD,      /* MAC1 is wrong: no answer */
+    BYPEER_COOKIE_UNPROVEN, /* MAC1 is right, MAC2 is not */
+    BYPEER_COOKIE_PROVEN,   /* both are */
+};
+
+/* public_key: ours. secret: random, the same for all checkers of the node. 0 or -EIO. */
+int bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, struct bypeer_crypto *crypto,
+                               const uint8_t public_key[static 32], const uint8_t secret[static 32]);
+
+/* Judges an initiation or a response (bypeer_wireguard_type()). source_bytes: up to BYPEER_COOKIE_SOURCE_MAX. MAC2 is
+ * looked at only if proof is wanted; without, a good MAC1 is all that is found. */
+enum bypeer_cookie_verdict bypeer_cookie_check(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto,
+                                               const uint8_t *datagram, size_t length, const uint8_t *source,
+                                               size_t source_bytes, bool wants_proof, uint64_t now_ns);
+
+/* The cookie reply to a message that was unproven. nonce: random, never the same twice. 0 or -EIO. */
+int bypeer_cookie_reply(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto, const uint8_t *datagram,
+                        size_t length, const uint8_t *source, size_t source_bytes, const uint8_t nonce[static 24],
+                        uint64_t now_ns, uint8_t ret_reply[static BYPEER_WIREGUARD_COOKIE_BYTES]);
+
+/* --- of who sends --- */
+
+/* What one remote has asked of us. One thread at a time. */
+struct bypeer_cookie_jar {
+    struct bypeer_cookie_keys keys; /* of the remote's public key */
+    uint8_t mac1[16];               /* of the last message: a cookie reply is for that one */
+    uint8_t cookie[16];
+    uint64_t received_ns;
+    bool is_waiting; /* a message went out that no cookie came for yet */
+    bool has_cookie;
+};
+
+int bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, struct bypeer_crypto *crypto,
+                           const uint8_t public_key[static 32]);
+/* Writes the MACs of an initiation or response, whose other bytes are complete. 0 or -EIO. */
+int bypeer_cookie_stamp(struct bypeer_cookie_jar *jar, struct bypeer_crypto *crypto, uint8_t *datagram, size_t length,
+                        uint64_t now_ns);
+/* Takes the cookie in: the next message will bear it. At most one for a message that was stamped. 0 or -EBADMSG. */
+int bypeer_cookie_take(struct bypeer_cookie_jar *jar, const struct bypeer_wireguard_cookie *reply, uint64_t now_ns);
