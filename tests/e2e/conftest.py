@@ -20,6 +20,7 @@ def pytest_addoption(parser):
     group.addoption("--build-dir", default="build", help="meson build directory with the programs")
     group.addoption("--next-build-dir", help="the same, built with -Dnext_layout=true")
     group.addoption("--long", action="store_true", help="every MTU, not only the edges")
+    group.addoption("--record", help="directory for fixtures of unit tests that are made from traffic")
     group.addoption("--stop-dataplane", action="store_true",
                     help="stop each data plane once its node is ready: every test that claims to forward must fail")
 
