@@ -98,7 +98,7 @@ Test(wireguard_formats, cookies_are_sealed_by_xchacha20)
     cr_assert_eq(crypto_core_hchacha20(subkey, input, key, NULL), 0);
     bytes_expect(subkey, 32, "82413b4227b27bfed30e42508a877d73a0f9e4d58a74a853c12ec41326d3ecdc", "HChaCha20");
     memcpy(nonce, input, 16);
-    memcpy(nonce + 16, "\1\2\3\4\5\6\7\10", 8);
+    memcpy(nonce + 16, sequence + 1, 8);
     cr_assert_eq(bypeer_crypto_seal_cookie(key, nonce, sequence + 50, sequence + 70, sealed), 0);
     cr_assert_eq(bypeer_crypto_seal(crypto, subkey, UINT64_C(0x0807060504030201), sequence + 50, 16, sequence + 70, 16,
                                     expected),
