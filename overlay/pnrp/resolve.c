@@ -427,17 +427,21 @@ enum bypeer_resolve_verdict bypeer_resolve_take(struct bypeer_pnrp *pnrp, const 
     return resolve->result_count == resolve->results_max ? BYPEER_RESOLVE_ENOUGH : BYPEER_RESOLVE_MORE;
 }
 
-void bypeer_resolve_hop(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const struct bypeer_pending *pending,
-                        enum bypeer_pnrp_verdict verdict)
+void bypeer_resolve_hop(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek,
+                        const struct bypeer_pnrp_endpoint *asked, bool validation, enum bypeer_pnrp_verdict verdict)
 {
     if (!pnrp->sink->hop || seek->purpose != BYPEER_SEEK_RESOLVE)
         return;
-    struct bypeer_pnrp_hop hop = {
-        .id = seek->hop,
-        .common_bits = bypeer_id_common_bits(bypeer_id_load(seek->hop), bypeer_search_settings(seek->search)->target),
-        .took_ms = (uint32_t)(pnrp->now.ms - seek->asked_ms),
-        .verdict = verdict,
-        .validation = pending->kind == BYPEER_PENDING_INQUIRE};
-    bypeer_pending_asked(pending, &hop.endpoint);
+    /* What another search still hears when there is enough leads nowhere. */
+    const struct bypeer_resolve *resolve = resolve_find(pnrp, seek->owner);
+    if (!resolve || resolve->result_count == resolve->results_max)
+        return;
+    struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
+    const struct bypeer_pnrp_hop hop = {.endpoint = *asked,
+                                        .id = seek->hop,
+                                        .common_bits = bypeer_id_common_bits(bypeer_id_load(seek->hop), target),
+                                        .took_ms = (uint32_t)(pnrp->now.ms - seek->asked_ms),
+                                        .verdict = verdict,
+                                        .validation = validation};
     pnrp->sink->hop(pnrp->sink_context, seek->owner, &hop);
 }

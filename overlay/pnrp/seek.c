@@ -199,12 +199,9 @@ void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, co
     seek->has_answers = true;
     seek_judge_hop(pnrp, seek, pending, is_there);
     if (is_lookup) {
-        bypeer_resolve_hop(pnrp, seek, pending,
-                           answer->entry.id ||
-                                   bypeer_id_common_bits(bypeer_id_load(seek->hop),
-                                                         bypeer_search_settings(seek->search)->target) >= 128
-                               ? BYPEER_HOP_ACCEPTED
-                               : BYPEER_HOP_DEAD_END);
+        struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
+        bool leads_on = answer->entry.id || bypeer_id_common_bits(bypeer_id_load(seek->hop), target) >= 128;
+        bypeer_resolve_hop(pnrp, seek, from, false, leads_on ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
         bypeer_search_answered(seek->search, from, answer, pnrp->cache);
         /* It will be asked anyway if the search goes there; a neighbour is wanted in any case. */
         if (answer->entry.id && seek->purpose != BYPEER_SEEK_SPLIT &&
@@ -216,12 +213,13 @@ void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, co
     if (is_there && seek->purpose == BYPEER_SEEK_RESOLVE &&
         bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, &job) < 0)
         is_there = false;
-    bypeer_resolve_hop(pnrp, seek, pending, is_there ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
     if (job) {
+        seek->asked = *from;
         job->owner = seek->number;
         bypeer_job_hand_out(pnrp, job);
         return;
     }
+    bypeer_resolve_hop(pnrp, seek, from, true, is_there ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
     bypeer_search_validated(seek->search, is_there);
     seek_step(pnrp, seek);
 }
@@ -232,7 +230,8 @@ void bypeer_seek_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, 
     struct bypeer_pnrp_endpoint asked;
     bypeer_pending_asked(pending, &asked);
     seek->pending = NULL;
-    bypeer_resolve_hop(pnrp, seek, pending, busy ? BYPEER_HOP_BUSY : BYPEER_HOP_UNREACHABLE);
+    bypeer_resolve_hop(pnrp, seek, &asked, pending->kind == BYPEER_PENDING_INQUIRE,
+                       busy ? BYPEER_HOP_BUSY : BYPEER_HOP_UNREACHABLE);
     if (!busy && seek_knows_hop(seek)) {
         /* Two lost datagrams cost no neighbour: it is asked twice more. */
         const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, seek->hop);
@@ -253,6 +252,8 @@ void bypeer_seek_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
         return;
     if (job->work.result < 0)
         pnrp->counters.bad_signatures++;
+    bypeer_resolve_hop(pnrp, seek, &seek->asked, true,
+                       job->work.result == 0 ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
     enum bypeer_resolve_verdict verdict =
         job->work.result < 0 ? BYPEER_RESOLVE_BAD : bypeer_resolve_take(pnrp, seek, job);
     bypeer_search_validated(seek->search, verdict != BYPEER_RESOLVE_BAD);

@@ -143,6 +143,7 @@ struct bypeer_seek {
     struct bypeer_search *search;
     struct bypeer_pending *pending; /* NULL: a job is out */
     uint64_t asked_ms;
+    struct bypeer_pnrp_endpoint asked; /* whose certificate is being checked */
     uint8_t nonce[16];
     uint8_t hop[32];
     bool has_answers, has_best;
@@ -440,8 +441,8 @@ enum bypeer_resolve_verdict bypeer_resolve_take(struct bypeer_pnrp *pnrp, const 
                                                 struct bypeer_job *job);
 /* Whether an ID is a result that there is already, or this node's own, so that nobody needs to be asked for it. */
 bool bypeer_resolve_has(const struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t id[static 32]);
-void bypeer_resolve_hop(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const struct bypeer_pending *pending,
-                        enum bypeer_pnrp_verdict verdict);
+void bypeer_resolve_hop(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek,
+                        const struct bypeer_pnrp_endpoint *asked, bool validation, enum bypeer_pnrp_verdict verdict);
 void bypeer_resolve_wake_starved(struct bypeer_pnrp *pnrp);
 void bypeer_resolve_free_all(struct bypeer_pnrp *pnrp);
 

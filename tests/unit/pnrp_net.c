@@ -72,7 +72,7 @@ static void net_hop(void *context, uint64_t resolve, const struct bypeer_pnrp_ho
     struct net_node *node = context;
     (void)resolve;
     cr_assert_geq(hop->endpoint.port, BYPEER_PNRP_PORT_MIN);
-    node->hops++;
+    node->hop = *hop;
 }
 
 static void net_unregistered(void *context, uint64_t registration)

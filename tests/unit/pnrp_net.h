@@ -36,7 +36,7 @@ struct net_node {
     int status;
     uint64_t finished_ms;
     unsigned unregistered;
-    unsigned hops;
+    struct bypeer_pnrp_hop hop; /* the last one of a resolve */
     bool advertises;
 };
 

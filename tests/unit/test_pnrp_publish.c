@@ -32,6 +32,10 @@ ParameterizedTest(int *profile, pnrp_publish, two_nodes)
     cr_assert_arr_eq(result.applications[0].address, publisher->endpoint.address, 16);
     cr_assert_eq(result.applications[0].port, 80);
     cr_assert_eq(result.service_count, 1u);
+    /* The way there ends where the certificate came from. */
+    cr_assert(resolver->hop.validation);
+    cr_assert_eq(resolver->hop.verdict, BYPEER_HOP_ACCEPTED);
+    cr_assert_arr_eq(resolver->hop.endpoint.address, publisher->endpoint.address, 16);
     net_end(&net);
 }
 
