@@ -28,8 +28,8 @@
  * describes them (.run from 33 on: entry .run - 33). That has a tree over the next word for each number of equal words
  * at which the run falls apart, so that it is never walked: three descents at most.
  *
- * Sum, per ID of the table's size: 2 x 64 bytes of record, 2 x 25 of nodes, 2 x 6 of runs, 2 x 16 of extras (every
- * fourth ID may have further addresses; those that find no room keep the first only): 222 bytes; 2.8 MB beside.
+ * Sum, per ID of the table's size: 2 x 64 bytes of record, 2 x 26 of nodes, 2 x 6 of runs, 2 x 16 of extras (every
+ * fourth ID may have further addresses; those that find no room keep the first only): 224 bytes; 2.8 MB beside.
  *
  * Threads and trust: as tables.h says of every reader.
  */

@@ -6,7 +6,7 @@
  *   delta        --/
  *
  * It reads what nobody changes (the half in use, but for marks that it ignores, and a copy of the delta that
- * bypeer_writer_begin_names() took), and writes what nobody reads. Some 100 ns an ID; allocates nothing.
+ * bypeer_writer_begin_names() took), and writes what nobody reads. Some 50 ns an ID; allocates nothing.
  */
 #pragma once
 

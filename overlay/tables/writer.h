@@ -32,7 +32,7 @@ struct bypeer_tables_size {
     uint32_t adjacencies;
     uint32_t groups;
     uint32_t prefixes;
-    uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 222 bytes each */
+    uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 224 bytes each */
 };
 
 struct bypeer_writer;
