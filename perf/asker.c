@@ -40,19 +40,18 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static int questions_load(struct questions *questions, const char *name)
+/* Reads the file whole; else the program ends. */
+static void questions_load(struct questions *questions, const char *name)
 {
     FILE *file = fopen(name, "re");
-    if (file == NULL)
-        return -errno;
-    fseek(file, 0, SEEK_END);
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        exit(frame_fail(name, strerror(errno)));
     questions->length = (size_t)ftell(file);
     rewind(file);
-    questions->bytes = malloc(questions->length);
-    bool good =
-        questions->bytes != NULL && questions->length > 2 && fread(questions->bytes, questions->length, 1, file) == 1;
+    questions->bytes = malloc(questions->length + 2);
+    if (questions->bytes == NULL || questions->length < 2 || fread(questions->bytes, questions->length, 1, file) != 1)
+        exit(frame_fail(name, "holds no questions"));
     fclose(file);
-    return good ? 0 : -EIO;
 }
 
 static struct iovec questions_next(struct questions *questions)
@@ -123,13 +122,11 @@ int main(int argc, char **argv)
     }
     struct asker asker = {.fd = asker_open(argv[2], argv[3]),
                           .window = frame_number_argument("WINDOW", argv[4], 1, 4096)};
+    questions_load(&asker.questions, argv[1]);
     double start = now(), end = start + frame_number_argument("SECONDS", argv[5], 1, 3600);
-    int status = questions_load(&asker.questions, argv[1]);
-    if (status < 0)
-        return frame_fail(argv[1], strerror(-status));
     while (now() < end) {
         if (!asker_send(&asker))
-            return frame_fail("send", strerror(errno));
+            exit(frame_fail("send", strerror(errno)));
         asker_receive(&asker);
     }
     printf("{\"sent\": %lu, \"answered\": %lu, \"seconds\": %.3f}\n", asker.sent, asker.answered, now() - start);
