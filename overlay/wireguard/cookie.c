@@ -25,10 +25,10 @@ int bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, struct
 }
 
 static int checker_derive(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto, uint64_t period,
-                          uint8_t ret_secret[static 32])
+                          uint8_t ret_secret[static BYPEER_CRYPTO_MAC])
 {
     period = htole64(period);
-    return bypeer_crypto_hash(crypto, checker->secret, sizeof(checker->secret), &period, sizeof(period), ret_secret);
+    return bypeer_crypto_mac(crypto, checker->secret, sizeof(checker->secret), &period, sizeof(period), ret_secret);
 }
 
 static int checker_turn(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto, uint64_t now_ns)
@@ -53,7 +53,8 @@ static bool is_proven(struct bypeer_cookie_checker *checker, struct bypeer_crypt
         return false;
     for (unsigned i = 0; i < 2; i++) {
         uint8_t cookie[BYPEER_CRYPTO_MAC], mac[BYPEER_CRYPTO_MAC];
-        if (bypeer_crypto_mac(crypto, checker->secrets[i], 32, source, source_bytes, cookie) < 0 ||
+        if (bypeer_crypto_mac(crypto, checker->secrets[i], sizeof(checker->secrets[i]), source, source_bytes, cookie) <
+                0 ||
             bypeer_crypto_mac(crypto, cookie, sizeof(cookie), datagram, length - BYPEER_WIREGUARD_MAC, mac) < 0)
             return false;
         if (bypeer_crypto_is_same(mac, mac2, sizeof(mac)))
@@ -84,7 +85,7 @@ int bypeer_cookie_reply(struct bypeer_cookie_checker *checker, struct bypeer_cry
     uint8_t cookie[BYPEER_CRYPTO_MAC];
     memcpy(reply.nonce, nonce, sizeof(reply.nonce));
     if (checker_turn(checker, crypto, now_ns) < 0 ||
-        bypeer_crypto_mac(crypto, checker->secrets[0], 32, source, source_bytes, cookie) < 0 ||
+        bypeer_crypto_mac(crypto, checker->secrets[0], sizeof(checker->secrets[0]), source, source_bytes, cookie) < 0 ||
         bypeer_crypto_seal_cookie(checker->keys.cookie, nonce, datagram + length - BYPEER_WIREGUARD_MACS, cookie,
                                   reply.sealed_cookie) < 0)
         return -EIO;

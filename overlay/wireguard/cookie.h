@@ -32,12 +32,12 @@ struct bypeer_cookie_keys {
 
 /* --- of who receives --- */
 
-/* One a thread. */
+/* One a thread. To check and to reply allocates nothing. */
 struct bypeer_cookie_checker {
     struct bypeer_cookie_keys keys;
     uint8_t secret[32];
     uint64_t period;        /* the one that .secrets are for */
-    uint8_t secrets[2][32]; /* of that and the one before */
+    uint8_t secrets[2][16]; /* of that and the one before */
 };
 
 enum bypeer_cookie_verdict {

@@ -1,9 +1,9 @@
 /*
  * The primitives of WireGuard (whitepaper, 5.4): X25519, BLAKE2s, ChaCha20-Poly1305, XChaCha20-Poly1305.
  *
- * A bypeer_crypto holds the contexts of libcrypto that these need, so that a datagram is judged without an allocation.
- * Those that take one can fail only as libcrypto fails: -EIO, and what they return is then not to be used. Nothing here
- * branches on a secret.
+ * A bypeer_crypto holds the contexts of libcrypto that these need, so that MACs, sealing and opening allocate nothing:
+ * all that a worker does. Hashes, derived keys and agreements do allocate. Those that take a bypeer_crypto can fail
+ * only as libcrypto fails: -EIO, and what they return is then not to be used. Nothing here branches on a secret.
  *
  * Thread: one per bypeer_crypto; each worker has its own, control has its own.
  */

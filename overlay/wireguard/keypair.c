@@ -21,13 +21,15 @@ void bypeer_keypairs_add(struct bypeer_keypairs *pairs, const struct bypeer_wire
     }
 }
 
-/* Whether both sides began at once, and both send by the current session in the end. */
+/*
+ * Whether both sides began at once, and both send by the current session in the end. His initiation came before our
+ * handshake was complete: so he, who has both, answered ours after he had begun his. One that came later may be that of
+ * a peer who was started anew and has nothing but next.
+ */
 static bool is_lesser_twin(const struct bypeer_wireguard_session *next, const struct bypeer_wireguard_session *current)
 {
-    uint64_t apart = next->created_ns > current->created_ns ? next->created_ns - current->created_ns
-                                                            : current->created_ns - next->created_ns;
     return current->local_index != 0 && (current->flags & BYPEER_WIREGUARD_INITIATOR) &&
-           apart < BYPEER_WIREGUARD_REKEY_TIMEOUT_NS && current->serial < next->serial;
+           next->created_ns <= current->created_ns && current->serial < next->serial;
 }
 
 bool bypeer_keypairs_confirm(struct bypeer_keypairs *pairs, uint32_t local_index,

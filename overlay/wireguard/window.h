@@ -27,8 +27,8 @@
  * are counted modulo 2^16: a peer that leaps ahead by a multiple of 65536 laps (553 million counters) may find some of
  * its counters refused as replays of what lay there. Never the other way round. A window of zeros is an empty one.
  *
- * There are no pointers: it may lie in memory that processes share or that outlives one. Only counters of packets whose
- * tag was right may be given to _accept(): .greatest is believed.
+ * There are no pointers: it may lie in memory that processes share or that outlives one, on a line of its own. Only
+ * counters of packets whose tag was right may be given to _accept(): .greatest is believed.
  *
  * Threads: any number at once.
  */

@@ -512,6 +512,27 @@ Test(wireguard_peer, both_begin_at_once)
     cr_assert_neq(left.preferred->record.flags, right.preferred->record.flags, "which one of them renews");
 }
 
+/* Whichever of the two sessions has the smaller serial. */
+Test(wireguard_peer, a_peer_that_is_started_anew_is_followed_at_once)
+{
+    uint8_t left_public[32];
+    public_of(left_private, left_public);
+    for (unsigned seed = 1; seed <= 16; seed++) {
+        ends_begin(left_private, NULL, NULL);
+        right.random = seed;
+        wireguard_end_send(&left, packet, sizeof(packet));
+        settle();
+        wireguard_end_free(&right);
+        wireguard_end_init(&right, right_private, left_public, NULL, 0, seed + 100, at(S));
+        set_time(S);
+        wireguard_end_send(&right, packet, sizeof(packet));
+        settle();
+        expect_link();
+        if (seed < 16)
+            ends_finish();
+    }
+}
+
 Test(wireguard_peer, lost_responses_are_asked_for_again)
 {
     ends_begin(left_private, NULL, NULL);
