@@ -60,6 +60,13 @@ void bypeer_crypto_free(struct bypeer_crypto *crypto)
     free(crypto);
 }
 
+void bypeer_crypto_forget(struct bypeer_crypto *crypto)
+{
+    static const uint8_t none[BYPEER_CRYPTO_KEY];
+    EVP_EncryptInit_ex2(crypto->seal, NULL, none, none, NULL);
+    EVP_DecryptInit_ex2(crypto->open, NULL, none, none, NULL);
+}
+
 int bypeer_crypto_random(void *ret_bytes, size_t length)
 {
     return RAND_bytes(ret_bytes, (int)length) == 1 ? 0 : -EIO;

@@ -25,6 +25,9 @@ struct bypeer_crypto;
 int bypeer_crypto_new(struct bypeer_crypto **ret_crypto);
 void bypeer_crypto_free(struct bypeer_crypto *crypto); /* NULL is fine */
 
+/* The contexts keep the key that they last sealed or opened with until there is another: this takes it away. */
+void bypeer_crypto_forget(struct bypeer_crypto *crypto);
+
 /* The operating system's random numbers. 0 or -EIO. */
 int bypeer_crypto_random(void *ret_bytes, size_t length);
 void bypeer_crypto_wipe(void *bytes, size_t length);

@@ -137,6 +137,14 @@ static int mix_ephemeral(struct bypeer_noise_state *state, struct bypeer_crypto 
     return status < 0 ? status : mix_hash(state, crypto, public_key, 32);
 }
 
+/* Each step of a handshake ends with this. */
+static void forget(struct bypeer_crypto *crypto, uint8_t key[static 32], struct bypeer_noise_state *state)
+{
+    bypeer_crypto_wipe(key, 32);
+    bypeer_crypto_wipe(state, sizeof(*state));
+    bypeer_crypto_forget(crypto);
+}
+
 int bypeer_noise_initiate(struct bypeer_noise_state *ret_state, struct bypeer_wireguard_initiation *ret_initiation,
                           struct bypeer_crypto *crypto, const struct bypeer_noise_identity *identity,
                           const struct bypeer_noise_remote *remote, const uint8_t ephemeral[static 32],
@@ -161,8 +169,7 @@ int bypeer_noise_initiate(struct bypeer_noise_state *ret_state, struct bypeer_wi
         *ret_initiation = initiation;
     }
     bypeer_crypto_pair_free(pair);
-    bypeer_crypto_wipe(key, sizeof(key));
-    bypeer_crypto_wipe(&state, sizeof(state));
+    forget(crypto, key, &state);
     return status;
 }
 
@@ -181,8 +188,7 @@ int bypeer_noise_open(struct bypeer_noise_opened *ret_opened, struct bypeer_cryp
         memcpy(opened.sealed_timestamp, initiation->sealed_timestamp, sizeof(opened.sealed_timestamp));
         *ret_opened = opened;
     }
-    bypeer_crypto_wipe(key, sizeof(key));
-    bypeer_crypto_wipe(&opened, sizeof(opened));
+    forget(crypto, key, &opened.state);
     return status;
 }
 
@@ -199,8 +205,7 @@ int bypeer_noise_continue(struct bypeer_noise_opened *opened, struct bypeer_cryp
         opened->state = state;
         memcpy(ret_timestamp, timestamp, sizeof(timestamp));
     }
-    bypeer_crypto_wipe(key, sizeof(key));
-    bypeer_crypto_wipe(&state, sizeof(state));
+    forget(crypto, key, &state);
     return status;
 }
 
@@ -240,8 +245,7 @@ int bypeer_noise_respond(struct bypeer_wireguard_session *ret_session, struct by
         (status = finish(ret_session, &state, crypto, 0, local_index, opened->sender)) == 0)
         *ret_response = response;
     bypeer_crypto_pair_free(pair);
-    bypeer_crypto_wipe(key, sizeof(key));
-    bypeer_crypto_wipe(&state, sizeof(state));
+    forget(crypto, key, &state);
     return status;
 }
 
@@ -260,7 +264,6 @@ int bypeer_noise_complete(struct bypeer_wireguard_session *ret_session, struct b
         (status = open_and_mix(&state, crypto, key, response->sealed_none, BYPEER_WIREGUARD_TAG, none)) == 0)
         status = finish(ret_session, &state, crypto, BYPEER_WIREGUARD_INITIATOR, response->receiver, response->sender);
     bypeer_crypto_pair_free(pair);
-    bypeer_crypto_wipe(key, sizeof(key));
-    bypeer_crypto_wipe(&state, sizeof(state));
+    forget(crypto, key, &state);
     return status;
 }

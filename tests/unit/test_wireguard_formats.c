@@ -253,7 +253,7 @@ Test(wireguard_formats, a_keepalive_is_32_bytes)
     cr_assert_eq(bypeer_transport_open(crypto, &session, datagram, sizeof(datagram)), 0);
 }
 
-Test(wireguard_formats, nothing_of_a_changed_packet_is_handed_out)
+Test(wireguard_formats, nothing_of_a_changed_or_cut_packet_is_handed_out)
 {
     uint8_t datagram[96];
     for (unsigned at = 8; at < sizeof(datagram); at++) {
@@ -263,6 +263,13 @@ Test(wireguard_formats, nothing_of_a_changed_packet_is_handed_out)
         cr_assert_eq(bypeer_transport_open(crypto, &session, datagram, sizeof(datagram)), -EBADMSG, "byte %u", at);
         for (unsigned i = 16; i < 80; i++)
             cr_assert_eq(datagram[i], 0);
+    }
+    for (size_t length = 32; length < sizeof(datagram); length++) {
+        memcpy(datagram + 16, sequence, 64);
+        cr_assert_eq(bypeer_transport_seal(crypto, &session, 5, datagram, 64, 64), 0);
+        uint8_t *cut = bytes_copy(datagram, length);
+        cr_assert_eq(bypeer_transport_open(crypto, &session, cut, length), -EBADMSG, "%zu bytes", length);
+        free(cut);
     }
 }
 
