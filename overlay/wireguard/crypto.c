@@ -25,6 +25,8 @@ struct bypeer_crypto {
 
 int bypeer_crypto_new(struct bypeer_crypto **ret_crypto)
 {
+    size_t mac_bytes = BYPEER_CRYPTO_MAC;
+    const OSSL_PARAM mac_parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &mac_bytes), OSSL_PARAM_END};
     struct bypeer_crypto *crypto = calloc(1, sizeof(*crypto));
     if (!crypto)
         return -ENOMEM;
@@ -36,7 +38,7 @@ int bypeer_crypto_new(struct bypeer_crypto **ret_crypto)
     crypto->seal = EVP_CIPHER_CTX_new();
     crypto->open = EVP_CIPHER_CTX_new();
     if (!crypto->blake2s || !crypto->blake2s_mac || !crypto->chacha20_poly1305 || !crypto->hash || !crypto->mac ||
-        !crypto->seal || !crypto->open ||
+        !crypto->seal || !crypto->open || !EVP_MAC_CTX_set_params(crypto->mac, mac_parameters) ||
         !EVP_EncryptInit_ex2(crypto->seal, crypto->chacha20_poly1305, NULL, NULL, NULL) ||
         !EVP_DecryptInit_ex2(crypto->open, crypto->chacha20_poly1305, NULL, NULL, NULL)) {
         bypeer_crypto_free(crypto);
@@ -94,9 +96,7 @@ int bypeer_crypto_hash(struct bypeer_crypto *crypto, const void *first, size_t f
 int bypeer_crypto_mac(struct bypeer_crypto *crypto, const uint8_t *key, size_t key_bytes, const void *bytes,
                       size_t length, uint8_t ret_mac[static BYPEER_CRYPTO_MAC])
 {
-    size_t size = BYPEER_CRYPTO_MAC;
-    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_END};
-    bool done = EVP_MAC_init(crypto->mac, key, key_bytes, parameters) && EVP_MAC_update(crypto->mac, bytes, length) &&
+    bool done = EVP_MAC_init(crypto->mac, key, key_bytes, NULL) && EVP_MAC_update(crypto->mac, bytes, length) &&
                 EVP_MAC_final(crypto->mac, ret_mac, NULL, BYPEER_CRYPTO_MAC);
     return done ? 0 : -EIO;
 }
