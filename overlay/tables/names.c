@@ -208,6 +208,14 @@ struct names_places {
     struct bypeer_names_place of[BYPEER_CLOUDS_MAX + 1]; /* [0]: of a number that is none */
 };
 
+/* Not the places: to clear all of them costs a nanosecond a target. */
+static void names_places_init(struct names_places *places, const struct bypeer_names_view *view, uint32_t array)
+{
+    places->view = view;
+    places->array = array;
+    memset(places->known, 0, sizeof(places->known));
+}
+
 static const struct bypeer_names_place *names_place_of(struct names_places *places, uint8_t cloud)
 {
     cloud = cloud <= BYPEER_CLOUDS_MAX ? cloud : 0;
@@ -262,9 +270,11 @@ void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct
 {
     const struct bypeer_names_view *view = &tables->names;
     const struct bypeer_names_root root = bypeer_names_root_read(tables->header);
-    struct names_places halves = {.view = view, .array = root.half}, deltas = {.view = view, .array = root.delta};
+    struct names_places halves, deltas;
     struct bypeer_names_descent descents[BYPEER_NAMES_DESCENTS];
 
+    names_places_init(&halves, view, root.half);
+    names_places_init(&deltas, view, root.delta);
     count = count < BYPEER_NAMES_BURST ? count : BYPEER_NAMES_BURST;
     for (unsigned i = 0; i < count; i++) {
         names_descent(&halves, clouds[i], targets[i], &descents[i]);
@@ -281,8 +291,9 @@ void bypeer_names_locate_by(bypeer_names_descend_function *descend, const struct
 const struct bypeer_name_record *bypeer_names_search(const struct bypeer_names_view *view, uint32_t array,
                                                      uint32_t cloud, const uint8_t id[static 32])
 {
-    struct names_places places = {.view = view, .array = array};
+    struct names_places places;
     struct bypeer_names_descent descent;
+    names_places_init(&places, view, array);
     names_descent(&places, (uint8_t)cloud, id, &descent);
     names_find(view, bypeer_names_descend_generic, &descent, 1, &id, 1);
     const struct bypeer_name_record *record = descent.tree->records + descent.place;

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "overlay/tables/names.h"
@@ -144,13 +145,6 @@ bypeer_names_descend_tree(struct bypeer_names_descent *descents[], unsigned coun
     }
 }
 
-/* A descent whose place the guide says to lie from low to high. */
-struct bypeer_names_guided {
-    struct bypeer_names_descent *descent;
-    uint32_t low, high;
-    uint32_t leaf;
-};
-
 /* Where among the records from low to high a key is likely to be: its bits behind those that the guide is indexed by
  * say how far. */
 static inline uint32_t bypeer_names_likely(uint64_t key, unsigned bits, uint32_t low, uint32_t high)
@@ -159,77 +153,91 @@ static inline uint32_t bypeer_names_likely(uint64_t key, unsigned bits, uint32_t
     return low + (uint32_t)((behind * (high - low)) >> 32);
 }
 
-/* Reads the guide; false: it leads nowhere, the tree has to tell. */
-static inline __attribute__((always_inline)) bool bypeer_names_read_guide(struct bypeer_names_guided *guided)
+/*
+ * Descents through one tree, which has a guide: into the likely leaf, and into the one beside it if the place is not
+ * there, which is so for about one in eight. Those that it does not settle, of crowded or of false IDs, join unguided;
+ * returns how many those are then.
+ *
+ * Nothing branches on what a line says before the last loop: a wrong guess would throw away the lines behind it.
+ */
+static inline __attribute__((always_inline)) unsigned
+bypeer_names_descend_guided(struct bypeer_names_descent descents[], unsigned count, bypeer_names_less_function *less,
+                            struct bypeer_names_descent *unguided[], unsigned unguided_count)
 {
-    const struct bypeer_names_tree *tree = guided->descent->tree;
-    uint32_t low = __atomic_load_n(&tree->guide[guided->descent->place], __ATOMIC_RELAXED);
-    uint32_t high = __atomic_load_n(&tree->guide[guided->descent->place + 1], __ATOMIC_RELAXED);
-    uint32_t likely = bypeer_names_likely(guided->descent->key, tree->guide_bits, low, high);
-    guided->low = low;
-    guided->high = high;
-    guided->leaf = (likely < tree->count ? likely : tree->count - 1) / BYPEER_NAME_NODE_KEYS;
-    return low <= high && high <= tree->count;
-}
+    const struct bypeer_names_tree *tree = descents[0].tree;
+    const struct bypeer_name_node *leaves = tree->leaves;
+    const struct bypeer_name_record *records = tree->records;
+    const uint32_t *guide = tree->guide;
+    const uint32_t total = tree->count;
+    const unsigned bits = tree->guide_bits;
+    uint32_t lows[BYPEER_NAMES_DESCENTS], highs[BYPEER_NAMES_DESCENTS], at[BYPEER_NAMES_DESCENTS];
+    uint8_t beside[BYPEER_NAMES_DESCENTS];
+    unsigned beside_count = 0;
 
-/* Looks into the leaf. Returns 0: the place is found; -1, 1: it is in the leaf before or behind. */
-static inline __attribute__((always_inline)) int bypeer_names_read_leaf(const struct bypeer_names_guided *guided,
-                                                                        bypeer_names_less_function *less)
-{
-    struct bypeer_names_descent *descent = guided->descent;
-    uint32_t first = guided->leaf * BYPEER_NAME_NODE_KEYS;
-    uint32_t below = less(&descent->tree->leaves[guided->leaf], descent->key);
-    uint32_t place = first + below;
-    descent->place = place < descent->tree->count ? place : descent->tree->count;
-    if (below == 0 && first > guided->low)
-        return -1;
-    return below == BYPEER_NAME_NODE_KEYS && first + BYPEER_NAME_NODE_KEYS < guided->high;
+    for (unsigned i = 0; i < count; i++) {
+        at[i] = (uint32_t)bypeer_names_guide_at(descents[i].key, bits);
+        __builtin_prefetch(&guide[at[i]]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t low = __atomic_load_n(&guide[at[i]], __ATOMIC_RELAXED);
+        uint32_t high = __atomic_load_n(&guide[at[i] + 1], __ATOMIC_RELAXED);
+        uint32_t likely = bypeer_names_likely(descents[i].key, bits, low, high);
+        at[i] = (likely < total ? likely : total - 1) / BYPEER_NAME_NODE_KEYS;
+        lows[i] = low;
+        highs[i] = high;
+        __builtin_prefetch(&leaves[at[i]]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t first = at[i] * BYPEER_NAME_NODE_KEYS;
+        uint32_t below = less(&leaves[at[i]], descents[i].key);
+        uint32_t place = first + below < total ? first + below : total;
+        bool is_before = (below == 0) & (first > lows[i]);
+        bool is_behind = (below == BYPEER_NAME_NODE_KEYS) & (first + BYPEER_NAME_NODE_KEYS < highs[i]);
+        bool is_false = (lows[i] > highs[i]) | (highs[i] > total);
+        descents[i].place = place;
+        beside[beside_count] = (uint8_t)i;
+        beside_count += is_before | is_behind | is_false;
+        __builtin_prefetch(&records[place - (place == total)], 0, 2);
+        __builtin_prefetch(&records[(place != 0 ? place : total) - 1], 0, 2);
+    }
+    for (unsigned k = 0; k < beside_count; k++) {
+        uint32_t *leaf = &at[beside[k]];
+        *leaf = descents[beside[k]].place <= *leaf * BYPEER_NAME_NODE_KEYS ? *leaf - (*leaf != 0) : *leaf + 1;
+        *leaf = *leaf < (total - 1) / BYPEER_NAME_NODE_KEYS ? *leaf : (total - 1) / BYPEER_NAME_NODE_KEYS;
+        __builtin_prefetch(&leaves[*leaf]);
+    }
+    for (unsigned k = 0; k < beside_count; k++) {
+        unsigned i = beside[k];
+        uint32_t first = at[i] * BYPEER_NAME_NODE_KEYS;
+        uint32_t below = less(&leaves[at[i]], descents[i].key);
+        descents[i].place = first + below < total ? first + below : total;
+        bool is_elsewhere = (below == 0 && first > lows[i]) ||
+                            (below == BYPEER_NAME_NODE_KEYS && first + BYPEER_NAME_NODE_KEYS < highs[i]) ||
+                            lows[i] > highs[i] || highs[i] > total;
+        if (is_elsewhere)
+            unguided[unguided_count++] = &descents[i];
+        else
+            bypeer_names_fetch(tree, descents[i].place);
+    }
+    return unguided_count;
 }
 
 static inline __attribute__((always_inline)) void
 bypeer_names_descend_by(struct bypeer_names_descent descents[], unsigned count, bypeer_names_less_function *less)
 {
     struct bypeer_names_descent *unguided[BYPEER_NAMES_DESCENTS];
-    struct bypeer_names_guided guided[BYPEER_NAMES_DESCENTS + 1];
-    unsigned unguided_count = 0, guided_count = 0, at_leaves = 0, beside = 0;
-    for (unsigned i = 0; i < count; i++) {
-        struct bypeer_names_descent *descent = &descents[i];
-        const struct bypeer_names_tree *tree = descent->tree;
-        if (!tree->guide) {
-            unguided[unguided_count++] = descent;
+    unsigned unguided_count = 0;
+    for (unsigned from = 0, to; from < count; from = to) {
+        const struct bypeer_names_tree *tree = descents[from].tree;
+        to = from + 1;
+        while (to < count && descents[to].tree == tree)
+            to++;
+        if (tree->guide) {
+            unguided_count = bypeer_names_descend_guided(&descents[from], to - from, less, unguided, unguided_count);
             continue;
         }
-        descent->place = (uint32_t)bypeer_names_guide_at(descent->key, tree->guide_bits);
-        __builtin_prefetch(&tree->guide[descent->place]);
-        guided[guided_count++].descent = descent;
-    }
-    for (unsigned i = 0; i < guided_count; i++) {
-        struct bypeer_names_guided *at = &guided[at_leaves];
-        at->descent = guided[i].descent;
-        if (bypeer_names_read_guide(at)) {
-            __builtin_prefetch(&at->descent->tree->leaves[at->leaf]);
-            at_leaves++;
-        } else {
-            unguided[unguided_count++] = at->descent;
-        }
-    }
-    /* About one in eight is in the leaf beside the likely one. */
-    for (unsigned i = 0; i < at_leaves; i++) {
-        int way = bypeer_names_read_leaf(&guided[i], less);
-        if (way == 0) {
-            bypeer_names_fetch(guided[i].descent->tree, guided[i].descent->place);
-            continue;
-        }
-        guided[beside] = guided[i];
-        guided[beside].leaf += (uint32_t)way;
-        __builtin_prefetch(&guided[beside].descent->tree->leaves[guided[beside].leaf]);
-        beside++;
-    }
-    for (unsigned i = 0; i < beside; i++) {
-        if (bypeer_names_read_leaf(&guided[i], less) == 0)
-            bypeer_names_fetch(guided[i].descent->tree, guided[i].descent->place);
-        else
-            unguided[unguided_count++] = guided[i].descent;
+        for (unsigned i = from; i < to; i++)
+            unguided[unguided_count++] = &descents[i];
     }
     bypeer_names_descend_tree(unguided, unguided_count, less);
 }
