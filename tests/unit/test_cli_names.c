@@ -11,15 +11,16 @@ static const struct cli_fixture_answer answers[] = {
                       "{\"cloud\":\"global\",\"id\":\"00\"},{\"cloud\":\"lan\",\"id\":null}]}"},
     {"names.update", "{\"updated\":1}"},
     {"names.unpublish", "{\"removed\":2}"},
-    {"names.list",
-     "{\"names\":[{\"name\":\"0.web\",\"host\":\"web.pnrp.net\",\"cloud\":\"global\",\"id\":\"00\","
-     "\"endpoints\":[{\"address\":\"2001:db8::1\",\"port\":80,\"protocol\":\"tcp\"},"
-     "{\"address\":\"2001:db8::1\",\"port\":53,\"protocol\":\"udp\"}],\"comment\":\"\",\"payload_bytes\":9,"
-     "\"state\":\"published\"}]}"},
+    {"names.list", "{\"names\":[{\"name\":\"0.web\",\"host\":\"web.pnrp.net\",\"cloud\":\"global\",\"id\":\"00\","
+                   "\"endpoints\":[{\"address\":\"2001:db8::1\",\"port\":80,\"protocol\":\"tcp\"},"
+                   "{\"address\":\"2001:db8::1\",\"port\":53,\"protocol\":\"udp\"}],\"comment\":\"e\\u001b["
+                   "2Jf\\u009bg\",\"payload_bytes\":9,"
+                   "\"state\":\"published\"}]}"},
     {"names.resolve",
      "{\"results\":[{\"name\":\"0.web\",\"cloud\":\"global\",\"id\":\"ab\",\"secure\":false,\"endpoints\":["
      "{\"address\":\"2001:db8::1\",\"port\":53,\"protocol\":\"udp\"}],\"services\":["
-     "{\"address\":\"2001:db8::2\",\"port\":3541}],\"comment\":\"mine\",\"payload\":\"a\\u001bb\","
+     "{\"address\":\"2001:db8::2\",\"port\":3541}],\"comment\":\"m\\u00fc\\u001b[2J\\u009b1m\\u007f\",\"payload\":"
+     "\"a\\u001bb\\u0085c\","
      "\"payload_type\":\"string\",\"not_after\":1,\"hops\":3}],\"elapsed_ms\":12}"},
     {"names.lookup_path",
      "{\"hops\":[{\"cloud\":\"global\",\"endpoint\":\"[2001:db8::7]:3541\",\"id\":\"abcdef\","
@@ -145,7 +146,8 @@ Test(cli_names, resolve_shows_what_a_name_stands_for)
     cli_fixture_expect_in(cli_played.out, "0.web in cloud global, unsecured\n");
     cli_fixture_expect_in(cli_played.out, "  endpoint  [2001:db8::1]:53/udp\n");
     cli_fixture_expect_in(cli_played.out, "  node      [2001:db8::2]:3541\n");
-    cli_fixture_expect_in(cli_played.out, "  payload   a?b\n");
+    cli_fixture_expect_in(cli_played.out, "  payload   a?b?c\n");
+    cli_fixture_expect_in(cli_played.out, "  comment   m\u00fc?[2J?1m?\n");
     cli_fixture_expect_in(cli_played.out, "1 found after 12 ms\n");
     cr_expect_eq(cli_fixture_run("name lookup-path 0.web"), 0, "%s", cli_played.err);
     cr_expect_str_eq(cli_played.requests[1], "names.lookup_path {\"name\":\"0.web\",\"timeout_ms\":30000}");
@@ -160,6 +162,8 @@ Test(cli_names, names_and_clouds_are_listed)
     cr_expect_eq(cli_fixture_run("name"), 0, "%s", cli_played.err);
     cli_fixture_expect_in(cli_played.out, "[2001:db8::1]:80 and 1 more");
     cli_fixture_expect_in(cli_played.out, "web.pnrp.net");
+    cr_expect_null(strchr(cli_played.out, '\033'), "a comment gives the terminal no orders");
+    cr_expect_null(strstr(cli_played.out, "\xc2\x9b"));
     cr_expect_eq(cli_fixture_run("name unpublish 0.web --cloud lan"), 0, "%s", cli_played.err);
     cr_expect_str_eq(cli_played.out, "0.web is unpublished\n");
     cr_expect_eq(cli_fixture_run("name unpublish 0.web --cloud nowhere"), 4);

@@ -25,7 +25,17 @@ static int call_within(struct cli *cli, const char *method, json_t *params, json
     return cli_call(cli, method, params, ret_result);
 }
 
-/* Text as it is, but for what a terminal would take for orders; bytes as how many there are. */
+/* Text that somebody else wrote (UTF-8), without what a terminal takes for orders: the control characters C0 and C1. */
+static void print_clean(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+        putchar(*at < ' ' || *at == 0x7f || is_c1 ? '?' : *at);
+        at += is_c1;
+    }
+}
+
+/* Text as it is, bytes as how many there are. */
 static void print_payload(const json_t *result)
 {
     const json_t *payload = json_object_get(result, "payload");
@@ -38,8 +48,7 @@ static void print_payload(const json_t *result)
         return;
     }
     fputs("  payload   ", stdout);
-    for (const char *at = json_string_value(payload); *at; at++)
-        putchar((unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at);
+    print_clean(json_string_value(payload));
     putchar('\n');
 }
 
@@ -49,16 +58,20 @@ static void print_result(const struct cli *cli, const json_t *result)
     json_t *endpoint;
     char text[CLI_ENDPOINT];
     bool secure = json_is_true(json_object_get(result, "secure"));
-    printf("%s%s%s in cloud %s, %s\n", cli_colour_begin(cli, CLI_GOOD), cli_text(result, "name"), cli_colour_end(cli),
-           cli_text(result, "cloud"), secure ? "secure" : "unsecured");
+    fputs(cli_colour_begin(cli, CLI_GOOD), stdout);
+    print_clean(cli_text(result, "name"));
+    printf("%s in cloud %s, %s\n", cli_colour_end(cli), cli_text(result, "cloud"), secure ? "secure" : "unsecured");
     json_array_foreach (json_object_get(result, "endpoints"), i, endpoint) {
         printf("  endpoint  %s\n", cli_endpoint(endpoint, text));
     }
     json_array_foreach (json_object_get(result, "services"), i, endpoint) {
         printf("  node      %s\n", cli_endpoint(endpoint, text));
     }
-    if (cli_text(result, "comment")[0])
-        printf("  comment   %s\n", cli_text(result, "comment"));
+    if (cli_text(result, "comment")[0]) {
+        fputs("  comment   ", stdout);
+        print_clean(cli_text(result, "comment"));
+        putchar('\n');
+    }
     print_payload(result);
     printf("  id        %s\n  hops      %lld\n", cli_text(result, "id"), (long long)cli_integer(result, "hops"));
 }
