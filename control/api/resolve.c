@@ -80,10 +80,11 @@ static void resolve_on_found(void *context, const char *cloud, const struct bype
 {
     struct resolving *resolving = context;
     json_t *result = resolve_result(cloud, found);
+    json_array_append_new(resolving->results, result);
+    /* A client that cannot be told is gone, and this resolve with it: nothing may be looked at after it. */
     if (resolving->stream && resolving->call->id)
         call_notify(resolving->call, "names.found",
                     json_pack("{s:O, s:O}", "id", resolving->call->id, "result", result));
-    json_array_append_new(resolving->results, result);
 }
 
 static void resolve_on_hop(void *context, const char *cloud, const struct bypeer_pnrp_hop *hop)
