@@ -67,7 +67,7 @@ static void question_on_finished(void *context, int status)
     enum bypeer_hosts_outcome outcome = BYPEER_HOSTS_FAILED;
     if (question->found)
         outcome = BYPEER_HOSTS_NONE;
-    else if (status == 0 || status == -ENOENT || status == -ETIMEDOUT)
+    else if (status == 0 || status == -ENOENT)
         outcome = BYPEER_HOSTS_UNKNOWN;
     question_end(question, outcome, NULL, 0);
 }

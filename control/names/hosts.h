@@ -23,7 +23,7 @@ enum bypeer_hosts_outcome {
     BYPEER_HOSTS_NONE,    /* the name is there, without an address that is fit */
     BYPEER_HOSTS_UNKNOWN, /* nobody has it, or it is no name, or an unsecured one */
     BYPEER_HOSTS_FOREIGN, /* it is not below pnrp.net */
-    BYPEER_HOSTS_FAILED,  /* nobody can tell: no network, or too many questions at once */
+    BYPEER_HOSTS_FAILED,  /* nobody can tell: no network, nobody answered, or too many questions at once */
 };
 
 /* How names are resolved: bypeer_names_resolve() and bypeer_names_cancel(), or a test's own. */

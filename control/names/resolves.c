@@ -221,17 +221,21 @@ static bool resolves_is_over(const struct bypeer_names_resolve *resolve)
     return true;
 }
 
+/* -ENOENT only if every cloud that is connected says so: that a cloud failed does not mean that nobody has the name. */
 static int resolves_status(const struct bypeer_names_resolve *resolve)
 {
-    int status = -ENETUNREACH;
+    int failed = -ENETUNREACH;
+    bool answered = false;
     for (unsigned at = 0; at < resolve->part_count; at++) {
         int of_part = resolve->parts[at].status;
-        if (of_part == -ETIMEDOUT)
-            status = -ETIMEDOUT;
-        else if (of_part != -ENETUNREACH && status == -ENETUNREACH)
-            status = -ENOENT;
+        if (of_part == 0 || of_part == -ENOENT)
+            answered = true;
+        else if (failed == -ENETUNREACH)
+            failed = of_part;
     }
-    return resolve->results > 0 ? 0 : status;
+    if (resolve->results > 0)
+        return 0;
+    return answered && failed == -ENETUNREACH ? -ENOENT : failed;
 }
 
 static void resolves_deliver(struct bypeer_names_resolve *resolve)

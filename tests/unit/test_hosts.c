@@ -76,7 +76,9 @@ static void resolve_on_timer(uv_timer_t *timer)
     const struct bypeer_names_callbacks *callbacks = resolve->callbacks;
     int status = strcmp(resolve->classifier, "unfit") == 0   ? 0
                  : strcmp(resolve->classifier, "alone") == 0 ? -ENETUNREACH
-                                                             : -ETIMEDOUT;
+                 : strcmp(resolve->classifier, "mute") == 0  ? -ETIMEDOUT
+                 : strcmp(resolve->classifier, "full") == 0  ? -ENOSPC
+                                                             : -ENOENT;
     resolve_end(resolve);
     callbacks->finished(context, status);
 }
@@ -203,6 +205,7 @@ Test(hosts, what_is_not_there_or_not_fit_is_not_found)
     cr_expect_eq(ask_addresses("nobody" AUTHORITY, addresses), 0);
     cr_expect_eq(ask_addresses("unfit" AUTHORITY, addresses), 0);
     cr_expect_eq(ask_addresses("alone" AUTHORITY, addresses), 0);
+    cr_expect_eq(ask_addresses("mute" AUTHORITY, addresses), 0);
     cr_expect_eq(ask_addresses("two.labels" AUTHORITY, addresses), 0);
     cr_expect_eq(ask_addresses("www.example.net", addresses), 0);
 }
@@ -383,6 +386,8 @@ Test(hosts, dns_says_no_in_the_right_way)
     EXPECT_REPLY(ask_udp("nobody" AUTHORITY, 28), 3, 0, 1);
     EXPECT_REPLY(ask_udp("nobody" AUTHORITY, 1), 3, 0, 1);
     EXPECT_REPLY(ask_udp("alone" AUTHORITY, 28), 2, 0, 0);
+    EXPECT_REPLY(ask_udp("mute" AUTHORITY, 28), 2, 0, 0);
+    EXPECT_REPLY(ask_udp("full" AUTHORITY, 28), 2, 0, 0);
     EXPECT_REPLY(ask_udp("server.pnrp.net", 28), 3, 0, 1);
     EXPECT_REPLY(ask_udp("www.example.net", 28), 5, 0, 0);
     EXPECT_REPLY(ask_udp("net", 28), 5, 0, 0);
