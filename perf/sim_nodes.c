@@ -323,7 +323,7 @@ static void sink_send(void *context, unsigned local, const struct bypeer_pnrp_en
         sim_node_send(node, to, bytes, length);
 }
 
-static void sink_job(void *context, struct bypeer_pnrp_job *job)
+static bool sink_job(void *context, struct bypeer_pnrp_job *job)
 {
     struct sim_node *node = context;
     struct sim_queue *queue = &node->sim->queue;
@@ -332,6 +332,7 @@ static void sink_job(void *context, struct bypeer_pnrp_job *job)
     event->job = job;
     node->jobs_out++;
     sim_queue_put(queue, event, queue->now_ms + 1);
+    return true;
 }
 
 static void sink_found(void *context, uint64_t resolve, const struct bypeer_pnrp_found *found)

@@ -125,18 +125,24 @@ static void cloud_on_job(uv_work_t *work, int status)
     cloud_let_go(cloud);
 }
 
-/* There is a free one: the protocol has no more jobs out than there are. */
-static void cloud_on_wanted_job(void *context, struct bypeer_pnrp_job *wanted)
+static bool cloud_on_wanted_job(void *context, struct bypeer_pnrp_job *wanted)
 {
     struct bypeer_cloud *cloud = context;
-    struct bypeer_cloud_job *job = cloud->jobs;
-    while (job->job)
-        job++;
+    unsigned at = 0;
+    while (at < BYPEER_CLOUD_JOBS && cloud->jobs[at].job)
+        at++;
+    if (at == BYPEER_CLOUD_JOBS)
+        return false;
+    struct bypeer_cloud_job *job = &cloud->jobs[at];
     job->cloud = cloud;
     job->job = wanted;
     job->work.data = job;
+    if (uv_queue_work(cloud->loop, &job->work, cloud_run_job, cloud_on_job) < 0) {
+        job->job = NULL;
+        return false;
+    }
     cloud->handles++;
-    uv_queue_work(cloud->loop, &job->work, cloud_run_job, cloud_on_job);
+    return true;
 }
 
 static void cloud_on_found(void *context, uint64_t resolve, const struct bypeer_pnrp_found *found)

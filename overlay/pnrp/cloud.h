@@ -19,7 +19,8 @@
  * Time. Every entrance takes the present time: ms from any origin that never goes back, and Unix seconds for validity.
  *
  * Signatures are jobs: the cloud hands one to the sink, whoever does it calls bypeer_pnrp_job_run() on any thread, and
- * the owner's thread calls bypeer_pnrp_job_done(). At most .jobs_max are out at once; an INQUIRE beyond gets B.
+ * the owner's thread calls bypeer_pnrp_job_done(). At most .jobs_max are out at once, or as many as the sink
+ * takes; an INQUIRE beyond gets B.
  *
  * Thread: one per cloud. The sink's functions are called from within the functions here; they must not call back into
  * the same cloud.
@@ -115,7 +116,7 @@ struct bypeer_pnrp_sink {
     /* Sends from own endpoint number `local`. bytes is valid during the call. */
     void (*send)(void *context, unsigned local, const struct bypeer_pnrp_endpoint *to, const uint8_t *bytes,
                  size_t length);
-    void (*job)(void *context, struct bypeer_pnrp_job *job);
+    bool (*job)(void *context, struct bypeer_pnrp_job *job); /* false: there is nobody to do it now */
     void (*found)(void *context, uint64_t resolve, const struct bypeer_pnrp_found *found);
     void (*hop)(void *context, uint64_t resolve, const struct bypeer_pnrp_hop *hop); /* may be NULL */
     /* The resolve is over: 0 (its results were all given), -ETIMEDOUT, -ENOENT, -ENETUNREACH, -ECANCELED. */

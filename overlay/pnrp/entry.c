@@ -248,13 +248,14 @@ void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, con
         entry_accept(pnrp, add);
         return;
     }
-    if (!bypeer_job_has_room(pnrp) || bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, &job) < 0) {
+    if (bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, &job) < 0) {
         entry_refuse(pnrp, add);
         return;
     }
     job->purpose = BYPEER_JOB_ADD;
     job->owner = add->number;
-    bypeer_job_hand_out(pnrp, job);
+    if (!bypeer_job_hand_out(pnrp, job))
+        entry_refuse(pnrp, add);
 }
 
 /* Where one datagram in twenty is lost, one test in a hundred of a node that is there ends like this: as many entries

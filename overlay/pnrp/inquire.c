@@ -100,21 +100,20 @@ static void inquire_certify(struct bypeer_pnrp *pnrp, unsigned local, const stru
     case BYPEER_METER_ANSWER:
         break;
     }
-    struct bypeer_job *job = bypeer_job_has_room(pnrp)
-                                 ? bypeer_certificate_make(pnrp, registration, message->inquire.nonce, false,
-                                                           (flags & BYPEER_INQUIRE_PAYLOAD) != 0)
-                                 : NULL;
-    if (!job) {
+    struct bypeer_job *job = bypeer_certificate_make(pnrp, registration, message->inquire.nonce, false,
+                                                     (flags & BYPEER_INQUIRE_PAYLOAD) != 0);
+    if (job) {
+        job->peer = *from;
+        job->local = local;
+        job->acked = message->id;
+        job->flags = flags;
+        job->owner = registration->handle;
+    }
+    if (!job || !bypeer_job_hand_out(pnrp, job)) {
         inquire_refuse(pnrp, local, from, message->id, BYPEER_AUTHORITY_BUSY);
         return;
     }
-    job->peer = *from;
-    job->local = local;
-    job->acked = message->id;
-    job->flags = flags;
-    job->owner = registration->handle;
     registration->jobs++;
-    bypeer_job_hand_out(pnrp, job);
 }
 
 void bypeer_inquire_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,

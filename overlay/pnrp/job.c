@@ -18,17 +18,16 @@ void bypeer_job_free(struct bypeer_job *job)
     free(job);
 }
 
-bool bypeer_job_has_room(const struct bypeer_pnrp *pnrp)
+bool bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
 {
-    return pnrp->job_count < pnrp->jobs_max;
-}
-
-void bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
-{
+    if (pnrp->job_count >= pnrp->jobs_max || !pnrp->sink->job(pnrp->sink_context, &job->work)) {
+        bypeer_job_free(job);
+        return false;
+    }
     job->next = pnrp->jobs;
     pnrp->jobs = job;
     pnrp->job_count++;
-    pnrp->sink->job(pnrp->sink_context, &job->work);
+    return true;
 }
 
 static int job_verify(struct bypeer_pnrp_job *job)

@@ -27,6 +27,15 @@ static void pending_dequeue(struct bypeer_pnrp *pnrp, struct bypeer_pending *pen
     *(pending->later ? &pending->later->earlier : &pnrp->last) = pending->earlier;
 }
 
+static void pending_attach(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, uint64_t due_ms)
+{
+    struct bypeer_pending **bucket = pending_bucket(pnrp, pending->message_id);
+    pending_enqueue(pnrp, pending, due_ms);
+    pending->next = *bucket;
+    *bucket = pending;
+    pnrp->pending_count++;
+}
+
 void bypeer_pending_asked(const struct bypeer_pending *pending, struct bypeer_pnrp_endpoint *ret_asked)
 {
     memcpy(ret_asked->address, pending->addresses[pending->at], 16);
@@ -90,11 +99,7 @@ struct bypeer_pending *bypeer_pending_send(struct bypeer_pnrp *pnrp, enum bypeer
     pending->bytes = (uint8_t *)(pending + 1) + addresses_bytes;
     memcpy(pending->addresses, to->addresses, addresses_bytes);
     memcpy(pending->bytes, bytes, length);
-    pending_enqueue(pnrp, pending, pnrp->now.ms + BYPEER_PENDING_RETRY_MS);
-    struct bypeer_pending **bucket = pending_bucket(pnrp, pending->message_id);
-    pending->next = *bucket;
-    *bucket = pending;
-    pnrp->pending_count++;
+    pending_attach(pnrp, pending, pnrp->now.ms + BYPEER_PENDING_RETRY_MS);
     pending_transmit(pnrp, pending);
     return pending;
 }
@@ -174,7 +179,6 @@ void bypeer_pending_prompt(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_en
 
 static void pending_give_up(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, bool busy)
 {
-    bypeer_pending_detach(pnrp, pending);
     if (!busy)
         pnrp->counters.timeouts++;
     switch ((enum bypeer_pending_kind)pending->kind) {
@@ -204,6 +208,7 @@ void bypeer_pending_tick(struct bypeer_pnrp *pnrp)
     while (pnrp->first && pnrp->first->due_ms <= pnrp->now.ms) {
         struct bypeer_pending *pending = pnrp->first;
         if (pending->sends_left == 0 || pnrp->endpoint_count == 0) {
+            bypeer_pending_detach(pnrp, pending);
             pending_give_up(pnrp, pending, false);
             continue;
         }
@@ -216,7 +221,7 @@ void bypeer_pending_tick(struct bypeer_pnrp *pnrp)
     }
 }
 
-/* B: it is there, and wants to be asked again a little later. */
+/* It is there, and is to be asked again a little later: it says B, or there is no room for a check of what it says. */
 static void pending_busy(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending)
 {
     if (pending->busy_left == 0) {
@@ -228,8 +233,7 @@ static void pending_busy(struct bypeer_pnrp *pnrp, struct bypeer_pending *pendin
         pending->sends_left = 1;
     bypeer_reassembly_free(pending->reassembly);
     pending->reassembly = NULL;
-    pending_dequeue(pnrp, pending);
-    pending_enqueue(pnrp, pending, pnrp->now.ms + BYPEER_PENDING_BUSY_MS);
+    pending_attach(pnrp, pending, pnrp->now.ms + BYPEER_PENDING_BUSY_MS);
 }
 
 void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from,
@@ -251,16 +255,18 @@ void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp
         return;
     }
     bypeer_inquire_verified(pnrp, from);
+    bypeer_pending_detach(pnrp, pending);
     if (answer.flags & BYPEER_AUTHORITY_BUSY) {
         pending_busy(pnrp, pending);
         return;
     }
-    bypeer_pending_detach(pnrp, pending);
     if (pending->kind == BYPEER_PENDING_ADD)
         bypeer_entry_answered(pnrp, pending->owner, &answer, bytes, length);
     else if (pending->kind == BYPEER_PENDING_NEIGHBOUR)
         bypeer_neighbour_answered(pnrp, pending, from, &answer);
-    else
-        bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length);
+    else if (!bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length)) {
+        pending_busy(pnrp, pending);
+        return;
+    }
     bypeer_pending_free(pending);
 }

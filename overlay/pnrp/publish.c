@@ -12,6 +12,7 @@
 #define PUBLISH_AGAIN_MS    900000 /* the others */
 #define PUBLISH_RETRY_MS    500    /* doubled after each that met nobody */
 #define PUBLISH_RETRIES_MAX 7
+#define PUBLISH_SIGN_MS     100 /* until a revocation that found no room is signed */
 #define PUBLISH_LIFETIME_S  43200 /* [MS-PNRP] 2.2.3.1: 12 hours to a week */
 
 /* What an ID's neighbours need to know when it goes: each side's nearest and farthest of its leaf set. */
@@ -248,6 +249,24 @@ static bool publish_note_leaves(struct bypeer_pnrp *pnrp, const uint8_t *id, str
     return is_known;
 }
 
+static void publish_revoke(struct bypeer_pnrp *pnrp, struct bypeer_registration *registration)
+{
+    if (registration->is_signed || registration->is_signing)
+        return;
+    struct bypeer_job *job = bypeer_certificate_make(pnrp, registration, NULL, true, false);
+    if (!job) {
+        registration->is_signed = true;
+        return;
+    }
+    job->owner = registration->handle;
+    if (bypeer_job_hand_out(pnrp, job)) {
+        registration->is_signing = true;
+        registration->jobs++;
+        return;
+    }
+    bypeer_cloud_wake(pnrp, pnrp->now.ms + PUBLISH_SIGN_MS);
+}
+
 int bypeer_pnrp_unregister(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now, uint64_t handle)
 {
     struct bypeer_registration *registration = bypeer_publish_by_handle(pnrp, handle);
@@ -263,18 +282,12 @@ int bypeer_pnrp_unregister(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now
     bool has_neighbours = leaving && pnrp->endpoint_count > 0 && publish_note_leaves(pnrp, registration->id, leaving);
     registration->leaving = leaving;
     registration->is_leaving = true;
-    registration->is_signed = true;
+    registration->is_signed = !has_neighbours;
     registration->due_ms = now.ms;
     bypeer_cache_remove_own(pnrp->cache, registration->id);
     publish_advertise(pnrp);
     bypeer_cloud_wake(pnrp, now.ms);
-    struct bypeer_job *job = has_neighbours ? bypeer_certificate_make(pnrp, registration, NULL, true, false) : NULL;
-    if (job) {
-        registration->is_signed = false;
-        registration->jobs++;
-        job->owner = handle;
-        bypeer_job_hand_out(pnrp, job);
-    }
+    publish_revoke(pnrp, registration);
     return 0;
 }
 
@@ -446,6 +459,7 @@ void bypeer_publish_tick(struct bypeer_pnrp *pnrp)
     for (struct bypeer_registration *registration = pnrp->registrations; registration; registration = next) {
         next = registration->next;
         if (registration->is_leaving) {
+            publish_revoke(pnrp, registration);
             bypeer_publish_settle(pnrp, registration);
             continue;
         }

@@ -188,40 +188,56 @@ static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, c
         bypeer_entry_confirm(pnrp, &hop);
 }
 
-void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
+static void seek_go_on(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pnrp_endpoint *from,
+                       const struct bypeer_pnrp_answer *answer)
+{
+    struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
+    bool leads_on = answer->entry.id || bypeer_id_common_bits(bypeer_id_load(seek->hop), target) >= 128;
+    bypeer_resolve_hop(pnrp, seek, from, false, leads_on ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
+    bypeer_search_answered(seek->search, from, answer, pnrp->cache);
+    /* It will be asked anyway if the search goes there; a neighbour is wanted in any case. */
+    if (answer->entry.id && seek->purpose != BYPEER_SEEK_SPLIT &&
+        bypeer_cache_is_leaf(pnrp->cache, answer->entry.id, NULL))
+        bypeer_entry_offer(pnrp, &answer->entry, &(struct bypeer_entry_origin){.sender = from});
+    seek_step(pnrp, seek);
+}
+
+/* 0: the certificate is being checked. -EBADMSG: it is none. -EBUSY: not now. */
+static int seek_check(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t *bytes, size_t length)
+{
+    struct bypeer_job *job;
+    if (bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, &job) < 0)
+        return -EBADMSG;
+    job->owner = seek->number;
+    return bypeer_job_hand_out(pnrp, job) ? 0 : -EBUSY;
+}
+
+bool bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
                           const struct bypeer_pnrp_endpoint *from, const struct bypeer_pnrp_answer *answer,
                           const uint8_t *bytes, size_t length)
 {
     bool is_there = !(answer->flags & BYPEER_AUTHORITY_NOT_LOCAL);
     bool is_lookup = pending->kind == BYPEER_PENDING_LOOKUP;
-    struct bypeer_job *job = NULL;
+    bool is_checked = is_there && !is_lookup && seek->purpose == BYPEER_SEEK_RESOLVE;
+    int error = is_checked ? seek_check(pnrp, seek, bytes, length) : 0;
+    if (error == -EBUSY)
+        return false;
     seek->pending = NULL;
     seek->has_answers = true;
     seek_judge_hop(pnrp, seek, pending, is_there);
     if (is_lookup) {
-        struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
-        bool leads_on = answer->entry.id || bypeer_id_common_bits(bypeer_id_load(seek->hop), target) >= 128;
-        bypeer_resolve_hop(pnrp, seek, from, false, leads_on ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
-        bypeer_search_answered(seek->search, from, answer, pnrp->cache);
-        /* It will be asked anyway if the search goes there; a neighbour is wanted in any case. */
-        if (answer->entry.id && seek->purpose != BYPEER_SEEK_SPLIT &&
-            bypeer_cache_is_leaf(pnrp->cache, answer->entry.id, NULL))
-            bypeer_entry_offer(pnrp, &answer->entry, &(struct bypeer_entry_origin){.sender = from});
-        seek_step(pnrp, seek);
-        return;
+        seek_go_on(pnrp, seek, from, answer);
+        return true;
     }
-    if (is_there && seek->purpose == BYPEER_SEEK_RESOLVE &&
-        bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, &job) < 0)
-        is_there = false;
-    if (job) {
+    if (is_checked && error == 0) {
         seek->asked = *from;
-        job->owner = seek->number;
-        bypeer_job_hand_out(pnrp, job);
-        return;
+        return true;
     }
-    bypeer_resolve_hop(pnrp, seek, from, true, is_there ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
-    bypeer_search_validated(seek->search, is_there);
+    bool is_good = is_there && error == 0;
+    bypeer_resolve_hop(pnrp, seek, from, true, is_good ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
+    bypeer_search_validated(seek->search, is_good);
     seek_step(pnrp, seek);
+    return true;
 }
 
 void bypeer_seek_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,

@@ -119,7 +119,8 @@ struct bypeer_registration {
     uint8_t *chain;
     uint16_t chain_bytes;
     bool is_leaving;
-    bool is_signed; /* of one that leaves: its revocation was signed, and was sent */
+    bool is_signing; /* of one that leaves: its revocation is being signed */
+    bool is_signed;  /* it was, and was sent */
     bool is_announcing;
     bool is_crossing;               /* its next announcement begins at a seed */
     uint8_t failures;               /* announcements in a row that met nobody */
@@ -400,8 +401,8 @@ int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t 
 /* job.c */
 struct bypeer_job *bypeer_job_create(struct bypeer_pnrp *pnrp, enum bypeer_job_purpose purpose, size_t memory_bytes);
 void bypeer_job_free(struct bypeer_job *job);
-bool bypeer_job_has_room(const struct bypeer_pnrp *pnrp);
-void bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
+/* Whether there was room for one more; if not, the job is freed. */
+bool bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
 
 /* publish.c */
 struct bypeer_registration *bypeer_publish_find(const struct bypeer_pnrp *pnrp, const uint8_t id[static 32]);
@@ -421,7 +422,8 @@ void bypeer_publish_free_all(struct bypeer_pnrp *pnrp);
 /* seek.c. 0, or why it did not begin: -ENOENT (nobody to ask), -ENOMEM. */
 int bypeer_seek_begin(struct bypeer_pnrp *pnrp, enum bypeer_seek_purpose purpose, uint64_t owner,
                       struct bypeer_search_settings *settings);
-void bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
+/* False: there is no room for a check of its certificate now, and nothing has changed. */
+bool bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
                           const struct bypeer_pnrp_endpoint *from, const struct bypeer_pnrp_answer *answer,
                           const uint8_t *bytes, size_t length);
 void bypeer_seek_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,

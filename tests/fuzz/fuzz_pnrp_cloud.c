@@ -46,12 +46,13 @@ static void send(void *context, unsigned local, const struct bypeer_pnrp_endpoin
     memcpy(world->message_id, bytes + 8, sizeof(world->message_id));
 }
 
-static void job(void *context, struct bypeer_pnrp_job *work)
+static bool job(void *context, struct bypeer_pnrp_job *work)
 {
     struct world *world = context;
     if (world->job_count == JOBS_MAX)
         abort();
     world->jobs[world->job_count++] = work;
+    return true;
 }
 
 static void found(void *context, uint64_t resolve, const struct bypeer_pnrp_found *what)

@@ -31,12 +31,13 @@ static void net_send(void *context, unsigned local, const struct bypeer_pnrp_end
     *at = datagram;
 }
 
-static void net_job(void *context, struct bypeer_pnrp_job *job)
+static bool net_job(void *context, struct bypeer_pnrp_job *job)
 {
     struct net_node *node = context;
     job->owner = node;
     cr_assert_lt(node->net->job_count, 1024u);
     node->net->jobs[node->net->job_count++] = job;
+    return true;
 }
 
 static void net_found(void *context, uint64_t resolve, const struct bypeer_pnrp_found *found)

@@ -537,6 +537,89 @@ Test(pnrp_cloud, a_resolver_comes_back_to_who_was_busy)
     net_end(&net);
 }
 
+/* Does the jobs of one node only; returns how many others are out. */
+static unsigned do_jobs_of(struct net *net, const struct net_node *node)
+{
+    for (unsigned i = 0; i < net->job_count;) {
+        struct bypeer_pnrp_job *job = net->jobs[i];
+        if (job->owner != node) {
+            i++;
+            continue;
+        }
+        net->jobs[i] = net->jobs[--net->job_count];
+        bypeer_pnrp_job_run(job);
+        bypeer_pnrp_job_done(node->pnrp, net->now, job);
+    }
+    return net->job_count;
+}
+
+/* Whose threads are all busy asks again for what it cannot check, and has no more jobs out than it may. */
+Test(pnrp_cloud, a_resolver_without_a_free_thread_asks_again)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    const struct bypeer_pnrp_settings settings = {.jobs_max = 1, .seeds = &node->endpoint, .seed_count = 1};
+    struct net_node *resolver = net_add_with(&net, &settings);
+    net_publish(node, "0.here", NULL);
+    net_publish(resolver, "0.own", id);
+    net_run(&net, 3000);
+    net.is_slow = true;
+    struct bypeer_pnrp_endpoint first = stranger(1, 5000);
+    make_inquire(id, 40, &message);
+    net_inject_message(&net, &first, resolver, &message);
+    cr_assert_eq(net.job_count, 1u);
+    unsigned inquires = net.sent[BYPEER_PNRP_INQUIRE];
+    uint64_t resolve = net_resolve(resolver, "0.here", 1);
+    for (unsigned i = 0; i < 35; i++) {
+        net_run(&net, 10);
+        cr_assert_eq(do_jobs_of(&net, node), 1u);
+    }
+    cr_assert_geq(net.sent[BYPEER_PNRP_INQUIRE] - inquires, 2u);
+    cr_assert_eq(resolver->result_count, 0u);
+    net.is_slow = false;
+    net_do_jobs(&net);
+    net_run(&net, 300);
+    cr_assert_eq(resolver->finished, resolve);
+    cr_assert_eq(resolver->result_count, 1u);
+    net_end(&net);
+}
+
+/* A name that is withdrawn while all threads are busy is revoked when one is free. */
+Test(pnrp_cloud, a_revocation_waits_for_a_free_thread)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    uint8_t id[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *neighbour = net_add(&net, NULL, false);
+    const struct bypeer_pnrp_settings settings = {.jobs_max = 1, .seeds = &neighbour->endpoint, .seed_count = 1};
+    struct net_node *node = net_add_with(&net, &settings);
+    net_publish(neighbour, "0.neighbour", NULL);
+    uint64_t registration = net_publish(node, "0.here", id);
+    net_run(&net, 3000);
+    cr_assert(net_knows(neighbour, id));
+    net.is_slow = true;
+    struct bypeer_pnrp_endpoint first = stranger(1, 5000);
+    make_inquire(id, 40, &message);
+    net_inject_message(&net, &first, node, &message);
+    cr_assert_eq(net.job_count, 1u);
+    cr_assert_eq(bypeer_pnrp_unregister(node->pnrp, net.now, registration), 0);
+    net_run(&net, 500);
+    cr_assert_eq(net.job_count, 1u);
+    cr_assert_eq(node->unregistered, 0u);
+    cr_assert(net_knows(neighbour, id));
+    net.is_slow = false;
+    net_do_jobs(&net);
+    net_run(&net, 500);
+    cr_assert_not(net_knows(neighbour, id));
+    cr_assert_eq(node->unregistered, 1u);
+    cr_assert_eq(bypeer_pnrp_counters(neighbour->pnrp)->revoked, 1u);
+    net_end(&net);
+}
+
 Test(pnrp_cloud, entries_of_other_scopes_are_none)
 {
     static const uint8_t addresses[][16] = {{0xfe, 0x80, [15] = 5}, {0xff, 0x02, [15] = 5}, {[15] = 1}, {[0] = 0}};
