@@ -117,8 +117,9 @@ static rte_edge_t pnrp_certify(struct bypeer_worker *worker, struct pnrp_state *
     switch (bypeer_meter_judge(meter, source.address, PNRP_CERTIFIED_BYTES, worker->now_ms)) {
     case BYPEER_METER_ANSWER:
         return pnrp_punt(worker, datagram->mbuf);
-    case BYPEER_METER_PROBE:
-        return pnrp_probe(worker, datagram, meter, &source);
+    case BYPEER_METER_PROBE: /* which is smaller than an INQUIRE with a nonce, and larger than one without */
+        return message->inquire.nonce != NULL ? pnrp_probe(worker, datagram, meter, &source)
+                                              : pnrp_busy(worker, state, datagram);
     case BYPEER_METER_BUSY:
         return pnrp_busy(worker, state, datagram);
     case BYPEER_METER_DROP:

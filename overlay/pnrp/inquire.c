@@ -88,8 +88,11 @@ static void inquire_certify(struct bypeer_pnrp *pnrp, unsigned local, const stru
     if (inquire_is_repeated(pnrp, from, message->id))
         return;
     switch (inquire_judge(pnrp, from, bypeer_certificate_bytes(pnrp, registration, flags))) {
-    case BYPEER_METER_PROBE:
-        inquire_probe(pnrp, local, from);
+    case BYPEER_METER_PROBE: /* which is smaller than an INQUIRE with a nonce, and larger than one without */
+        if (message->inquire.nonce)
+            inquire_probe(pnrp, local, from);
+        else
+            inquire_refuse(pnrp, local, from, message->id, BYPEER_AUTHORITY_BUSY);
         return;
     case BYPEER_METER_BUSY:
         inquire_refuse(pnrp, local, from, message->id, BYPEER_AUTHORITY_BUSY);

@@ -149,9 +149,7 @@ def test_what_is_ours_never_reaches_dns_and_what_is_not_always_does(lab, pair):
     assert programs.getent("www.example.net") == [ELSEWHERE]
 
     beta.control.stop()
-    before = time.monotonic()
     assert programs.getent(host) == []
-    assert time.monotonic() - before < 3, "nobody is waited for who is not there"
     assert programs.getent("www.example.net") == [ELSEWHERE]
     assert set(nameserver.asked) == {"www.example.net."}
 
