@@ -66,14 +66,14 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
     int result = node_create_generation(node, size, layout, &next, problem);
     if (result < 0)
         return result;
-    if (node->hooks.renewing)
-        node->hooks.renewing(node->hooks.context);
     result = bypeer_writer_copy(next->writer, present->writer);
     if (result < 0) {
         bypeer_generation_free(next);
         return bypeer_problem_set(problem, result, "memory", "tables\ncannot be copied: %s\nsee the log",
                                   strerror(-result));
     }
+    if (node->hooks.renewing)
+        node->hooks.renewing(node->hooks.context);
     bypeer_writer_publish(next->writer);
     bypeer_model_use_writer(node->model, next->writer);
     node->generation = next;

@@ -25,7 +25,7 @@ struct bypeer_node_hooks {
     void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
     void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
                           bool gone);
-    /* Another generation is about to be made of the present one: let go of its writer. */
+    /* Another generation has all that the present one has, and takes its place: let go of its writer. */
     void (*renewing)(void *context);
     /* Another generation is published: hand it over; the one before it is freed after the call. */
     void (*renewed)(void *context, struct bypeer_generation *generation);

@@ -307,8 +307,9 @@ static bool feed_wants_rebuild(const struct bypeer_feed *feed)
         return false;
     if (feed->stale)
         return uv_now(feed->names->loop) - feed->rebuilt_ms >= STALE_MS || feed->rebuilt_ms == 0;
-    return bypeer_writer_names_room(feed_writer(feed)) < BYPEER_NAMES_DELTA / 2 &&
-           feed->names->node->generation->size.names > 0;
+    const uint32_t names = feed->names->node->generation->size.names;
+    const uint32_t delta = names < BYPEER_NAMES_DELTA ? names : BYPEER_NAMES_DELTA;
+    return bypeer_writer_names_room(feed_writer(feed)) < delta / 2;
 }
 
 /* --- the loop --- */

@@ -42,7 +42,7 @@
 #define BYPEER_CLOUDS_MAX  8  /* numbers 1 to 8 */
 #define BYPEER_NAMES_BURST 64 /* targets at most in one look-up */
 #define BYPEER_NAMES_MAX   16000000
-#define BYPEER_NAMES_DELTA 4096 /* IDs that may come between two rebuilds */
+#define BYPEER_NAMES_DELTA 4096 /* IDs that may come between two rebuilds; where the index is for fewer, so many */
 #define BYPEER_OWN_MAX     1024 /* IDs registered on this node, in all clouds together */
 
 /* Where a walk outwards from a target stands. Of one worker, until its quiescent state; what it gives is one state of

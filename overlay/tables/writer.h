@@ -142,8 +142,9 @@ uint32_t bypeer_writer_names_room(const struct bypeer_writer *writer);
  * source: NULL, or where the IDs come from instead of half and delta: what was put before begin is then forgotten, and
  * the caller's IDs are all (a table of millions at once). Begin: 0; -EALREADY: one is under way; -EAGAIN: let a grace
  * period pass. Swap: 0; -EAGAIN: likewise, then again; -EINVAL: none is under way, or its build failed (nothing has
- * changed, and it is over). The build is the writer's and valid until swap has returned 0 or -EINVAL; never free the
- * writer while it runs.
+ * changed, and it is over); -ENOSPC: a source's IDs and what was put since are more than the index holds (likewise).
+ * The build is the writer's and valid until swap has returned anything but -EAGAIN; never free the writer while it
+ * runs.
  */
 struct bypeer_names_build;
 struct bypeer_names_source;

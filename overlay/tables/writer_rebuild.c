@@ -47,6 +47,24 @@ static bool change_is_fresh(const struct bypeer_names_change *change, uint32_t c
     return change->fresh;
 }
 
+/* How many IDs there would be after the swap: those of the new half and what changed since the build began. */
+static uint32_t rebuild_used(const struct bypeer_names_writer *names)
+{
+    const struct bypeer_names_build *build = &names->build;
+    uint32_t used = 0;
+    for (uint32_t cloud = 1; cloud <= BYPEER_CLOUDS_MAX; cloud++)
+        used += build->gone[cloud] ? 0 : build->array.parts[cloud - 1].count;
+    for (uint32_t place = 0; place < names->order_count; place++) {
+        const struct bypeer_names_change *change = &names->changes[names->order[place]];
+        if (!change->fresh)
+            continue;
+        bool stale = !build->gone[change->cloud] &&
+                     bypeer_names_search(&names->view, build->array.number, change->cloud, change->record.id) != NULL;
+        used += (uint32_t)!change->removed - stale;
+    }
+    return used;
+}
+
 /* Changes that came since the build began now stand for records of the new half. */
 static void rebuild_rebase(struct bypeer_names_writer *names)
 {
@@ -84,6 +102,10 @@ static int rebuild_swap(struct bypeer_names_writer *names)
 {
     if (bypeer_pool_available(&names->deltas) == 0)
         return -EAGAIN;
+    if (rebuild_used(names) > names->capacity) {
+        rebuild_abandon(names);
+        return -ENOSPC;
+    }
     uint32_t left = names->root.half;
     rebuild_rebase(names);
     names->crowded = false;

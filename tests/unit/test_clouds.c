@@ -503,39 +503,49 @@ static void id_of(uint32_t number, uint8_t ret_id[static 32])
         ret_id[at] = (uint8_t)((number * 2654435761u >> (at % 4 * 8)) + at * number);
 }
 
+/* Gives alpha's cloud so many IDs, from number first on. */
+static void load(uint32_t first, uint32_t count)
+{
+    json_t *entries = json_array();
+    for (uint32_t number = first; number < first + count; number++) {
+        uint8_t id[32];
+        char text[65], endpoint[64];
+        id_of(number, id);
+        for (unsigned at = 0; at < 32; at++)
+            snprintf(text + 2 * at, 3, "%02x", id[at]);
+        snprintf(endpoint, sizeof(endpoint), "[2001:db8:%x:%x::1]:3541", number >> 8, number & 0xff);
+        json_array_append_new(entries, json_pack("{s:s, s:[s]}", "id", text, "endpoints", endpoint));
+    }
+    json_t *request = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method", "clouds.load",
+                                "params", "cloud", "global", "entries", entries);
+    char *line = json_dumps(request, JSON_COMPACT);
+    static const struct bypeer_api_client client = {.answer = on_answer};
+    struct reply reply = {0};
+    cr_assert_null(bypeer_api_take(&alpha.fixture.node, line, strlen(line), &client, &reply));
+    const json_t *added = json_object_get(json_object_get(reply.answer, "result"), "added");
+    cr_assert_eq(json_integer_value(added), count, "%s", json_dumps(reply.answer, 0));
+    json_decref(reply.answer);
+    json_decref(request);
+    free(line);
+}
+
+static void wait_until_known(unsigned count)
+{
+    uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
+    while (count_known(&alpha) < count && uv_hrtime() / 1000000 < end)
+        run_some();
+    cr_assert_geq(count_known(&alpha), count);
+}
+
 Test(clouds, workers_know_what_the_cache_knows)
 {
     /* More than the first tables have room for, and than a delta holds. */
     enum { ENTRIES = 12000, EACH = 2000 };
-    for (uint32_t first = 0; first < ENTRIES; first += EACH) {
-        json_t *entries = json_array();
-        for (uint32_t number = first; number < first + EACH; number++) {
-            uint8_t id[32];
-            char text[65], endpoint[64];
-            id_of(number, id);
-            for (unsigned at = 0; at < 32; at++)
-                snprintf(text + 2 * at, 3, "%02x", id[at]);
-            snprintf(endpoint, sizeof(endpoint), "[2001:db8:%x:%x::1]:3541", number >> 8, number & 0xff);
-            json_array_append_new(entries, json_pack("{s:s, s:[s]}", "id", text, "endpoints", endpoint));
-        }
-        json_t *request = json_pack("{s:s, s:i, s:s, s:{s:s, s:o}}", "jsonrpc", "2.0", "id", 1, "method", "clouds.load",
-                                    "params", "cloud", "global", "entries", entries);
-        char *line = json_dumps(request, JSON_COMPACT);
-        static const struct bypeer_api_client client = {.answer = on_answer};
-        struct reply reply = {0};
-        cr_assert_null(bypeer_api_take(&alpha.fixture.node, line, strlen(line), &client, &reply));
-        const json_t *added = json_object_get(json_object_get(reply.answer, "result"), "added");
-        cr_assert_eq(json_integer_value(added), EACH, "%s", json_dumps(reply.answer, 0));
-        json_decref(reply.answer);
-        json_decref(request);
-        free(line);
-    }
+    for (uint32_t first = 0; first < ENTRIES; first += EACH)
+        load(first, EACH);
     char own[65];
     publish(&alpha, "{\"name\":\"0.own\",\"port\":80}", own);
-    uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
-    while (count_known(&alpha) < ENTRIES + 1 && uv_hrtime() / 1000000 < end)
-        run_some();
-    cr_assert_geq(count_known(&alpha), ENTRIES + 1);
+    wait_until_known(ENTRIES + 1);
     for (uint32_t number = 0; number < ENTRIES; number += 97) {
         uint8_t id[32];
         id_of(number, id);
@@ -564,6 +574,33 @@ Test(clouds, workers_know_what_the_cache_knows)
     cr_assert_eq(json_array_size(json_object_get(cache, "entries")), ENTRIES - 7000);
     cr_assert_null(json_object_get(cache, "next"));
     json_decref(cache);
+}
+
+/* The tables of 1000 IDs have a delta for as many. */
+Test(clouds, an_index_at_rest_is_not_built_anew)
+{
+    load(0, 100);
+    wait_until_known(100);
+    for (unsigned turn = 0; turn < 200; turn++)
+        run_some();
+    const uint8_t *base = alpha.fixture.node.generation->memory.base;
+    const uint64_t root = ((const struct bypeer_tables_header *)(const void *)base)->names_root;
+    for (unsigned turn = 0; turn < 400; turn++) {
+        run_some();
+        cr_assert_eq(((const struct bypeer_tables_header *)(const void *)base)->names_root, root);
+    }
+}
+
+Test(clouds, the_index_goes_on_after_tables_that_could_not_be_made)
+{
+    struct bypeer_problem problem;
+    publish(&alpha, "{\"name\":\"0.own\",\"port\":80}", NULL);
+    load(0, 3000);
+    uv_run(&loop, UV_RUN_NOWAIT); /* the index is being built */
+    struct bypeer_tables_size size = alpha.fixture.node.generation->size;
+    size.names = 0;
+    cr_assert_eq(bypeer_node_renew(&alpha.fixture.node, &size, BYPEER_LAYOUT_NEWEST, &problem), -ENOSPC);
+    wait_until_known(3001);
 }
 
 Test(clouds, entries_that_are_none_are_refused_whole)

@@ -373,6 +373,45 @@ Test(nearest, a_rebuild_that_fails_changes_nothing)
     cr_assert_eq(rebuild(many, NAMES), 0);
 }
 
+/* The old half had room for it, the new one has not. */
+Test(nearest, an_index_never_holds_more_than_it_has_room_for)
+{
+    static struct bypeer_name many[NAMES];
+    struct list list = {.names = many, .count = NAMES};
+    struct bypeer_names_source source = {.next = list_next, .context = &list};
+    struct bypeer_names_build *build;
+    struct bypeer_writer *to;
+    void *to_memory;
+    for (uint32_t i = 0; i < NAMES; i++)
+        many[i] = name_of(3, i);
+    put(10, 0);
+    cr_assert_eq(bypeer_writer_begin_names(writer, &source, &build), 0);
+    put(20, 0);
+    cr_assert_eq(bypeer_names_build(build), 0);
+    cr_assert_eq(bypeer_writer_swap_names(writer), -ENOSPC);
+    cr_assert_eq(bypeer_writer_swap_names(writer), -EINVAL, "it is over");
+    commit();
+    struct bypeer_names_walk walk = locate(0, 0);
+    cr_assert_eq(first_of(bypeer_names_above(&walk)), 10);
+    cr_assert_eq(first_of(bypeer_names_above(&walk)), 20);
+    cr_assert_eq(first_of(bypeer_names_above(&walk)), -1);
+
+    /* What replaces an ID of the source needs no further room. */
+    struct bypeer_name again = many[7];
+    again.port++;
+    list.next = 0;
+    cr_assert_eq(bypeer_writer_begin_names(writer, &source, &build), 0);
+    cr_assert_eq(bypeer_writer_put_name(writer, 1, &again), 1);
+    cr_assert_eq(bypeer_names_build(build), 0);
+    cr_assert_eq(bypeer_writer_swap_names(writer), 0);
+    struct bypeer_name one_more = name_of(8, 0);
+    cr_assert_eq(bypeer_writer_put_name(writer, 1, &one_more), -ENOSPC);
+    make(&to, &to_memory, &tables);
+    cr_assert_eq(bypeer_writer_copy(to, writer), 0, "it fits into another one of its size");
+    bypeer_writer_free(to);
+    free(to_memory);
+}
+
 /* Every node of a small cloud gets another address: what the half had of them is all passed over. */
 Test(nearest, a_rebuild_is_wanted_when_replaced_ids_lie_side_by_side)
 {
