@@ -138,9 +138,7 @@ int main(int argc, char **argv)
         } else if (choice == CHOICE_HELP) {
             print_usage(stdout);
             return 0;
-        } else if (choice == '?') {
-            return 2;
-        } else if (!option_take(&options, &rows[choice - 1], optarg)) {
+        } else if (choice == '?' || !option_take(&options, &rows[choice - 1], optarg)) {
             return 2;
         }
     }

@@ -42,8 +42,10 @@ static void resolve_remove(struct sim *sim, struct sim_resolve *resolve)
 
 void sim_workload_close(struct sim *sim)
 {
-    while (sim->resolves != NULL)
-        resolve_remove(sim, sim->resolves);
+    for (struct sim_resolve *resolve = sim->resolves, *next; resolve != NULL; resolve = next) {
+        next = resolve->next;
+        free(resolve);
+    }
     free(sim->windows);
     free(sim->tally.took_ms);
 }
