@@ -1,6 +1,7 @@
 #include "overlay/pnrp/search.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #define KEPT_ADDRESSES 4 /* a node has no more, [MS-PNRP] 3.1.4.1 */
@@ -19,10 +20,18 @@ struct search_hop {
     uint8_t uses;
 };
 
-/* Most searches need a few of each, and a node has thousands of neighbours in a simulator: they grow. */
+/* A node holds few hops in a search, most of them with one address: each is as large as it is. */
+struct search_link {
+    struct search_link *under;
+    uint8_t id[32];
+    uint16_t port;
+    uint8_t address_count, uses;
+    uint8_t addresses[];
+};
+
 struct search_stack {
-    struct search_hop *hops;
-    unsigned count, room;
+    struct search_link *top;
+    unsigned count;
 };
 
 enum search_state { READY, ASKING, VALIDATING, ENDED };
@@ -74,49 +83,70 @@ static bool id_is_zero(const uint8_t *id)
     return memcmp(id, zero, sizeof(zero)) == 0;
 }
 
-/* Makes an array larger, twice as large up to most; without memory it stays as it is. */
-static void *array_grow(void *array, unsigned *room, unsigned most, size_t size)
+static void stack_remove(struct search_stack *stack, struct search_link **at)
 {
-    unsigned wanted = *room > 0 ? 2 * *room : ROOM_FIRST;
-    if (wanted > most)
-        wanted = most;
-    void *larger = wanted > *room ? realloc(array, wanted * size) : NULL;
-    if (!larger)
-        return array;
-    *room = wanted;
-    return larger;
+    struct search_link *link = *at;
+    *at = link->under;
+    stack->count--;
+    free(link);
 }
 
 static void stack_push(struct search_stack *stack, const struct search_hop *hop)
 {
-    if (stack->count == stack->room)
-        stack->hops = array_grow(stack->hops, &stack->room, STACK_MAX, sizeof(*hop));
-    if (stack->room == 0)
+    struct search_link *link = malloc(sizeof(*link) + hop->address_count * 16u);
+    if (!link)
         return;
-    if (stack->count == stack->room) { /* what was put there first is farthest */
-        stack->count--;
-        memmove(&stack->hops[0], &stack->hops[1], stack->count * sizeof(*hop));
-    }
-    stack->hops[stack->count++] = *hop;
+    memcpy(link->id, hop->id, sizeof(link->id));
+    memcpy(link->addresses, hop->addresses, hop->address_count * 16u);
+    link->port = hop->port;
+    link->address_count = hop->address_count;
+    link->uses = hop->uses;
+    link->under = stack->top;
+    stack->top = link;
+    if (++stack->count <= STACK_MAX)
+        return;
+    struct search_link **bottom = &stack->top; /* what was put there first is farthest */
+    while ((*bottom)->under)
+        bottom = &(*bottom)->under;
+    stack_remove(stack, bottom);
 }
 
 static bool stack_pop(struct search_stack *stack, struct search_hop *ret_hop)
 {
-    if (stack->count == 0) {
+    const struct search_link *top = stack->top;
+    if (!top) {
         hop_forget(ret_hop);
         return false;
     }
-    *ret_hop = stack->hops[--stack->count];
+    hop_take(ret_hop,
+             &(struct bypeer_pnrp_entry){
+                 .id = top->id, .addresses = top->addresses, .address_count = top->address_count, .port = top->port});
+    ret_hop->uses = top->uses;
+    stack_remove(stack, &stack->top);
     return true;
 }
 
 static void stack_drop(struct search_stack *stack, const uint8_t *id)
 {
-    unsigned kept = 0;
-    for (unsigned at = 0; at < stack->count; at++)
-        if (memcmp(stack->hops[at].id, id, 32) != 0)
-            stack->hops[kept++] = stack->hops[at];
-    stack->count = kept;
+    for (struct search_link **at = &stack->top; *at;)
+        if (memcmp((*at)->id, id, 32) == 0)
+            stack_remove(stack, at);
+        else
+            at = &(*at)->under;
+}
+
+static void stack_empty(struct search_stack *stack)
+{
+    while (stack->top)
+        stack_remove(stack, &stack->top);
+}
+
+static size_t stack_bytes(const struct search_stack *stack)
+{
+    size_t bytes = 0;
+    for (const struct search_link *link = stack->top; link; link = link->under)
+        bytes += malloc_usable_size((void *)(uintptr_t)link);
+    return bytes;
 }
 
 static bool search_is_nearer(const struct bypeer_search *search, const uint8_t *id, const uint8_t *than)
@@ -129,6 +159,19 @@ static bool search_is_nearer(const struct bypeer_search *search, const uint8_t *
 static struct bypeer_pnrp_endpoints search_path(const struct bypeer_search *search, unsigned count)
 {
     return (struct bypeer_pnrp_endpoints){.bytes = (const uint8_t *)search->path, .count = (uint16_t)count};
+}
+
+/* Makes an array larger, twice as large up to most; without memory it stays as it is. */
+static void *array_grow(void *array, unsigned *room, unsigned most, size_t size)
+{
+    unsigned wanted = *room > 0 ? 2 * *room : ROOM_FIRST;
+    if (wanted > most)
+        wanted = most;
+    void *larger = wanted > *room ? realloc(array, wanted * size) : NULL;
+    if (!larger)
+        return array;
+    *room = wanted;
+    return larger;
 }
 
 static void path_append(struct bypeer_search *search, const struct bypeer_pnrp_endpoint *endpoint)
@@ -328,8 +371,8 @@ void bypeer_search_free(struct bypeer_search *search)
 {
     if (!search)
         return;
-    free(search->next.hops);
-    free(search->matches.hops);
+    stack_empty(&search->next);
+    stack_empty(&search->matches);
     free(search->path);
     free(search->sent_path);
     free(search->barred);
@@ -338,9 +381,9 @@ void bypeer_search_free(struct bypeer_search *search)
 
 size_t bypeer_search_bytes(const struct bypeer_search *search)
 {
-    return sizeof(*search) + (search->next.room + search->matches.room) * sizeof(struct search_hop) +
-           search->path_room * sizeof(*search->path) + search->barred_room * sizeof(*search->barred) +
-           (search->sent_path ? BYPEER_PNRP_PATH_MAX * sizeof(*search->sent_path) : 0);
+    return malloc_usable_size((void *)(uintptr_t)search) + stack_bytes(&search->next) + stack_bytes(&search->matches) +
+           malloc_usable_size(search->path) + malloc_usable_size(search->barred) +
+           malloc_usable_size(search->sent_path);
 }
 
 const struct bypeer_search_settings *bypeer_search_settings(const struct bypeer_search *search)
