@@ -501,10 +501,27 @@ static void check_cloud(struct check *check, uint32_t i)
     }
 }
 
+/* A datagram's answer goes out from the address that the kernel prefers, which one of many asked is not always. */
+static void check_names_dns(struct check *check)
+{
+    static const uint8_t any4[16] = {[10] = 0xff, [11] = 0xff};
+    struct bypeer_config *config = check->config;
+
+    for (uint32_t i = 0; i < config->names.dns_count; i++) {
+        bool is_any4 = memcmp(config->names.dns[i].address, any4, 16) == 0;
+        if (is_any4 || memcmp(config->names.dns[i].address, zero, 16) == 0)
+            bypeer_report_add(check->report, bypeer_config_line(config, "names", 0, "dns"), "names.dns",
+                              "%s stands for all addresses, and answers would come from another than was asked; write "
+                              "each address that is to be asked",
+                              is_any4 ? "0.0.0.0" : "::");
+    }
+}
+
 static void check_names(struct check *check)
 {
     struct bypeer_config *config = check->config;
 
+    check_names_dns(check);
     if (config->names.ids <= config->names.ids_max)
         return;
     if (!bypeer_config_line(config, "names", 0, "ids"))

@@ -372,6 +372,12 @@ Test(config, clouds_must_be_apart_and_within_their_scope)
         "clouds:\n- { name: a, scope: link, interface: e }\n- { name: b, scope: link, interface: e, port: 4000 }",
         "3: clouds[1].ssdp: finds the nodes of clouds[0] too, and theirs find this one: they would become one cloud; "
         "use ssdp: false and seeds in one of them");
+    refuse("names: { dns: [\"[::1]:53\", \"[::]:53\"] }",
+           "1: names.dns: :: stands for all addresses, and answers would come from another than was asked; write each "
+           "address that is to be asked");
+    refuse("names: { dns: [\"0.0.0.0:53\"] }",
+           "1: names.dns: 0.0.0.0 stands for all addresses, and answers would come from another than was asked; write "
+           "each address that is to be asked");
     refuse("names: { ids: 3000, ids-max: 2000 }", "1: names.ids: 3000 is more than ids-max, 2000; lower it");
 }
 
