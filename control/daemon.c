@@ -143,13 +143,13 @@ static void daemon_follow_nss(struct daemon *daemon, bool wanted)
         bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
 }
 
-/* before NULL: at the start. */
+/* before NULL: at the start. One that could not be opened is tried again by each reload. */
 static void daemon_follow_dns(struct daemon *daemon, const struct bypeer_config *before,
                               const struct bypeer_config *after)
 {
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
-    if (before && before->names.dns_count == after->names.dns_count &&
+    if (before && (daemon->dns || after->names.dns_count == 0) && before->names.dns_count == after->names.dns_count &&
         memcmp(before->names.dns, after->names.dns, sizeof(after->names.dns)) == 0)
         return;
     bypeer_dns_close(daemon->dns);
