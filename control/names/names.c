@@ -175,9 +175,10 @@ static void names_on_addresses(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct bypeer_names *names = poll->data;
-    if (status < 0)
-        return;
     bypeer_addresses_drain(names->watch);
+    /* More changed than the socket had room for: libuv stops watching then, and the addresses are to be read anew. */
+    if (status < 0)
+        uv_poll_start(poll, UV_READABLE, names_on_addresses);
     names_follow_addresses(names);
 }
 
