@@ -72,18 +72,27 @@ static int identity_write(const char *path, const char *text, size_t length)
     return result;
 }
 
-static int identity_make(struct bypeer_key **ret_key, const char *directory, const char *path,
+/* There, and still there when the power fails. */
+static int identity_make_directory(const char *state, const char *directory)
+{
+    if (mkdir(directory, 0700) == 0)
+        return identity_sync(state, O_RDONLY | O_DIRECTORY);
+    return errno == EEXIST ? 0 : -errno;
+}
+
+static int identity_make(struct bypeer_key **ret_key, const char *state, const char *path,
                          const struct bypeer_profile *profile, struct bypeer_problem *problem)
 {
-    char beside[328], text[BYPEER_KEY_TEXT_MAX];
+    char directory[288], beside[328], text[BYPEER_KEY_TEXT_MAX];
     struct bypeer_key *key;
+    snprintf(directory, sizeof(directory), "%s/identities", state);
     snprintf(beside, sizeof(beside), "%s.new", path);
     int result = bypeer_key_generate(&key, profile);
     if (result < 0)
         return identity_failed(path, "made", result, problem);
     result = bypeer_key_write(key, text);
-    if (result == 0 && mkdir(directory, 0700) < 0 && errno != EEXIST)
-        result = -errno;
+    if (result == 0)
+        result = identity_make_directory(state, directory);
     if (result == 0)
         result = identity_write(beside, text, strlen(text));
     explicit_bzero(text, sizeof(text));
@@ -103,9 +112,8 @@ static int identity_make(struct bypeer_key **ret_key, const char *directory, con
 int bypeer_identity_load(struct bypeer_key **ret_key, const char *state, const struct bypeer_profile *profile,
                          bool make, struct bypeer_problem *problem)
 {
-    char directory[288], path[320];
-    snprintf(directory, sizeof(directory), "%s/identities", state);
-    snprintf(path, sizeof(path), "%s/default.%s.pem", directory, profile->name);
+    char path[320];
+    snprintf(path, sizeof(path), "%s/identities/default.%s.pem", state, profile->name);
     int result = identity_read(ret_key, path, profile, problem);
-    return result == -ENOENT && make ? identity_make(ret_key, directory, path, profile, problem) : result;
+    return result == -ENOENT && make ? identity_make(ret_key, state, path, profile, problem) : result;
 }
