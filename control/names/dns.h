@@ -6,8 +6,8 @@
  *   other types           NODATA, if the name is there
  *   any other name        REFUSED: it recurses for nobody
  *
- * UDP and TCP. Bounds: BYPEER_HOSTS_QUESTIONS_MAX questions at once, SERVFAIL beyond; 32 TCP connections an address,
- * each for one question at a time and 5 s of silence. A source (an IPv6 /64, an IPv4 address) gets 50 answers a second
+ * UDP and TCP. Bounds: BYPEER_HOSTS_DNS_MAX questions at once, SERVFAIL beyond; 32 TCP connections an address,
+ * each for one question at a time and 5 s without one. A source (an IPv6 /64, an IPv4 address) gets 50 answers a second
  * over UDP, and beyond that a truncated one no longer than its question: forged sources gain nothing, a real client
  * comes by TCP.
  *

@@ -7,7 +7,7 @@
 #include "overlay/ip/wire.h"
 
 #define CONNECTIONS_MAX 32
-#define SILENCE_MS      5000
+#define SILENCE_MS      5000 /* without a whole query; single bytes do not keep a connection open */
 #define BACKLOG         32
 #define QUERY_MAX       1232 /* bytes; a longer one ends the connection */
 
@@ -102,6 +102,7 @@ static bool connection_take(struct dns_connection *connection)
         connection_end(connection);
         return false;
     }
+    uv_timer_start(&connection->silence, connection_on_silence, SILENCE_MS, 0);
     connection->used -= 2 + length;
     memmove(connection->bytes, connection->bytes + 2 + length, connection->used);
     return !connection->asking;
@@ -134,7 +135,6 @@ static void connection_go_on(struct dns_connection *connection)
     if (uv_is_closing((uv_handle_t *)&connection->stream))
         return;
     uv_read_stop((uv_stream_t *)&connection->stream);
-    uv_timer_start(&connection->silence, connection_on_silence, SILENCE_MS, 0);
     if (!connection->asking)
         uv_read_start((uv_stream_t *)&connection->stream, connection_on_room, connection_on_read);
 }
@@ -157,10 +157,12 @@ static void tcp_on_connection(uv_stream_t *stream, int status)
     tcp->connections = connection;
     tcp->count++;
     tcp->handles++;
-    if (uv_accept(stream, (uv_stream_t *)&connection->stream) < 0 || tcp->count > CONNECTIONS_MAX)
+    if (uv_accept(stream, (uv_stream_t *)&connection->stream) < 0 || tcp->count > CONNECTIONS_MAX) {
         connection_end(connection);
-    else
+    } else {
+        uv_timer_start(&connection->silence, connection_on_silence, SILENCE_MS, 0);
         connection_go_on(connection);
+    }
 }
 
 void dns_tcp_init(struct dns_tcp *tcp, uv_loop_t *loop, struct bypeer_hosts *hosts, void (*closed)(void *context),
