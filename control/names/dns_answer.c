@@ -72,7 +72,7 @@ bool dns_question_ask(struct dns_question *question, struct bypeer_hosts *hosts,
         return true;
     }
     enum bypeer_hosts_outcome outcome =
-        bypeer_hosts_ask(hosts, query->name, question_on_done, question, &question->host);
+        bypeer_hosts_ask(hosts, BYPEER_HOSTS_DNS, query->name, question_on_done, question, &question->host);
     if (outcome == BYPEER_HOSTS_LATER)
         return false;
     *ret_answer = answer_make(query, outcome, NULL, 0);

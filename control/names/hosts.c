@@ -12,6 +12,7 @@
 struct bypeer_hosts_question {
     struct bypeer_hosts *hosts;
     struct bypeer_names_resolve *resolve;
+    enum bypeer_hosts_asker asker;
     bypeer_hosts_done done;
     void *context;
     bool found; /* a registration, if not an address */
@@ -38,13 +39,19 @@ static unsigned addresses_collect(const struct bypeer_pnrp_found *found, uint8_t
     return count;
 }
 
+static void question_free(struct bypeer_hosts_question *question)
+{
+    question->hosts->questions--;
+    question->hosts->dns_questions -= question->asker == BYPEER_HOSTS_DNS;
+    free(question);
+}
+
 static void question_end(struct bypeer_hosts_question *question, enum bypeer_hosts_outcome outcome,
                          const uint8_t (*addresses)[16], unsigned count)
 {
     bypeer_hosts_done done = question->done;
     void *context = question->context;
-    question->hosts->questions--;
-    free(question);
+    question_free(question);
     done(context, outcome, addresses, count);
 }
 
@@ -82,8 +89,15 @@ static bool host_is_authority(const char *host)
     return bypeer_host_name_read(&name, below, why) == 0 && name.secure;
 }
 
-enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, const char *host, bypeer_hosts_done done,
-                                           void *context, struct bypeer_hosts_question **ret_question)
+static bool hosts_have_room(const struct bypeer_hosts *hosts, enum bypeer_hosts_asker asker)
+{
+    return hosts->questions < BYPEER_HOSTS_QUESTIONS_MAX &&
+           (asker != BYPEER_HOSTS_DNS || hosts->dns_questions < BYPEER_HOSTS_DNS_MAX);
+}
+
+enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, enum bypeer_hosts_asker asker, const char *host,
+                                           bypeer_hosts_done done, void *context,
+                                           struct bypeer_hosts_question **ret_question)
 {
     static const struct bypeer_names_callbacks callbacks = {.found = question_on_found,
                                                             .finished = question_on_finished};
@@ -96,11 +110,10 @@ enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, const cha
         return BYPEER_HOSTS_NONE;
     if (result < 0 || (!name.secure && !hosts->unsecured))
         return BYPEER_HOSTS_UNKNOWN;
-    struct bypeer_hosts_question *question =
-        hosts->questions < BYPEER_HOSTS_QUESTIONS_MAX ? calloc(1, sizeof(*question)) : NULL;
+    struct bypeer_hosts_question *question = hosts_have_room(hosts, asker) ? calloc(1, sizeof(*question)) : NULL;
     if (!question)
         return BYPEER_HOSTS_FAILED;
-    *question = (struct bypeer_hosts_question){.hosts = hosts, .done = done, .context = context};
+    *question = (struct bypeer_hosts_question){.hosts = hosts, .asker = asker, .done = done, .context = context};
     struct bypeer_names_query query = {
         .name = &name,
         .criterion = BYPEER_PNRP_ANY,
@@ -114,6 +127,7 @@ enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, const cha
         return result == -ENOENT ? BYPEER_HOSTS_UNKNOWN : BYPEER_HOSTS_FAILED;
     }
     hosts->questions++;
+    hosts->dns_questions += asker == BYPEER_HOSTS_DNS;
     *ret_question = question;
     return BYPEER_HOSTS_LATER;
 }
@@ -121,6 +135,5 @@ enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, const cha
 void bypeer_hosts_cancel(struct bypeer_hosts_question *question)
 {
     question->hosts->resolver.cancel(question->resolve);
-    question->hosts->questions--;
-    free(question);
+    question_free(question);
 }

@@ -15,7 +15,10 @@
 
 #define BYPEER_HOSTS_ADDRESSES     BYPEER_CPA_APPLICATIONS_MAX /* of one answer; each once */
 #define BYPEER_HOSTS_QUESTIONS_MAX 256                         /* at once; one more is BYPEER_HOSTS_FAILED */
+#define BYPEER_HOSTS_DNS_MAX       128                         /* of these by DNS, which the network may ask */
 #define BYPEER_HOSTS_TIMEOUT_MS    2800                        /* a program waits 3 s (NSS), a DNS client 5 s */
+
+enum bypeer_hosts_asker { BYPEER_HOSTS_NSS, BYPEER_HOSTS_DNS };
 
 enum bypeer_hosts_outcome {
     BYPEER_HOSTS_LATER,   /* done() will tell */
@@ -37,8 +40,9 @@ struct bypeer_hosts_resolver {
 
 struct bypeer_hosts {
     struct bypeer_hosts_resolver resolver;
-    bool unsecured; /* such names are answered, too; may change at any time */
-    unsigned questions;
+    bool unsecured;         /* such names are answered, too; may change at any time */
+    unsigned questions;     /* under way */
+    unsigned dns_questions; /* of these, asked by DNS */
 };
 
 struct bypeer_hosts_question; /* one, until done() or bypeer_hosts_cancel() */
@@ -50,7 +54,8 @@ typedef void (*bypeer_hosts_done)(void *context, enum bypeer_hosts_outcome outco
  * Asks for a name. With BYPEER_HOSTS_LATER *ret_question is set and done() comes from the loop; any other outcome
  * (never BYPEER_HOSTS_FOUND) is the answer at once. hosts must outlive the question.
  */
-enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, const char *host, bypeer_hosts_done done,
-                                           void *context, struct bypeer_hosts_question **ret_question);
+enum bypeer_hosts_outcome bypeer_hosts_ask(struct bypeer_hosts *hosts, enum bypeer_hosts_asker asker, const char *host,
+                                           bypeer_hosts_done done, void *context,
+                                           struct bypeer_hosts_question **ret_question);
 /* done() comes no more. */
 void bypeer_hosts_cancel(struct bypeer_hosts_question *question);

@@ -85,7 +85,7 @@ static void client_ask(struct client *client, const char *host)
     client->asked = true;
     uv_timer_stop(&client->late);
     enum bypeer_hosts_outcome outcome =
-        bypeer_hosts_ask(client->nss->hosts, host, client_on_done, client, &client->question);
+        bypeer_hosts_ask(client->nss->hosts, BYPEER_HOSTS_NSS, host, client_on_done, client, &client->question);
     if (outcome != BYPEER_HOSTS_LATER)
         client_on_done(client, outcome, NULL, 0);
     else if (!client_say(client, BYPEER_NSS_WAIT, strlen(BYPEER_NSS_WAIT)))

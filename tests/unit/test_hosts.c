@@ -461,7 +461,7 @@ Test(hosts, dns_questions_are_bounded)
     size_t length = make_query(query, "slow" AUTHORITY, 28, 1);
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_port = htons(endpoints[1].port)};
-    for (unsigned at = 0; at < BYPEER_HOSTS_QUESTIONS_MAX + 50; at++) {
+    for (unsigned at = 0; at < BYPEER_HOSTS_DNS_MAX + 50; at++) {
         /* From many sources, so that none gets too much. */
         struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = {htonl(0x7f000101 + at % 200)}};
         int sender = socket(AF_INET, SOCK_DGRAM, 0);
@@ -472,6 +472,8 @@ Test(hosts, dns_questions_are_bounded)
             settle_loop(); /* so that the kernel's queue holds them all */
     }
     settle_loop();
-    cr_expect_eq(names.open, BYPEER_HOSTS_QUESTIONS_MAX);
+    cr_expect_eq(names.open, BYPEER_HOSTS_DNS_MAX);
     EXPECT_REPLY(ask_udp("server" AUTHORITY, 28), 2, 0, 0);
+    uint8_t addresses[ANSWER_ADDRESSES][16];
+    cr_expect_eq(ask_addresses("server" AUTHORITY, addresses), 2, "programs of this host are answered all the same");
 }
