@@ -16,7 +16,7 @@
 #define ENTRY_PERIOD_S      10 /* tests of one address are counted over that */
 #define ENTRY_PER_PERIOD    BYPEER_CACHE_PER_ADDRESS
 
-static bool entry_is_usable(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry)
+bool bypeer_entry_is_usable(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry)
 {
     if (entry->port < BYPEER_PNRP_PORT_MIN || entry->address_count == 0)
         return false;
@@ -34,6 +34,18 @@ static bool entry_is_of(const struct bypeer_pnrp_entry *entry, const struct bype
            memcmp(entry->addresses, route->address, 16) == 0 &&
            (route->address_count == 1 ||
             memcmp(entry->addresses + 16, route->more, 16ul * (route->address_count - 1u)) == 0);
+}
+
+const struct bypeer_route *bypeer_entry_at(const struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
+                                           const struct bypeer_pnrp_endpoint *node)
+{
+    const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, id);
+    if (!route || route->port != node->port)
+        return NULL;
+    bool is_there = memcmp(route->address, node->address, 16) == 0;
+    for (unsigned i = 1; i < route->address_count && !is_there; i++)
+        is_there = memcmp(route->more[i - 1], node->address, 16) == 0;
+    return is_there ? route : NULL;
 }
 
 static struct bypeer_add *entry_under_test(const struct bypeer_pnrp *pnrp, const uint8_t *id)
@@ -138,7 +150,7 @@ static bool entry_inquire(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
 void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
                         const struct bypeer_entry_origin *origin)
 {
-    if (!entry_is_usable(pnrp, entry) || bypeer_cloud_is_own_id(pnrp, entry->id))
+    if (!bypeer_entry_is_usable(pnrp, entry) || bypeer_cloud_is_own_id(pnrp, entry->id))
         return;
     const struct bypeer_route *known = bypeer_cache_find(pnrp->cache, entry->id);
     if ((known && entry_is_of(entry, known)) || entry_under_test(pnrp, entry->id))
@@ -311,6 +323,6 @@ void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_ent
     const struct bypeer_entry_origin origin = {.sender = &nobody};
     if (known || bypeer_cache_is_leaf(pnrp->cache, entry->id, NULL))
         bypeer_entry_offer(pnrp, entry, &origin);
-    else if (entry_is_usable(pnrp, entry) && !bypeer_cloud_is_own_id(pnrp, entry->id))
+    else if (bypeer_entry_is_usable(pnrp, entry) && !bypeer_cloud_is_own_id(pnrp, entry->id))
         entry_store(pnrp, entry, &origin);
 }

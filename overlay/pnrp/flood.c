@@ -30,7 +30,9 @@ void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *floo
 /* Whoever says that the ID is not his does not have it (any more); whoever says nothing is asked. */
 void bypeer_flood_ended(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending, enum bypeer_flood_end end)
 {
-    const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, pending->subject);
+    struct bypeer_pnrp_endpoint asked;
+    bypeer_pending_asked(pending, &asked);
+    const struct bypeer_route *route = bypeer_entry_at(pnrp, pending->subject, &asked);
     pnrp->floods--;
     if (route && end == BYPEER_FLOOD_DISOWNED)
         bypeer_cache_remove(pnrp->cache, pending->subject);

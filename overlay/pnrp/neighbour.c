@@ -48,9 +48,10 @@ void bypeer_neighbour_ask(struct bypeer_pnrp *pnrp, const uint8_t own[static 32]
 void bypeer_neighbour_answered(struct bypeer_pnrp *pnrp, const struct bypeer_pending *pending,
                                const struct bypeer_pnrp_endpoint *from, const struct bypeer_pnrp_answer *answer)
 {
-    if (answer->flags & BYPEER_AUTHORITY_NOT_LOCAL)
+    bool is_known = bypeer_entry_at(pnrp, pending->subject, from) != NULL;
+    if (is_known && answer->flags & BYPEER_AUTHORITY_NOT_LOCAL)
         bypeer_cache_remove(pnrp->cache, pending->subject);
-    else
+    else if (is_known)
         bypeer_cache_touch(pnrp->cache, pending->subject, (uint32_t)(pnrp->now.ms / 1000));
     if (answer->entry.id && bypeer_cache_is_leaf(pnrp->cache, answer->entry.id, NULL))
         bypeer_entry_offer(pnrp, &answer->entry, &(struct bypeer_entry_origin){.sender = from});

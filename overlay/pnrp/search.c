@@ -485,9 +485,9 @@ void bypeer_search_answered(struct bypeer_search *search, const struct bypeer_pn
         search->suspicious++;
     if (is_there)
         search_take_match(search, &search->current);
-    if (search_accepts(search, &answer->entry, asked, cache)) {
+    if (is_there && search_accepts(search, &answer->entry, asked, cache)) {
         /* The one that named it is asked again if it leads nowhere. */
-        if (is_there && search->current.uses < BYPEER_SEARCH_USES)
+        if (search->current.uses < BYPEER_SEARCH_USES)
             stack_push(&search->next, &search->current);
         search_push(search, &answer->entry);
     }

@@ -170,7 +170,7 @@ static void seek_note_best(struct bypeer_seek *seek)
 
 /* What an answer says of the node that was asked: it has its ID, or it has not. */
 static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
-                           bool is_there)
+                           const struct bypeer_pnrp_endpoint *from, bool is_there)
 {
     const struct bypeer_pnrp_entry hop = {.id = seek->hop,
                                           .addresses = pending->addresses[0],
@@ -179,7 +179,8 @@ static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, c
     if (!seek_knows_hop(seek))
         return;
     if (!is_there) {
-        bypeer_cache_remove(pnrp->cache, seek->hop);
+        if (bypeer_entry_at(pnrp, seek->hop, from))
+            bypeer_cache_remove(pnrp->cache, seek->hop);
         return;
     }
     seek_note_best(seek);
@@ -189,9 +190,14 @@ static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, c
 }
 
 static void seek_go_on(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pnrp_endpoint *from,
-                       const struct bypeer_pnrp_answer *answer)
+                       const struct bypeer_pnrp_answer *given)
 {
+    struct bypeer_pnrp_answer usable = *given;
+    const struct bypeer_pnrp_answer *answer = &usable;
     struct bypeer_id_number target = bypeer_search_settings(seek->search)->target;
+    /* Whoever answers chooses whom we ask next. */
+    if (usable.entry.id && !bypeer_entry_is_usable(pnrp, &usable.entry))
+        usable.entry.id = NULL;
     bool leads_on = answer->entry.id || bypeer_id_common_bits(bypeer_id_load(seek->hop), target) >= 128;
     bypeer_resolve_hop(pnrp, seek, from, false, leads_on ? BYPEER_HOP_ACCEPTED : BYPEER_HOP_DEAD_END);
     bypeer_search_answered(seek->search, from, answer, pnrp->cache);
@@ -224,7 +230,7 @@ bool bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, co
         return false;
     seek->pending = NULL;
     seek->has_answers = true;
-    seek_judge_hop(pnrp, seek, pending, is_there);
+    seek_judge_hop(pnrp, seek, pending, from, is_there);
     if (is_lookup) {
         seek_go_on(pnrp, seek, from, answer);
         return true;
@@ -248,10 +254,10 @@ void bypeer_seek_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, 
     seek->pending = NULL;
     bypeer_resolve_hop(pnrp, seek, &asked, pending->kind == BYPEER_PENDING_INQUIRE,
                        busy ? BYPEER_HOP_BUSY : BYPEER_HOP_UNREACHABLE);
-    if (!busy && seek_knows_hop(seek)) {
+    const struct bypeer_route *route = seek_knows_hop(seek) ? bypeer_entry_at(pnrp, seek->hop, &asked) : NULL;
+    if (!busy && route) {
         /* Two lost datagrams cost no neighbour: it is asked twice more. */
-        const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, seek->hop);
-        bool is_leaf = route && bypeer_cache_is_leaf(pnrp->cache, seek->hop, NULL);
+        bool is_leaf = bypeer_cache_is_leaf(pnrp->cache, seek->hop, NULL);
         if (!is_leaf || !bypeer_entry_retest(pnrp, route, NULL))
             bypeer_cache_remove(pnrp->cache, seek->hop);
     }

@@ -318,6 +318,12 @@ struct bypeer_entry_origin {
     bool was_flooded;
     struct bypeer_pnrp_endpoints flooded; /* already flooded list */
 };
+/* Whether all of its addresses are such as a node of this cloud may have, and none is an own one. */
+bool bypeer_entry_is_usable(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry);
+/* The cached entry of that ID if it has that endpoint, or NULL: what a node says of an ID, or does not say, counts
+ * against no other node. */
+const struct bypeer_route *bypeer_entry_at(const struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
+                                           const struct bypeer_pnrp_endpoint *node);
 /* An entry that somebody names: tested, if it is worth it. */
 void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
                         const struct bypeer_entry_origin *origin);

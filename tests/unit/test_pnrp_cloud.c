@@ -620,6 +620,131 @@ Test(pnrp_cloud, a_revocation_waits_for_a_free_thread)
     net_end(&net);
 }
 
+/* A search whose first hop lies: what it asked of endpoints where nobody is, and of whom else. */
+static struct lies {
+    struct bypeer_pnrp_endpoint to;
+    uint32_t id;
+    uint8_t validate[32];
+    unsigned lookups; /* to strangers */
+    unsigned others;  /* to where no node may be */
+} lies;
+
+static bool lies_watch(struct net *net, const struct net_datagram *datagram, const struct bypeer_pnrp_message *message)
+{
+    const uint8_t *to = datagram->to.address;
+    bool is_self = memcmp(to, datagram->from.address, 16) == 0;
+    (void)net;
+    if (to[0] != 0x20 || is_self)
+        lies.others++;
+    if (message->type != BYPEER_PNRP_LOOKUP || to[4] != 0xff)
+        return true;
+    lies.to = datagram->to;
+    lies.id = message->id;
+    memcpy(lies.validate, message->lookup.validate, sizeof(lies.validate));
+    lies.lookups++;
+    return true;
+}
+
+/* From whom was asked last. */
+static void lies_answer(struct net *net, const struct net_node *to, uint16_t flags, const uint8_t *id,
+                        const struct bypeer_pnrp_endpoint *at)
+{
+    uint8_t buffer[256];
+    struct bypeer_pnrp_answer answer = {.flags = flags};
+    if (id)
+        answer.entry =
+            (struct bypeer_pnrp_entry){.id = id, .addresses = at->address, .address_count = 1, .port = at->port};
+    size_t length = bypeer_pnrp_answer_write(&answer, net->profile, buffer, sizeof(buffer));
+    cr_assert_gt(length, 0u);
+    const struct bypeer_pnrp_message authority = {
+        .type = BYPEER_PNRP_AUTHORITY,
+        .id = 2,
+        .authority = {.acked = lies.id, .size = (uint16_t)length, .slice = buffer, .slice_bytes = (uint16_t)length}};
+    struct bypeer_pnrp_endpoint from = lies.to;
+    net_inject_message(net, &from, to, &authority);
+}
+
+static const uint8_t lies_target[32] = {0x55}, lies_victim[32] = {0x75};
+
+/* A node without a leaf set that knows a victim and a liar, and asks the liar. */
+static struct net_node *lies_begin(struct net *net)
+{
+    uint8_t liar_id[32] = {0x55, 1};
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
+    uint64_t resolve;
+    net_begin(net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(net, NULL, true), *victim = net_add(net, NULL, true);
+    cr_assert_eq(
+        bypeer_pnrp_preload(node->pnrp, net->now,
+                            &(struct bypeer_pnrp_entry){
+                                .id = liar_id, .addresses = liar.address, .address_count = 1, .port = liar.port}),
+        1);
+    cr_assert_eq(bypeer_pnrp_preload(node->pnrp, net->now,
+                                     &(struct bypeer_pnrp_entry){.id = lies_victim,
+                                                                 .addresses = victim->endpoint.address,
+                                                                 .address_count = 1,
+                                                                 .port = victim->endpoint.port}),
+                 1);
+    lies = (struct lies){0};
+    net->pass = lies_watch;
+    const struct bypeer_pnrp_query query = {.id = lies_target, .criterion = BYPEER_PNRP_ANY};
+    cr_assert_eq(bypeer_pnrp_resolve(node->pnrp, net->now, &query, &resolve), 0);
+    net_run(net, 0);
+    cr_assert_eq(lies.lookups, 1u);
+    cr_assert_arr_eq(lies.to.address, liar.address, 16);
+    return node;
+}
+
+/* Whoever names another's ID at his own address has nothing to say about the other. */
+Test(pnrp_cloud, who_is_asked_in_a_search_cannot_make_another_be_forgotten)
+{
+    struct bypeer_pnrp_endpoint accomplice = stranger(2, 5000);
+    for (unsigned silent = 0; silent < 2; silent++) {
+        struct net net;
+        struct net_node *node = lies_begin(&net);
+        lies_answer(&net, node, 0, lies_victim, &accomplice);
+        cr_assert_eq(lies.lookups, 2u);
+        cr_assert_arr_eq(lies.to.address, accomplice.address, 16);
+        cr_assert_arr_eq(lies.validate, lies_victim, 32);
+        if (silent)
+            net_run(&net, 2000);
+        else
+            lies_answer(&net, node, BYPEER_AUTHORITY_NOT_LOCAL, NULL, NULL);
+        cr_assert(net_knows(node, lies_victim), "%u", silent);
+        net_end(&net);
+    }
+}
+
+/* Who has not the ID that he was asked for has nothing to say about where to go on. */
+Test(pnrp_cloud, a_search_does_not_follow_who_is_not_meant)
+{
+    struct net net;
+    struct net_node *node = lies_begin(&net);
+    struct bypeer_pnrp_endpoint accomplice = stranger(2, 5000);
+    const uint8_t other[32] = {0x55, 0, 1};
+    lies_answer(&net, node, BYPEER_AUTHORITY_NOT_LOCAL, other, &accomplice);
+    net_run(&net, 1000);
+    cr_assert_eq(lies.lookups, 1u);
+    net_end(&net);
+}
+
+Test(pnrp_cloud, a_search_asks_no_address_that_a_node_cannot_have)
+{
+    static const uint8_t addresses[][16] = {{0xfe, 0x80, [15] = 5}, {0xff, 0x02, [15] = 5}, {[15] = 1}};
+    const uint8_t other[32] = {0x55, 0, 1};
+    for (unsigned i = 0; i <= 3; i++) {
+        struct net net;
+        struct net_node *node = lies_begin(&net);
+        struct bypeer_pnrp_endpoint at = node->endpoint;
+        if (i < 3)
+            memcpy(at.address, addresses[i], 16);
+        lies_answer(&net, node, 0, other, &at);
+        net_run(&net, 1000);
+        cr_assert_eq(lies.others, 0u, "%u", i);
+        net_end(&net);
+    }
+}
+
 Test(pnrp_cloud, entries_of_other_scopes_are_none)
 {
     static const uint8_t addresses[][16] = {{0xfe, 0x80, [15] = 5}, {0xff, 0x02, [15] = 5}, {[15] = 1}, {[0] = 0}};
