@@ -37,16 +37,16 @@ void bypeer_cloud_wake(struct bypeer_pnrp *pnrp, uint64_t at_ms)
         pnrp->wake_ms = at_ms;
 }
 
-bool bypeer_budget_take(struct bypeer_budget *budget, uint64_t now_ms)
+bool bypeer_budget_take(struct bypeer_budget *budget, uint32_t units, uint64_t now_ms)
 {
     uint64_t most = 1000ull * budget->burst;
     uint64_t passed = now_ms > budget->at_ms ? now_ms - budget->at_ms : 0;
     uint64_t more = passed < most ? passed * budget->per_s : most;
     budget->milli = budget->milli + more < most ? budget->milli + more : most;
     budget->at_ms = now_ms;
-    if (budget->milli < 1000)
+    if (budget->milli < 1000ull * units)
         return false;
-    budget->milli -= 1000;
+    budget->milli -= 1000ull * units;
     return true;
 }
 
@@ -188,6 +188,8 @@ int bypeer_pnrp_create(struct bypeer_pnrp **ret_pnrp, const struct bypeer_pnrp_s
     uint32_t tests_s = is_full ? CLOUD_TESTS_FULL_S : CLOUD_TESTS_S;
     pnrp->tests = (struct bypeer_budget){4000ull * tests_s, now.ms, tests_s, 4 * tests_s};
     pnrp->leaf_tests = pnrp->tests;
+    uint32_t told_s = settings->meter.stranger_bytes_s ? settings->meter.stranger_bytes_s : BYPEER_METER_STRANGERS;
+    pnrp->told = (struct bypeer_budget){4000ull * told_s, now.ms, told_s, 4 * told_s};
     pnrp->target_count = is_full ? CLOUD_TARGETS_FULL : CLOUD_TARGETS;
     pnrp->wake_ms = BYPEER_NEVER;
     pnrp->upkeep_ms = now.ms;
@@ -203,6 +205,8 @@ int bypeer_pnrp_create(struct bypeer_pnrp **ret_pnrp, const struct bypeer_pnrp_s
     if (error == 0)
         error =
             bypeer_cache_create(&pnrp->cache, settings->cache_entries, bypeer_cloud_random(pnrp), cloud_known, pnrp);
+    if (error == 0 && pnrp->answers)
+        error = bypeer_inquire_open_meter(pnrp);
     if (error < 0) {
         bypeer_pnrp_free(pnrp);
         return error;
@@ -344,7 +348,7 @@ void bypeer_pnrp_receive(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now, 
         receive_ack(pnrp, from, &message);
         break;
     case BYPEER_PNRP_LOOKUP:
-        bypeer_lookup_answer(pnrp, local, from, &message);
+        bypeer_lookup_answer(pnrp, local, from, &message, length);
         break;
     }
 }

@@ -5,6 +5,9 @@
 /* SOLICITs are anybody's: beyond that many they get no IDs ([MS-PNRP] 3.2.5.3). About 250 bytes each. */
 #define CONVERSATION_MAX      32
 #define CONVERSATION_MAX_FULL 1024 /* of a node with a full cache: likely a seed */
+/* With IP's and UDP's headers. */
+#define CONVERSATION_ADVERTISE 268 /* with all its IDs */
+#define CONVERSATION_FLOOD     180 /* without addresses */
 
 static void conversation_hash(const struct bypeer_pnrp *pnrp, const uint8_t *nonce, uint8_t ret_hash[static 20])
 {
@@ -148,17 +151,27 @@ static struct bypeer_conversation *conversation_open(struct bypeer_pnrp *pnrp, c
     return conversation;
 }
 
+/* Whether so many bytes of IP may go there: nothing in a conversation shows that its peer is where he says. */
+static bool conversation_affords(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *peer, size_t bytes)
+{
+    return (pnrp->meter && bypeer_meter_is_verified(pnrp->meter, peer->address, pnrp->now.ms)) ||
+           bypeer_budget_take(&pnrp->told, (uint32_t)bytes, pnrp->now.ms);
+}
+
 void bypeer_conversation_solicit(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
                                  const struct bypeer_pnrp_message *message)
 {
     if (!bypeer_cloud_is_publishing(pnrp))
         return;
-    const struct bypeer_conversation *conversation = conversation_open(pnrp, from, &message->solicit);
+    struct bypeer_conversation *conversation = conversation_open(pnrp, from, &message->solicit);
     struct bypeer_pnrp_message advertise = {
         .type = BYPEER_PNRP_ADVERTISE,
         .id = (uint32_t)bypeer_cloud_random(pnrp),
         .advertise = {.acked = message->id, .hashed_nonce = message->solicit.hashed_nonce}};
-    if (conversation) {
+    /* One that begins has taken a place; whoever begins it again has to be worth it. */
+    bool is_told = conversation && (!conversation->is_told || conversation_affords(pnrp, from, CONVERSATION_ADVERTISE));
+    if (is_told) {
+        conversation->is_told = true;
         advertise.advertise.ids.bytes = conversation->ids[0];
         advertise.advertise.ids.count = conversation->count;
     }
@@ -167,26 +180,35 @@ void bypeer_conversation_solicit(struct bypeer_pnrp *pnrp, unsigned local, const
         bypeer_entry_offer(pnrp, &message->solicit.entry, &(struct bypeer_entry_origin){.sender = from});
 }
 
-static bool conversation_offered(const struct bypeer_conversation *conversation, const uint8_t *id)
+/* The route of an offered ID, if it is wanted and still known. A REQUEST decides nothing else about what is sent. */
+static const struct bypeer_route *conversation_wanted(const struct bypeer_pnrp *pnrp, const uint8_t *offered,
+                                                      const struct bypeer_pnrp_ids *wanted)
 {
-    for (unsigned i = 0; i < conversation->count; i++)
-        if (memcmp(conversation->ids[i], id, 32) == 0)
-            return true;
-    return false;
+    for (unsigned i = 0; i < wanted->count; i++)
+        if (memcmp(wanted->bytes + 32ul * i, offered, 32) == 0)
+            return bypeer_cache_find(pnrp->cache, offered);
+    return NULL;
 }
 
-/* What was offered in this conversation, once; a REQUEST decides nothing else about how much is sent. */
-static void conversation_deliver(struct bypeer_pnrp *pnrp, unsigned local, struct bypeer_conversation *conversation,
+static size_t conversation_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_conversation *conversation,
                                  const struct bypeer_pnrp_ids *wanted)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < conversation->count; i++) {
+        const struct bypeer_route *route = conversation_wanted(pnrp, conversation->ids[i], wanted);
+        bytes += route ? CONVERSATION_FLOOD + 16ul * route->address_count : 0;
+    }
+    return bytes;
+}
+
+static void conversation_deliver(struct bypeer_pnrp *pnrp, unsigned local,
+                                 const struct bypeer_conversation *conversation, const struct bypeer_pnrp_ids *wanted)
 {
     static const uint8_t zero[32];
     uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16], flooded[18];
     bypeer_pnrp_endpoint_put(flooded, &pnrp->endpoints[local]);
-    unsigned sent = 0;
-    for (unsigned i = 0; i < wanted->count && sent < BYPEER_PNRP_ADVERTISE_IDS; i++) {
-        const uint8_t *id = wanted->bytes + 32ul * i;
-        const struct bypeer_route *route =
-            conversation_offered(conversation, id) ? bypeer_cache_find(pnrp->cache, id) : NULL;
+    for (unsigned i = 0; i < conversation->count; i++) {
+        const struct bypeer_route *route = conversation_wanted(pnrp, conversation->ids[i], wanted);
         if (!route)
             continue;
         struct bypeer_pnrp_message flood = {.type = BYPEER_PNRP_FLOOD,
@@ -194,7 +216,6 @@ static void conversation_deliver(struct bypeer_pnrp *pnrp, unsigned local, struc
                                             .flood = {.no_ack = true, .validate = zero, .flooded = {flooded, 1}}};
         bypeer_route_entry(route, addresses, &flood.flood.entry);
         bypeer_cloud_send(pnrp, local, &conversation->peer, &flood);
-        sent++;
     }
 }
 
@@ -203,10 +224,17 @@ void bypeer_conversation_request(struct bypeer_pnrp *pnrp, unsigned local, const
 {
     uint8_t hash[20];
     conversation_hash(pnrp, message->request.nonce, hash);
+    bypeer_conversation_expire(pnrp, false);
     for (struct bypeer_conversation **at = &pnrp->conversations; *at; at = &(*at)->next) {
         struct bypeer_conversation *conversation = *at;
         if (!conversation_is_with(conversation, from) || memcmp(conversation->hashed_nonce, hash, sizeof(hash)) != 0)
             continue;
+        /* Whoever is there acknowledges the probe, and gets all of it when he sends the REQUEST again. */
+        if (!conversation_affords(pnrp, from, conversation_bytes(pnrp, conversation, &message->request.ids))) {
+            if (pnrp->meter)
+                bypeer_inquire_probe(pnrp, local, from);
+            return;
+        }
         struct bypeer_pnrp_message ack = {
             .type = BYPEER_PNRP_ACK, .id = (uint32_t)bypeer_cloud_random(pnrp), .ack = {.acked = message->id}};
         bypeer_cloud_send(pnrp, local, from, &ack);

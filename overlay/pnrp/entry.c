@@ -156,7 +156,8 @@ void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry
     if ((known && entry_is_of(entry, known)) || entry_under_test(pnrp, entry->id))
         return;
     bool is_leaf = bypeer_cache_is_leaf(pnrp->cache, entry->id, NULL);
-    if (!entry_may_test(pnrp, entry) || !bypeer_budget_take(is_leaf ? &pnrp->leaf_tests : &pnrp->tests, pnrp->now.ms))
+    if (!entry_may_test(pnrp, entry) ||
+        !bypeer_budget_take(is_leaf ? &pnrp->leaf_tests : &pnrp->tests, 1, pnrp->now.ms))
         return;
     struct bypeer_add *add = entry_create(pnrp, entry, origin, NULL);
     if (!add)

@@ -6,6 +6,19 @@
  */
 #include "overlay/pnrp/state.h"
 
+int bypeer_inquire_open_meter(struct bypeer_pnrp *pnrp)
+{
+    if (pnrp->meter)
+        return 0;
+    size_t bytes = (bypeer_meter_bytes(&pnrp->meter_settings) + 63) & ~(size_t)63;
+    void *memory = aligned_alloc(64, bytes);
+    if (!memory)
+        return -ENOMEM;
+    memset(memory, 0, bytes);
+    pnrp->meter = bypeer_meter_init(memory, &pnrp->meter_settings, pnrp->now.ms);
+    return 0;
+}
+
 void bypeer_inquire_verified(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *source)
 {
     if (pnrp->meter)
@@ -52,8 +65,7 @@ static void inquire_refuse(struct bypeer_pnrp *pnrp, unsigned local, const struc
     bypeer_inquire_send(pnrp, local, to, acked, &(struct bypeer_pnrp_answer){.flags = flags});
 }
 
-/* A proof of address that is smaller than what asks for it. */
-static void inquire_probe(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *to)
+void bypeer_inquire_probe(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *to)
 {
     static const uint8_t zero[32];
     struct bypeer_pnrp_message probe = {.type = BYPEER_PNRP_FLOOD,
@@ -90,7 +102,7 @@ static void inquire_certify(struct bypeer_pnrp *pnrp, unsigned local, const stru
     switch (inquire_judge(pnrp, from, bypeer_certificate_bytes(pnrp, registration, flags))) {
     case BYPEER_METER_PROBE: /* which is smaller than an INQUIRE with a nonce, and larger than one without */
         if (message->inquire.nonce)
-            inquire_probe(pnrp, local, from);
+            bypeer_inquire_probe(pnrp, local, from);
         else
             inquire_refuse(pnrp, local, from, message->id, BYPEER_AUTHORITY_BUSY);
         return;

@@ -1,5 +1,5 @@
 /* Answering a LOOKUP out of the cache ([MS-PNRP] 3.2.5.2): answer.h decides, this lends it the cache. */
-#include "overlay/pnrp/answer.h"
+#include "overlay/pnrp/lookup_wire.h"
 #include "overlay/pnrp/state.h"
 
 #define LOOKUP_SAMPLE 16 /* one in so many entries that are none of our business is tested all the same */
@@ -39,7 +39,7 @@ static void lookup_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endp
 }
 
 void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
-                          const struct bypeer_pnrp_message *message)
+                          const struct bypeer_pnrp_message *message, size_t length)
 {
     const struct bypeer_pnrp_lookup *lookup = &message->lookup;
     struct bypeer_lookup_facts facts = {.random = (uint32_t)bypeer_cloud_random(pnrp)};
@@ -63,11 +63,12 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
         facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup->path, pnrp->endpoints[i].address);
     bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup->target), &walk);
     if (bypeer_answer_choose(lookup, &facts, lookup_above, lookup_below, &walk, &known, &is_remote)) {
+        unsigned count = bypeer_lookup_answer_addresses(&known, length);
         memcpy(addresses, known.address, 16);
-        if (known.address_count > 1)
-            memcpy(addresses + 16, known.more, 16ul * (known.address_count - 1u));
+        if (count > 1)
+            memcpy(addresses + 16, known.more, 16ul * (count - 1));
         answer.entry = (struct bypeer_pnrp_entry){
-            .id = known.id, .addresses = addresses, .address_count = known.address_count, .port = known.port};
+            .id = known.id, .addresses = addresses, .address_count = (uint8_t)count, .port = known.port};
     }
     if (!is_remote && bypeer_cache_is_leaf(pnrp->cache, lookup->target, NULL))
         answer.flags |= BYPEER_AUTHORITY_LEAF_SET;

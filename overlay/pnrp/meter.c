@@ -5,7 +5,6 @@
 
 #define IP_BYTES           48 /* IPv6 and UDP */
 #define COOKIE_PERIOD_MS   8000
-#define DEFAULT_STRANGERS  16384
 #define DEFAULT_VERIFIED   100
 #define DEFAULT_ANSWERS    5000
 #define CREDIT_MAX         (64 * 1024 * INT64_C(1000))
@@ -63,7 +62,7 @@ void bypeer_meter_configure(struct bypeer_meter *meter, const struct bypeer_mete
 {
     meter->settings = *settings;
     if (settings->stranger_bytes_s == 0)
-        meter->settings.stranger_bytes_s = DEFAULT_STRANGERS;
+        meter->settings.stranger_bytes_s = BYPEER_METER_STRANGERS;
     if (settings->verified_answers_s == 0)
         meter->settings.verified_answers_s = DEFAULT_VERIFIED;
     if (settings->answers_s == 0)

@@ -32,6 +32,7 @@
 
 #define BYPEER_METER_ENTRIES    8192 /* of a worker, and of whoever serves the public: 256 KiB */
 #define BYPEER_METER_SMALL      32   /* of a node that others find by a name or two: 1 KiB */
+#define BYPEER_METER_STRANGERS  16384 /* bytes a second to all unverified sources together, unless told otherwise */
 #define BYPEER_METER_STRANGER_S 10
 #define BYPEER_METER_VERIFIED_S 600 /* how long a proof counts */
 
@@ -40,7 +41,7 @@ struct bypeer_meter;
 struct bypeer_meter_settings {
     uint8_t secret[16];          /* of cookies and of the hash */
     uint32_t entries;            /* sources remembered, a power of 2; 0: BYPEER_METER_SMALL */
-    uint32_t stranger_bytes_s;   /* full answers to all unverified sources together; 0: 16384 */
+    uint32_t stranger_bytes_s;   /* full answers to all unverified sources together; 0: BYPEER_METER_STRANGERS */
     uint32_t verified_answers_s; /* per verified /64; 0: 100 */
     uint32_t answers_s;          /* of all together: what the signers can do; 0: 5000 */
 };

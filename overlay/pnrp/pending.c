@@ -168,8 +168,9 @@ void bypeer_pending_drop(struct bypeer_pnrp *pnrp, struct bypeer_pending *pendin
 void bypeer_pending_prompt(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from)
 {
     for (struct bypeer_pending *pending = pnrp->first; pending; pending = pending->later) {
-        bool is_inquire = pending->kind == BYPEER_PENDING_INQUIRE || pending->kind == BYPEER_PENDING_ADD;
-        if (!is_inquire || pending->is_prompted || !pending_is_to(pending, from))
+        bool is_metered = pending->kind == BYPEER_PENDING_INQUIRE || pending->kind == BYPEER_PENDING_ADD ||
+                          pending->kind == BYPEER_PENDING_REQUEST;
+        if (!is_metered || pending->is_prompted || !pending_is_to(pending, from))
             continue;
         pending->is_prompted = true;
         pnrp->counters.retries++;

@@ -143,20 +143,6 @@ static void publish_free(struct bypeer_registration *registration)
     free(registration);
 }
 
-/* Somebody may ask for a signature from now on. */
-static int publish_open_meter(struct bypeer_pnrp *pnrp)
-{
-    if (pnrp->meter)
-        return 0;
-    size_t bytes = (bypeer_meter_bytes(&pnrp->meter_settings) + 63) & ~(size_t)63;
-    void *memory = aligned_alloc(64, bytes);
-    if (!memory)
-        return -ENOMEM;
-    memset(memory, 0, bytes);
-    pnrp->meter = bypeer_meter_init(memory, &pnrp->meter_settings, pnrp->now.ms);
-    return 0;
-}
-
 static int publish_own_entry(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration)
 {
     uint8_t addresses[BYPEER_CLOUD_ENDPOINTS_MAX][16];
@@ -187,7 +173,7 @@ int bypeer_pnrp_register(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now,
     registration->contents = publish_contents(given);
     int error = registration->contents ? publish_copy_chain(registration, given) : -ENOMEM;
     if (error == 0)
-        error = publish_open_meter(pnrp);
+        error = bypeer_inquire_open_meter(pnrp);
     if (error == 0)
         error = publish_own_entry(pnrp, registration);
     if (error < 0) {

@@ -93,6 +93,7 @@ struct bypeer_conversation {
     struct bypeer_pnrp_endpoint peer;
     uint8_t hashed_nonce[20];
     uint64_t expires_ms;
+    bool is_told; /* its IDs were advertised */
     uint8_t count;
     uint8_t ids[BYPEER_PNRP_ADVERTISE_IDS][32];
 };
@@ -224,7 +225,7 @@ struct bypeer_pnrp {
     unsigned seed_count, seed_at, start_at;
 
     struct bypeer_cache *cache;
-    struct bypeer_meter *meter; /* NULL until somebody may ask for a signature */
+    struct bypeer_meter *meter; /* NULL until others have something to ask for */
     struct bypeer_meter_settings meter_settings;
 
     struct bypeer_pending *first, *last, *pendings[BYPEER_PENDING_BUCKETS];
@@ -239,6 +240,7 @@ struct bypeer_pnrp {
 
     struct bypeer_budget tests;      /* of entries that strangers name */
     struct bypeer_budget leaf_tests; /* of those that would be in a leaf set */
+    struct bypeer_budget told;       /* bytes of what conversations tell unverified sources */
     uint16_t *targets;               /* tests per target address, and in which period */
     uint32_t target_count;
 
@@ -269,8 +271,8 @@ bool bypeer_cloud_is_own_id(const struct bypeer_pnrp *pnrp, const uint8_t id[sta
 /* This node's endpoints as an entry of that ID; addresses has room for BYPEER_CLOUD_ENDPOINTS_MAX. */
 void bypeer_cloud_own_entry(const struct bypeer_pnrp *pnrp, const uint8_t *id, uint8_t (*ret_addresses)[16],
                             struct bypeer_pnrp_entry *ret_entry);
-/* Whether there was a unit left; it is taken. */
-bool bypeer_budget_take(struct bypeer_budget *budget, uint64_t now_ms);
+/* Whether there were so many units left; they are taken. */
+bool bypeer_budget_take(struct bypeer_budget *budget, uint32_t units, uint64_t now_ms);
 bool bypeer_cloud_is_publishing(const struct bypeer_pnrp *pnrp);
 
 /* pending.c. The message gets its ID. NULL: no memory, no endpoint, or too many. */
@@ -284,7 +286,7 @@ void bypeer_pending_detach(struct bypeer_pnrp *pnrp, struct bypeer_pending *pend
 void bypeer_pending_free(struct bypeer_pending *pending);                             /* a detached one */
 void bypeer_pending_drop(struct bypeer_pnrp *pnrp, struct bypeer_pending *pending);   /* both; NULL is fine */
 void bypeer_pending_asked(const struct bypeer_pending *pending, struct bypeer_pnrp_endpoint *ret_asked);
-/* A node wants to see that we are there: INQUIREs to it are sent again. */
+/* A node wants to see that we are there: INQUIREs and REQUESTs to it are sent again. */
 void bypeer_pending_prompt(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from);
 void bypeer_pending_tick(struct bypeer_pnrp *pnrp);
 void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from,
@@ -308,9 +310,9 @@ void bypeer_conversation_request(struct bypeer_pnrp *pnrp, unsigned local, const
                                  const struct bypeer_pnrp_message *message);
 void bypeer_conversation_expire(struct bypeer_pnrp *pnrp, bool all);
 
-/* lookup.c */
+/* lookup.c. length: of the message in bytes, which the answer does not exceed. */
 void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,
-                          const struct bypeer_pnrp_message *message);
+                          const struct bypeer_pnrp_message *message, size_t length);
 
 /* entry.c */
 struct bypeer_entry_origin {
@@ -384,6 +386,10 @@ void bypeer_inquire_signed(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
 void bypeer_inquire_send(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *to,
                          uint32_t acked, const struct bypeer_pnrp_answer *answer);
 void bypeer_inquire_verified(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *source);
+/* Asks for a proof of address, with less than what asks for a certificate or for entries. Needs the meter. */
+void bypeer_inquire_probe(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *to);
+/* Somebody may ask for more than he sends from now on. 0 or -ENOMEM. */
+int bypeer_inquire_open_meter(struct bypeer_pnrp *pnrp);
 
 /* certificate.c: what a publisher signs, and what a resolver checks. */
 /* Writes the CPA of a registration (revoke: its revocation) and, if it has one and it is wanted, its payload into a

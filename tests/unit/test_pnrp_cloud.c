@@ -107,6 +107,41 @@ Test(pnrp_cloud, lookups_are_answered_with_the_nearest)
     net_end(&net);
 }
 
+Test(pnrp_cloud, an_answer_is_no_larger_than_its_lookup)
+{
+    struct net net;
+    struct bypeer_pnrp_message message;
+    struct bypeer_pnrp_answer answer;
+    uint8_t id[32], far[32], path[18], addresses[BYPEER_PNRP_ADDRESSES_MAX][16], bytes[BYPEER_PNRP_DATAGRAM_MAX];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    net_publish(node, "0.here", id);
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000), many = stranger(2, 5000);
+    for (unsigned i = 0; i < BYPEER_PNRP_ADDRESSES_MAX; i++) {
+        memcpy(addresses[i], many.address, 16);
+        addresses[i][14] = (uint8_t)i;
+    }
+    memcpy(far, id, sizeof(far));
+    far[0] ^= 0x80;
+    cr_assert_eq(bypeer_pnrp_preload(node->pnrp, net.now,
+                                     &(struct bypeer_pnrp_entry){.id = far,
+                                                                 .addresses = addresses[0],
+                                                                 .address_count = BYPEER_PNRP_ADDRESSES_MAX,
+                                                                 .port = many.port}),
+                 1);
+    bypeer_pnrp_endpoint_put(path, &asker);
+    watch_begin(&net, asker);
+    make_lookup(far, id, path, &message);
+    size_t length = bypeer_pnrp_write(&message, net.profile, bytes, sizeof(bytes));
+    net_inject(&net, &asker, node, bytes, length);
+    last_answer(&net, &answer);
+    cr_assert_arr_eq(answer.entry.id, far, 32);
+    cr_assert_leq(seen.last->length, length);
+    cr_assert_eq(answer.entry.address_count, 2);
+    cr_assert_arr_eq(answer.entry.addresses, addresses[0], 32);
+    net_end(&net);
+}
+
 Test(pnrp_cloud, what_is_not_ours_is_counted_and_dropped)
 {
     struct net net;
@@ -356,11 +391,54 @@ Test(pnrp_cloud, a_request_gets_what_was_offered_and_only_with_its_nonce)
     nonce[0] = 1;
     net_inject_message(&net, &asker, node, &request);
     cr_assert_eq(seen.count[BYPEER_PNRP_ACK], 1u);
-    cr_assert_leq(seen.count[BYPEER_PNRP_FLOOD], (unsigned)BYPEER_PNRP_ADVERTISE_IDS);
-    unsigned floods = seen.count[BYPEER_PNRP_FLOOD];
-    cr_assert_gt(floods, 0u);
+    /* One ID was offered, and it is sent once, however often it is listed. */
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], 1u);
     net_inject_message(&net, &asker, node, &request);
-    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], floods);
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], 1u);
+    /* What was offered long ago is not any more. */
+    net_inject_message(&net, &asker, node, &solicit);
+    net.now.ms += 20000;
+    net_inject_message(&net, &asker, node, &request);
+    cr_assert_eq(seen.count[BYPEER_PNRP_FLOOD], 1u);
+    net_end(&net);
+}
+
+/* Conversations under many false sources: so many bytes a second; who answers the probe gets what he asked for. */
+Test(pnrp_cloud, conversations_with_strangers_have_a_budget)
+{
+    struct net net;
+    uint8_t ids[5][32], nonce[16] = {1}, hash[20];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node =
+        net_add_with(&net, &(struct bypeer_pnrp_settings){.answers = true, .meter = {.stranger_bytes_s = 1000}});
+    struct net_node *newcomer = net_add(&net, NULL, false);
+    for (unsigned i = 0; i < 5; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "0.name%u", i);
+        net_publish(node, name, ids[i]);
+    }
+    net_run(&net, 100);
+    bypeer_profile_hash(net.profile, &(struct bypeer_piece){nonce, sizeof(nonce)}, 1, hash);
+    const struct bypeer_pnrp_message solicit = {
+        .type = BYPEER_PNRP_SOLICIT, .id = 1, .solicit = {.hashed_nonce = hash}};
+    const struct bypeer_pnrp_message request = {
+        .type = BYPEER_PNRP_REQUEST, .id = 2, .request = {.nonce = nonce, .ids = {ids[0], 5}}};
+    const struct bypeer_pnrp_counters *counters = bypeer_pnrp_counters(node->pnrp);
+    uint64_t probes = counters->probes, floods = net.sent[BYPEER_PNRP_FLOOD];
+    for (unsigned i = 0; i < 30; i++) {
+        struct bypeer_pnrp_endpoint from = stranger((uint16_t)i, 5000);
+        net_inject_message(&net, &from, node, &solicit);
+        net_inject_message(&net, &from, node, &request);
+    }
+    probes = counters->probes - probes;
+    floods = net.sent[BYPEER_PNRP_FLOOD] - floods - probes;
+    cr_assert_gt(floods, 0u);
+    cr_assert_leq(floods * 196, 4u * 1000);
+    cr_assert_gt(probes, 0u);
+    cr_assert_eq(bypeer_pnrp_contact(newcomer->pnrp, net.now, &node->endpoint), 0);
+    net_run(&net, 300);
+    for (unsigned i = 0; i < 5; i++)
+        cr_assert(net_knows(newcomer, ids[i]));
     net_end(&net);
 }
 
