@@ -126,6 +126,8 @@ static int publications_register(struct bypeer_names *names, struct names_public
         return result;
     publication->registrations[cloud->number].handle = handle;
     memcpy(publication->registrations[cloud->number].id, id, sizeof(id));
+    publication->registrations[cloud->number].is_located =
+        registration.has_location && memcmp(registration.location, id + 16, sizeof(registration.location)) == 0;
     return 0;
 }
 
@@ -141,37 +143,64 @@ static void publications_unregister(struct names_publication *publication, struc
     bypeer_cloud_touched(cloud);
 }
 
-/* The lower halves of the IDs, within a transaction. */
+static bool publications_lacks_location(const struct names_publication *publication, const struct bypeer_cloud *cloud)
+{
+    return publication->registrations[cloud->number].handle != 0 &&
+           !publication->registrations[cloud->number].is_located;
+}
+
+/* The lower halves of the IDs that the database does not have, within a transaction. */
 static int publications_store_locations(struct bypeer_names *names, const struct names_publication *publication,
                                         struct bypeer_problem *problem)
 {
     int result = 0;
     for (const struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next)
-        if (publication->registrations[cloud->number].handle != 0)
+        if (publications_lacks_location(publication, cloud))
             result = bypeer_store_put_location(names->node->store, publication->stored.name, cloud->config.name,
                                                publication->registrations[cloud->number].id + 16, problem);
     return result;
 }
 
-void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
+/* That transaction is committed. */
+static void publications_set_located(struct names_publication *publication)
+{
+    for (unsigned number = 1; number <= NAMES_CLOUDS_MAX; number++)
+        publication->registrations[number].is_located = publication->registrations[number].handle != 0;
+}
+
+/* One transaction for all: each waits for the disk, and the loop with it. */
+static void publications_store_all_locations(struct bypeer_names *names)
 {
     struct bypeer_store *store = names->node->store;
+    int result = 0;
+    if (bypeer_store_begin(store, NULL) < 0)
+        return;
+    for (const struct names_publication *each = names->publications; each && result == 0; each = each->next)
+        result = publications_store_locations(names, each, NULL);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return;
+    }
+    if (bypeer_store_commit(store, NULL) < 0)
+        return;
+    for (struct names_publication *each = names->publications; each; each = each->next)
+        publications_set_located(each);
+}
+
+void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
+{
+    bool lacking = false;
     for (struct names_publication *publication = names->publications; publication; publication = publication->next) {
-        if (!publications_belongs(publication, cloud) || publication->registrations[cloud->number].handle != 0)
+        if (!publications_belongs(publication, cloud))
             continue;
         int result = publications_register(names, publication, cloud);
-        if (result < 0) {
+        if (result < 0)
             bypeer_log_limited(&cloud->log_limit, BYPEER_LOG_WARNING, "cloud %s: %s cannot be registered now: %s",
                                cloud->config.name, publication->stored.name, strerror(-result));
-            continue;
-        }
-        if (bypeer_store_begin(store, NULL) == 0) {
-            if (publications_store_locations(names, publication, NULL) < 0)
-                bypeer_store_rollback(store);
-            else
-                bypeer_store_commit(store, NULL);
-        }
+        lacking = lacking || publications_lacks_location(publication, cloud);
     }
+    if (lacking)
+        publications_store_all_locations(names);
 }
 
 void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
@@ -295,7 +324,7 @@ static int publications_check_clouds(struct bypeer_names *names, const struct na
 }
 
 /* A transaction around the row of a publication and its locations. */
-static int publications_store(struct bypeer_names *names, const struct names_publication *publication,
+static int publications_store(struct bypeer_names *names, struct names_publication *publication,
                               struct bypeer_problem *problem)
 {
     struct bypeer_store *store = names->node->store;
@@ -305,9 +334,13 @@ static int publications_store(struct bypeer_names *names, const struct names_pub
     result = bypeer_store_put_publication(store, &publication->stored, problem);
     if (result == 0)
         result = publications_store_locations(names, publication, problem);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return result;
+    }
+    result = bypeer_store_commit(store, problem);
     if (result == 0)
-        return bypeer_store_commit(store, problem);
-    bypeer_store_rollback(store);
+        publications_set_located(publication);
     return result;
 }
 

@@ -19,6 +19,7 @@ struct names_publication {
     struct {
         uint64_t handle;
         uint8_t id[32];
+        bool is_located; /* the database has the ID's lower half */
     } registrations[NAMES_CLOUDS_MAX + 1];
 };
 

@@ -407,8 +407,10 @@ Test(clouds, a_name_waits_for_an_address)
     static const char elsewhere[] = "node: { name: alpha, state: %s }\n"
                                     "clouds:\n"
                                     "  - { name: global, addresses: [\"2001:db8::77\"], answers: true }\n";
+    char before[2][65], after[2][65];
     reload(&alpha, elsewhere);
     json_decref(ask(&alpha, "names.publish", "{\"name\":\"0.patient\",\"port\":80}"));
+    json_decref(ask(&alpha, "names.publish", "{\"name\":\"0.too\",\"port\":80}"));
     json_t *list = ask(&alpha, "names.list", "{}");
     cr_assert_str_eq(text_at(list, "names", 0, "state"), "waiting");
     json_decref(list);
@@ -417,7 +419,14 @@ Test(clouds, a_name_waits_for_an_address)
     list = ask(&alpha, "names.list", "{}");
     cr_assert_str_eq(text_at(list, "names", 0, "state"), "published");
     json_decref(list);
-    cr_assert_eq(find(&beta, "0.patient", NULL), 1);
+    cr_assert_eq(find(&beta, "0.patient", before[0]), 1);
+    cr_assert_eq(find(&beta, "0.too", before[1]), 1);
+    stop(&alpha);
+    start(&alpha);
+    cr_assert_eq(find(&beta, "0.patient", after[0]), 1);
+    cr_assert_eq(find(&beta, "0.too", after[1]), 1);
+    cr_expect_str_eq(after[0], before[0], "its ID was kept when there was one");
+    cr_expect_str_eq(after[1], before[1]);
 }
 
 Test(clouds, results_are_told_before_the_answer)
