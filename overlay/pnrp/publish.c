@@ -7,6 +7,8 @@
 #include "overlay/pnrp/chain.h"
 #include "overlay/pnrp/state.h"
 
+/* Of an answer, beside certificate, payload and chain: flags, classifier, own entry, and the elements' headers. */
+#define PUBLISH_ANSWER_REST (8 + 15 + 2 * BYPEER_CLASSIFIER_MAX + 44 + 16 * BYPEER_CLOUD_ENDPOINTS_MAX + 3 * 7)
 #define PUBLISH_AT_ONCE     8      /* announcements */
 #define PUBLISH_SECOND_MS   20000  /* the second announcement: the cache has filled since the first */
 #define PUBLISH_AGAIN_MS    900000 /* the others */
@@ -58,13 +60,22 @@ static void publish_advertise(struct bypeer_pnrp *pnrp)
         pnrp->sink->discover(pnrp->sink_context, wanted ? BYPEER_ADVERTISE_START : BYPEER_ADVERTISE_STOP);
 }
 
-static int publish_check_contents(const struct bypeer_pnrp_registration *given)
+/* chain_bytes: of the one that it will have. */
+static int publish_check_contents(const struct bypeer_pnrp_registration *given, size_t chain_bytes)
 {
     bool has_payload = given->payload_type != BYPEER_PAYLOAD_NONE;
     if (given->application_count > BYPEER_CPA_APPLICATIONS_MAX || given->payload_bytes > BYPEER_PAYLOAD_MAX ||
-        (given->comment && strlen(given->comment) > BYPEER_COMMENT_MAX) || given->chain_bytes > BYPEER_CHAIN_BYTES_MAX)
+        (given->comment && strlen(given->comment) > BYPEER_COMMENT_MAX) || chain_bytes > BYPEER_CHAIN_BYTES_MAX)
         return -EINVAL;
     if (has_payload ? given->payload_bytes == 0 : given->payload_bytes > 0 || given->application_count == 0)
+        return -EINVAL;
+    /* A string goes with the NUL that ends it. */
+    if (given->payload_type == BYPEER_PAYLOAD_STRING &&
+        (given->payload_bytes == BYPEER_PAYLOAD_MAX || memchr(given->payload, 0, given->payload_bytes)))
+        return -EINVAL;
+    /* What cannot be sent in one answer is not worth a signature. */
+    size_t payload_bytes = has_payload ? BYPEER_EXTENDED_MAX - BYPEER_PAYLOAD_MAX + given->payload_bytes : 0;
+    if (PUBLISH_ANSWER_REST + BYPEER_CPA_MAX + payload_bytes + chain_bytes > BYPEER_PNRP_BUFFER_MAX)
         return -EINVAL;
     return given->follow_addresses && given->application_count == 0 ? -EINVAL : 0;
 }
@@ -159,7 +170,7 @@ int bypeer_pnrp_register(struct bypeer_pnrp *pnrp, struct bypeer_pnrp_time now,
 {
     uint8_t id[32];
     pnrp->now = now;
-    if (!publish_may_sign(pnrp, given) || publish_check_contents(given) < 0)
+    if (!publish_may_sign(pnrp, given) || publish_check_contents(given, given->chain_bytes) < 0)
         return -EINVAL;
     publish_make_id(pnrp, given, id);
     if (bypeer_publish_find(pnrp, id))
@@ -197,7 +208,7 @@ int bypeer_pnrp_update(struct bypeer_pnrp *pnrp, uint64_t handle, const struct b
     struct bypeer_registration *registration = bypeer_publish_by_handle(pnrp, handle);
     if (!registration || registration->is_leaving)
         return -ENOENT;
-    if (publish_check_contents(given) < 0)
+    if (publish_check_contents(given, given->chain ? given->chain_bytes : registration->chain_bytes) < 0)
         return -EINVAL;
     struct bypeer_contents *contents = publish_contents(given);
     if (!contents || (given->chain && publish_copy_chain(registration, given) < 0)) {
@@ -380,7 +391,7 @@ void bypeer_publish_hurry(struct bypeer_pnrp *pnrp)
 {
     for (struct bypeer_registration *registration = pnrp->registrations; registration;
          registration = registration->next)
-        if (registration->announced == 0 && !registration->is_leaving)
+        if ((registration->announced == 0 || registration->due_ms == BYPEER_NEVER) && !registration->is_leaving)
             registration->due_ms = pnrp->now.ms;
 }
 
@@ -410,11 +421,13 @@ static void publish_announce(struct bypeer_pnrp *pnrp, struct bypeer_registratio
     }
     registration->is_announcing = true;
     pnrp->announcements++;
-    if (bypeer_seek_begin(pnrp, BYPEER_SEEK_ANNOUNCE, registration->handle, &settings) == 0)
+    int error = bypeer_seek_begin(pnrp, BYPEER_SEEK_ANNOUNCE, registration->handle, &settings);
+    if (error == 0)
         return;
     registration->is_announcing = false;
     pnrp->announcements--;
-    registration->due_ms = BYPEER_NEVER; /* until somebody is known */
+    /* Without anybody to ask: until somebody is known. */
+    registration->due_ms = error == -ENOMEM ? publish_jitter(pnrp, PUBLISH_SECOND_MS) : BYPEER_NEVER;
 }
 
 void bypeer_publish_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek)
@@ -437,6 +450,7 @@ void bypeer_publish_seek_ended(struct bypeer_pnrp *pnrp, const struct bypeer_see
         registration->due_ms = publish_jitter(pnrp, (uint64_t)PUBLISH_RETRY_MS << registration->failures);
     }
     bypeer_cloud_wake(pnrp, registration->due_ms);
+    bypeer_cloud_wake(pnrp, pnrp->now.ms); /* whoever waits for his turn */
 }
 
 void bypeer_publish_tick(struct bypeer_pnrp *pnrp)
