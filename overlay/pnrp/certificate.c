@@ -183,11 +183,12 @@ static int certificate_check_cpa(struct bypeer_pnrp *pnrp, struct bypeer_job *jo
     return 0;
 }
 
-static int certificate_check_payload(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
+/* A signed payload that was asked for and is not there was taken away. */
+static int certificate_check_payload(struct bypeer_pnrp *pnrp, struct bypeer_job *job, bool is_wanted)
 {
     struct bypeer_extended *extended = &job->extended;
     if (!job->answer.payload)
-        return 0;
+        return is_wanted && job->cpa.has_extended ? -EBADMSG : 0;
     if (!job->cpa.has_extended ||
         bypeer_extended_read(extended, pnrp->profile, job->answer.payload, job->answer.payload_bytes) < 0 ||
         !certificate_is_current(pnrp, extended->not_after) || memcmp(extended->id, job->id, 32) != 0 ||
@@ -198,7 +199,7 @@ static int certificate_check_payload(struct bypeer_pnrp *pnrp, struct bypeer_job
 }
 
 static int certificate_check_answer(struct bypeer_pnrp *pnrp, struct bypeer_job *job, size_t length,
-                                    const uint8_t *nonce)
+                                    const uint8_t *nonce, bool payload)
 {
     uint8_t id[32];
     const struct bypeer_cpa *cpa = &job->cpa;
@@ -216,18 +217,18 @@ static int certificate_check_answer(struct bypeer_pnrp *pnrp, struct bypeer_job 
         job->work.chain_bytes = job->answer.chain_bytes;
         job->work.chain_name = &job->name;
     }
-    return certificate_check_payload(pnrp, job);
+    return certificate_check_payload(pnrp, job, payload);
 }
 
 int bypeer_certificate_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
-                             const uint8_t *nonce, struct bypeer_job **ret_job)
+                             const uint8_t *nonce, bool payload, struct bypeer_job **ret_job)
 {
     struct bypeer_job *job = bypeer_job_create(pnrp, BYPEER_JOB_SEEK, length);
     if (!job)
         return -ENOMEM;
     memcpy(job->memory, bytes, length);
     memcpy(job->id, id, sizeof(job->id));
-    int error = certificate_check_answer(pnrp, job, length, nonce);
+    int error = certificate_check_answer(pnrp, job, length, nonce, payload);
     if (error < 0) {
         bypeer_job_free(job);
         return error;

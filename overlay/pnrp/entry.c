@@ -28,24 +28,43 @@ bool bypeer_entry_is_usable(const struct bypeer_pnrp *pnrp, const struct bypeer_
     return true;
 }
 
+static bool entry_is_at(const struct bypeer_route *route, const uint8_t *address, uint16_t port)
+{
+    bool is_at = memcmp(route->address, address, 16) == 0;
+    for (unsigned i = 1; i < route->address_count && !is_at; i++)
+        is_at = memcmp(route->more[i - 1], address, 16) == 0;
+    return is_at && route->port == port;
+}
+
+/* In any order: in the cache, the address that answered is the first. */
 static bool entry_is_of(const struct bypeer_pnrp_entry *entry, const struct bypeer_route *route)
 {
-    return entry->port == route->port && entry->address_count == route->address_count &&
-           memcmp(entry->addresses, route->address, 16) == 0 &&
-           (route->address_count == 1 ||
-            memcmp(entry->addresses + 16, route->more, 16ul * (route->address_count - 1u)) == 0);
+    bool is_of = entry->address_count == route->address_count;
+    for (unsigned i = 0; i < entry->address_count && is_of; i++)
+        is_of = entry_is_at(route, entry->addresses + 16ul * i, entry->port);
+    return is_of;
+}
+
+/* A copy of the entry that has this one of its addresses first. */
+static void entry_put_first(const struct bypeer_pnrp_entry *entry, const uint8_t *address, uint8_t *ret_addresses,
+                            struct bypeer_pnrp_entry *ret_entry)
+{
+    memcpy(ret_addresses, entry->addresses, 16ul * entry->address_count);
+    for (unsigned i = 1; i < entry->address_count; i++)
+        if (memcmp(entry->addresses + 16ul * i, address, 16) == 0) {
+            memcpy(ret_addresses + 16ul * i, entry->addresses, 16);
+            memcpy(ret_addresses, address, 16);
+            break;
+        }
+    *ret_entry = *entry;
+    ret_entry->addresses = ret_addresses;
 }
 
 const struct bypeer_route *bypeer_entry_at(const struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
                                            const struct bypeer_pnrp_endpoint *node)
 {
     const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, id);
-    if (!route || route->port != node->port)
-        return NULL;
-    bool is_there = memcmp(route->address, node->address, 16) == 0;
-    for (unsigned i = 1; i < route->address_count && !is_there; i++)
-        is_there = memcmp(route->more[i - 1], node->address, 16) == 0;
-    return is_there ? route : NULL;
+    return route && entry_is_at(route, node->address, node->port) ? route : NULL;
 }
 
 static struct bypeer_add *entry_under_test(const struct bypeer_pnrp *pnrp, const uint8_t *id)
@@ -56,22 +75,32 @@ static struct bypeer_add *entry_under_test(const struct bypeer_pnrp *pnrp, const
     return add;
 }
 
-/* Whether this address may be tested once more in this period. */
-static bool entry_may_test(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry)
+/* Tests of the entry's address in this period. */
+static uint16_t *entry_tests(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry, unsigned at)
 {
     uint64_t hash;
     uint8_t target[18];
     uint8_t period = (uint8_t)(pnrp->now.ms / (1000ull * ENTRY_PERIOD_S));
-    memcpy(target, entry->addresses, 16);
+    memcpy(target, entry->addresses + 16ul * at, 16);
     memcpy(target + 16, &entry->port, 2);
     /* On one host every node has the same address. */
     crypto_shorthash((unsigned char *)&hash, target, pnrp->any_address ? 18 : 16, pnrp->seed);
     uint16_t *count = &pnrp->targets[hash % pnrp->target_count];
     if ((*count >> 8) != period)
         *count = (uint16_t)(period << 8);
-    if ((*count & 0xff) >= ENTRY_PER_PERIOD)
+    return count;
+}
+
+/* Whether the addresses that would be asked, one after the other, may be tested once more in this period. */
+static bool entry_may_test(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry)
+{
+    unsigned best = bypeer_pending_address(pnrp, entry), next = (best + 1u) % entry->address_count;
+    uint16_t *first = entry_tests(pnrp, entry, best), *second = entry_tests(pnrp, entry, next);
+    if ((*first & 0xff) >= ENTRY_PER_PERIOD || (*second & 0xff) >= ENTRY_PER_PERIOD)
         return false;
-    ++*count;
+    ++*first;
+    if (second != first)
+        ++*second;
     return true;
 }
 
@@ -81,6 +110,7 @@ static void entry_free(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
         if (*at == add) {
             *at = add->next;
             pnrp->add_count--;
+            pnrp->noise_count -= add->is_noise;
             break;
         }
     bypeer_pending_drop(pnrp, add->pending);
@@ -93,6 +123,11 @@ void bypeer_entry_free_all(struct bypeer_pnrp *pnrp)
         entry_free(pnrp, pnrp->adds);
 }
 
+static uint32_t entry_room(const struct bypeer_pnrp *pnrp)
+{
+    return pnrp->cache_entries ? ENTRY_ADDS_MAX_FULL : ENTRY_ADDS_MAX;
+}
+
 static struct bypeer_add *entry_create(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
                                        const struct bypeer_entry_origin *origin,
                                        const struct bypeer_revocation *revocation)
@@ -100,7 +135,7 @@ static struct bypeer_add *entry_create(struct bypeer_pnrp *pnrp, const struct by
     size_t addresses = 16ul * entry->address_count;
     size_t flooded = origin ? 18ul * origin->flooded.count : 0;
     size_t revoke = revocation ? revocation->cpa_bytes : 0;
-    if (pnrp->add_count >= (pnrp->cache_entries ? ENTRY_ADDS_MAX_FULL : ENTRY_ADDS_MAX))
+    if (pnrp->add_count >= entry_room(pnrp))
         return NULL;
     struct bypeer_add *add = calloc(1, sizeof(*add) + addresses + flooded + revoke);
     if (!add)
@@ -156,6 +191,9 @@ void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry
     if ((known && entry_is_of(entry, known)) || entry_under_test(pnrp, entry->id))
         return;
     bool is_leaf = bypeer_cache_is_leaf(pnrp->cache, entry->id, NULL);
+    /* The other half is for neighbours, and for keeping true what is known. */
+    if (!is_leaf && pnrp->noise_count >= entry_room(pnrp) / 2)
+        return;
     if (!entry_may_test(pnrp, entry) ||
         !bypeer_budget_take(is_leaf ? &pnrp->leaf_tests : &pnrp->tests, 1, pnrp->now.ms))
         return;
@@ -164,6 +202,8 @@ void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry
         return;
     add->why = BYPEER_ADD_NEW;
     add->needs_cpa = is_leaf || known;
+    add->is_noise = !is_leaf;
+    pnrp->noise_count += add->is_noise;
     pnrp->counters.entries_tested++;
     entry_inquire(pnrp, add);
 }
@@ -248,20 +288,49 @@ void bypeer_entry_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
         bypeer_flood_revoke(pnrp, id, revocation);
 }
 
-void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_answer *answer,
-                           const uint8_t *bytes, size_t length)
+/* Any key signs for an unsecured ID, so it is elsewhere only if its node is not any more where it is known to be. */
+static void entry_ask_known(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
 {
+    const struct bypeer_route *known = bypeer_cache_find(pnrp->cache, add->id);
+    uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+    struct bypeer_pnrp_entry entry;
+    if (!known) {
+        entry_accept(pnrp, add);
+        return;
+    }
+    struct bypeer_pnrp_message message = {.type = BYPEER_PNRP_INQUIRE, .inquire = {.validate = add->id}};
+    bypeer_route_entry(known, addresses, &entry);
+    add->is_contested = true;
+    add->pending = bypeer_pending_send(pnrp, BYPEER_PENDING_ADD, &entry, &message, add);
+    if (!add->pending)
+        entry_refuse(pnrp, add);
+}
+
+void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
+                           const struct bypeer_pnrp_answer *answer, const uint8_t *bytes, size_t length)
+{
+    uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+    struct bypeer_pnrp_entry first;
     struct bypeer_job *job;
     add->pending = NULL;
+    if (add->is_contested) {
+        if (answer->flags & BYPEER_AUTHORITY_NOT_LOCAL)
+            entry_accept(pnrp, add);
+        else
+            entry_refuse(pnrp, add);
+        return;
+    }
     if (answer->flags & BYPEER_AUTHORITY_NOT_LOCAL) {
         entry_refuse(pnrp, add);
         return;
     }
+    entry_put_first(&add->entry, from->address, addresses, &first);
+    memcpy(add->addresses, addresses, 16ul * add->entry.address_count);
     if (!add->needs_cpa) {
         entry_accept(pnrp, add);
         return;
     }
-    if (bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, &job) < 0) {
+    if (bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, false, &job) < 0) {
         entry_refuse(pnrp, add);
         return;
     }
@@ -276,12 +345,19 @@ void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, con
 void bypeer_entry_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
 {
     add->pending = NULL;
-    if (add->why == BYPEER_ADD_STALE && !add->is_asked_again) {
+    bool is_known = add->why == BYPEER_ADD_STALE || add->is_contested;
+    if (is_known && !add->is_asked_again) {
         add->is_asked_again = true;
-        entry_inquire(pnrp, add);
+        if (add->is_contested)
+            entry_ask_known(pnrp, add);
+        else
+            entry_inquire(pnrp, add);
         return;
     }
-    entry_refuse(pnrp, add);
+    if (add->is_contested)
+        entry_accept(pnrp, add);
+    else
+        entry_refuse(pnrp, add);
 }
 
 /* GAP-18: every address of the entry must be one that the certificate names, not the other way round. */
@@ -307,14 +383,20 @@ void bypeer_entry_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
         return;
     if (job->work.result < 0)
         pnrp->counters.bad_signatures++;
-    if (job->work.result == 0 && entry_is_certified(&add->entry, &job->cpa))
-        entry_accept(pnrp, add);
-    else
+    const struct bypeer_route *known = bypeer_cache_find(pnrp->cache, add->id);
+    if (job->work.result < 0 || !entry_is_certified(&add->entry, &job->cpa))
         entry_refuse(pnrp, add);
+    else if (known && !job->cpa.has_authority && !entry_is_at(known, add->entry.addresses, add->entry.port))
+        entry_ask_known(pnrp, add);
+    else
+        entry_accept(pnrp, add);
 }
 
-void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry)
+void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
+                          const struct bypeer_pnrp_endpoint *from)
 {
+    uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
+    struct bypeer_pnrp_entry answered;
     const struct bypeer_route *known = bypeer_cache_find(pnrp->cache, entry->id);
     if (known && entry_is_of(entry, known)) {
         bypeer_cache_touch(pnrp->cache, entry->id, (uint32_t)(pnrp->now.ms / 1000));
@@ -324,6 +406,8 @@ void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_ent
     const struct bypeer_entry_origin origin = {.sender = &nobody};
     if (known || bypeer_cache_is_leaf(pnrp->cache, entry->id, NULL))
         bypeer_entry_offer(pnrp, entry, &origin);
-    else if (bypeer_entry_is_usable(pnrp, entry) && !bypeer_cloud_is_own_id(pnrp, entry->id))
-        entry_store(pnrp, entry, &origin);
+    else if (bypeer_entry_is_usable(pnrp, entry) && !bypeer_cloud_is_own_id(pnrp, entry->id)) {
+        entry_put_first(entry, from->address, addresses, &answered);
+        entry_store(pnrp, &answered, &origin);
+    }
 }

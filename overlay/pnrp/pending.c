@@ -50,7 +50,7 @@ static void pending_transmit(struct bypeer_pnrp *pnrp, struct bypeer_pending *pe
 }
 
 /* RFC 3484, rule 8, is what is left of it between addresses of one scope: the longest prefix in common. */
-static uint8_t pending_best_address(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *to)
+uint8_t bypeer_pending_address(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *to)
 {
     uint8_t best = 0;
     unsigned best_bits = 0;
@@ -91,7 +91,7 @@ struct bypeer_pending *bypeer_pending_send(struct bypeer_pnrp *pnrp, enum bypeer
     pending->kind = (uint8_t)kind;
     pending->sends_left = PENDING_SENDS - 1;
     pending->busy_left = BYPEER_PENDING_BUSY_MAX;
-    pending->at = pending_best_address(pnrp, to);
+    pending->at = bypeer_pending_address(pnrp, to);
     pending->address_count = to->address_count;
     pending->port = to->port;
     pending->length = (uint16_t)length;
@@ -262,7 +262,7 @@ void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp
         return;
     }
     if (pending->kind == BYPEER_PENDING_ADD)
-        bypeer_entry_answered(pnrp, pending->owner, &answer, bytes, length);
+        bypeer_entry_answered(pnrp, pending->owner, from, &answer, bytes, length);
     else if (pending->kind == BYPEER_PENDING_NEIGHBOUR)
         bypeer_neighbour_answered(pnrp, pending, from, &answer);
     else if (!bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length)) {

@@ -186,7 +186,7 @@ static void seek_judge_hop(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, c
     seek_note_best(seek);
     /* What a split test finds is compared with what was known without it. */
     if (seek->purpose != BYPEER_SEEK_SPLIT)
-        bypeer_entry_confirm(pnrp, &hop);
+        bypeer_entry_confirm(pnrp, &hop, from);
 }
 
 static void seek_go_on(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pnrp_endpoint *from,
@@ -212,7 +212,7 @@ static void seek_go_on(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const
 static int seek_check(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t *bytes, size_t length)
 {
     struct bypeer_job *job;
-    if (bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, &job) < 0)
+    if (bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, true, &job) < 0)
         return -EBADMSG;
     job->owner = seek->number;
     return bypeer_job_hand_out(pnrp, job) ? 0 : -EBUSY;

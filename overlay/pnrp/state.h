@@ -73,7 +73,9 @@ struct bypeer_add {
     uint64_t number; /* jobs name it by that */
     struct bypeer_pending *pending;
     uint8_t why;
-    bool is_asked_again; /* of STALE: it did not answer, and has a second chance */
+    bool is_asked_again; /* who is known did not answer, and has a second chance */
+    bool is_contested;   /* of NEW: it is true, if the ID is not any more where it is known to be, which is asked */
+    bool is_noise;       /* maybe: of NEW, in no leaf set */
     bool needs_cpa;
     bool was_flooded; /* it came by a FLOOD, of .sender */
     struct bypeer_pnrp_endpoint sender;
@@ -235,7 +237,7 @@ struct bypeer_pnrp {
     struct bypeer_resolve *resolves;
     struct bypeer_seek *seeks;
     struct bypeer_job *jobs;
-    uint32_t pending_count, add_count, conversation_count, registration_count, resolve_count, job_count;
+    uint32_t pending_count, add_count, noise_count, conversation_count, registration_count, resolve_count, job_count;
     uint32_t announcements, floods; /* of them on their way */
 
     struct bypeer_budget tests;      /* of entries that strangers name */
@@ -279,6 +281,8 @@ bool bypeer_cloud_is_publishing(const struct bypeer_pnrp *pnrp);
 struct bypeer_pending *bypeer_pending_send(struct bypeer_pnrp *pnrp, enum bypeer_pending_kind kind,
                                            const struct bypeer_pnrp_entry *to, struct bypeer_pnrp_message *message,
                                            void *owner);
+/* Which address of a node is asked first; the others follow in turn. There is an own endpoint. */
+uint8_t bypeer_pending_address(const struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *to);
 /* The one that an answer of that kind from there is for, or NULL. */
 struct bypeer_pending *bypeer_pending_match(struct bypeer_pnrp *pnrp, uint32_t acked, enum bypeer_pnrp_type type,
                                             const struct bypeer_pnrp_endpoint *from);
@@ -329,8 +333,9 @@ const struct bypeer_route *bypeer_entry_at(const struct bypeer_pnrp *pnrp, const
 /* An entry that somebody names: tested, if it is worth it. */
 void bypeer_entry_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
                         const struct bypeer_entry_origin *origin);
-/* The node of this entry just answered for it: as good as a test without CPA. */
-void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry);
+/* The node of this entry just answered for it, from there: as good as a test without CPA. */
+void bypeer_entry_confirm(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_entry *entry,
+                          const struct bypeer_pnrp_endpoint *from);
 /* Tests a cached entry again; whether a test is under way. revocation NULL: because it is stale. */
 struct bypeer_revocation {
     struct bypeer_entry_origin origin;
@@ -342,8 +347,8 @@ bool bypeer_entry_retest(struct bypeer_pnrp *pnrp, const struct bypeer_route *ro
 /* Out of the cache; of a leaf set, it is handed on. */
 void bypeer_entry_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
                          const struct bypeer_revocation *revocation);
-void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_answer *answer,
-                           const uint8_t *bytes, size_t length);
+void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
+                           const struct bypeer_pnrp_answer *answer, const uint8_t *bytes, size_t length);
 void bypeer_entry_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_add *add);
 void bypeer_entry_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
 void bypeer_entry_free_all(struct bypeer_pnrp *pnrp);
@@ -403,9 +408,9 @@ uint8_t bypeer_certificate_applications(const struct bypeer_pnrp *pnrp, const st
 size_t bypeer_certificate_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
                                 uint16_t flags);
 /* Checks all of 4.10 of the reference that costs nothing. 0: *ret_job is a VERIFY job for the rest, with a copy of the
- * answer; -EBADMSG; -ENOMEM. id is what was asked for. */
+ * answer; -EBADMSG; -ENOMEM. id is what was asked for; payload: so was it. */
 int bypeer_certificate_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
-                             const uint8_t *nonce, struct bypeer_job **ret_job);
+                             const uint8_t *nonce, bool payload, struct bypeer_job **ret_job);
 /* Likewise of a revocation; the job has copies of it and of the list. */
 int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t *bytes, uint16_t length,
                                         const struct bypeer_pnrp_endpoints *flooded, struct bypeer_job **ret_job);

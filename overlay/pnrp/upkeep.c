@@ -13,7 +13,8 @@
 #define UPKEEP_STALE_S      600   /* any other entry */
 #define UPKEEP_REMEMBER_MAX 1000  /* of a larger cache not all will be lost */
 #define UPKEEP_LOOKED_MIN   32    /* entries looked at in one round */
-#define UPKEEP_TESTS_MAX    10    /* of a small cache */
+#define UPKEEP_TESTS        10    /* of a small cache */
+#define UPKEEP_TESTS_MAX    1024  /* of a full one; half of what can be under test at once (entry.c) */
 #define UPKEEP_ASKING       4     /* own IDs whose neighbours are asked in one round */
 #define UPKEEP_SPLIT_OTHERS 8     /* further own IDs tested when one turns out to be in the smaller part */
 
@@ -119,9 +120,12 @@ static void upkeep_test_stale(struct bypeer_pnrp *pnrp)
     unsigned stale_count = 0;
     uint32_t now_s = (uint32_t)(pnrp->now.ms / 1000), count = bypeer_cache_count(pnrp->cache);
     /* All of them within UPKEEP_STALE_S. */
-    uint32_t look = count / (1000 * UPKEEP_STALE_S / UPKEEP_MS) + UPKEEP_LOOKED_MIN;
+    uint32_t share = count / (1000 * UPKEEP_STALE_S / UPKEEP_MS), look = share + UPKEEP_LOOKED_MIN;
+    uint32_t most = UPKEEP_TESTS + (bypeer_cache_keeps_all(pnrp->cache) ? share : 0);
+    if (most > UPKEEP_TESTS_MAX)
+        most = UPKEEP_TESTS_MAX;
     bypeer_cache_walk(pnrp->cache, bypeer_id_load(pnrp->cursor), &walk);
-    for (; look > 0 && stale_count < UPKEEP_TESTS_MAX; look--) {
+    for (; look > 0 && stale_count < most; look--) {
         const struct bypeer_route *route = bypeer_cache_above(&walk);
         if (!route)
             break;

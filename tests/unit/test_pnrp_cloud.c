@@ -524,6 +524,89 @@ Test(pnrp_cloud, an_id_is_not_taken_over_without_its_key)
     net_end(&net);
 }
 
+/* The certificate of an unsecured ID is anybody's to make: while its node is there, it stays where it is. */
+Test(pnrp_cloud, an_unsecured_id_stays_with_its_node)
+{
+    struct net net;
+    uint8_t id[32], own[32];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *victim = net_add(&net, node, false);
+    struct net_node *liar = net_add(&net, NULL, false);
+    net_publish(node, "0.here", own);
+    net_publish(victim, "0.victim", id);
+    net_run(&net, 2000);
+    cr_assert(net_knows(node, id));
+    struct bypeer_peer_name name;
+    const struct bypeer_application application = {.port = 80, .protocol = 6};
+    uint64_t registration;
+    uint8_t taken[32];
+    char why[160];
+    cr_assert_eq(bypeer_name_read(&name, "0.victim", why), 0);
+    struct bypeer_pnrp_registration given = {
+        .name = &name, .key = net.key, .applications = &application, .application_count = 1, .has_location = true};
+    memcpy(given.location, id + 16, 16);
+    cr_assert_eq(bypeer_pnrp_register(liar->pnrp, net.now, &given, &registration, taken), 0);
+    cr_assert_arr_eq(taken, id, 32);
+    const struct bypeer_pnrp_message flood = {
+        .type = BYPEER_PNRP_FLOOD,
+        .id = 1,
+        .flood = {
+            .no_ack = true,
+            .validate = own,
+            .entry = {.id = id, .addresses = liar->endpoint.address, .address_count = 1, .port = liar->endpoint.port}}};
+    net_inject_message(&net, &liar->endpoint, node, &flood);
+    net_run(&net, 3000);
+    const struct bypeer_route *route = bypeer_cache_find(bypeer_pnrp_cache(node->pnrp), id);
+    cr_assert_not_null(route);
+    cr_assert_arr_eq(route->address, victim->endpoint.address, 16);
+    /* Its node is gone: whoever has the ID now has it. */
+    net_kill(victim);
+    net_inject_message(&net, &liar->endpoint, node, &flood);
+    net_run(&net, 6000);
+    route = bypeer_cache_find(bypeer_pnrp_cache(node->pnrp), id);
+    cr_assert_not_null(route);
+    cr_assert_arr_eq(route->address, liar->endpoint.address, 16);
+    net_end(&net);
+}
+
+/* The address that answered counts, whichever is named first. */
+Test(pnrp_cloud, an_entry_is_known_by_the_address_that_answered)
+{
+    struct net net;
+    uint8_t far[32], addresses[2][16];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add_with(&net, &(struct bypeer_pnrp_settings){.answers = true, .cache_entries = 1000});
+    struct bypeer_pnrp_endpoint victim = stranger(2, 5000), liar = stranger(3, 5000);
+    memcpy(addresses[0], victim.address, 16);
+    memcpy(addresses[1], liar.address, 16);
+    memset(far, 0x55, sizeof(far));
+    const struct bypeer_pnrp_message flood = {
+        .type = BYPEER_PNRP_FLOOD,
+        .id = 1,
+        .flood = {.no_ack = true,
+                  .validate = zero,
+                  .entry = {.id = far, .addresses = addresses[0], .address_count = 2, .port = 5000}}};
+    watch_begin(&net, victim);
+    net_inject_message(&net, &liar, node, &flood);
+    struct bypeer_pnrp_message asked;
+    cr_assert_eq(seen.count[BYPEER_PNRP_INQUIRE], 1u);
+    cr_assert_eq(bypeer_pnrp_read(&asked, net.profile, seen.last->bytes, seen.last->length), 0);
+    uint8_t buffer[256];
+    const struct bypeer_pnrp_answer yes = {.entry = flood.flood.entry};
+    size_t length = bypeer_pnrp_answer_write(&yes, net.profile, buffer, sizeof(buffer));
+    const struct bypeer_pnrp_message authority = {
+        .type = BYPEER_PNRP_AUTHORITY,
+        .id = 2,
+        .authority = {.acked = asked.id, .size = (uint16_t)length, .slice = buffer, .slice_bytes = (uint16_t)length}};
+    net_inject_message(&net, &liar, node, &authority);
+    const struct bypeer_route *route = bypeer_cache_find(bypeer_pnrp_cache(node->pnrp), far);
+    cr_assert_not_null(route);
+    cr_assert_arr_eq(route->address, liar.address, 16);
+    cr_assert_eq(route->address_count, 2);
+    net_end(&net);
+}
+
 /* A revocation of an unsecured name that anybody signed: its node is asked, and says that it is there. */
 Test(pnrp_cloud, a_forged_revocation_removes_nothing)
 {

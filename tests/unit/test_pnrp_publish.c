@@ -129,10 +129,17 @@ Test(pnrp_publish, a_node_that_moved_is_found_where_it_is)
     uint8_t ids[10][32];
     uint64_t registrations[10];
     struct net_result result;
+    char name[BYPEER_NAME_TEXT_MAX];
     ten_nodes(&net, ids, registrations);
+    net_secure_name(&net, "moves", name);
+    net_publish(&net.nodes[4], name, NULL);
     net_run(&net, 10000);
     net_move(&net.nodes[4], 77);
     net_run(&net, 1000);
+    cr_assert_eq(net_find(&net.nodes[2], name, 1000, &result), 1u);
+    cr_assert_arr_eq(result.applications[0].address, net.nodes[4].endpoint.address, 16);
+    /* Anybody can sign for such a name: each that hears of it asks first whether it is where it was. */
+    net_run(&net, 30000);
     for (unsigned i = 0; i < 10; i++) {
         if (i == 4)
             continue;
@@ -264,6 +271,97 @@ Test(pnrp_publish, payload_and_update)
     cr_assert_eq(result.payload_type, BYPEER_PAYLOAD_BINARY);
     cr_assert_eq(result.payload_bytes, (unsigned)sizeof(payload));
     cr_assert_arr_eq(result.payload, payload, sizeof(payload));
+    net_end(&net);
+}
+
+/* What could never be signed or sent is refused at once, and what there is stays. */
+Test(pnrp_publish, contents_that_cannot_be_answered_are_refused)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    struct net_result result;
+    static uint8_t payload[BYPEER_PAYLOAD_MAX], chain[32768];
+    uint8_t id[32];
+    uint64_t registration, other;
+    char text[BYPEER_NAME_TEXT_MAX], why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *publisher = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, publisher, false);
+    net_secure_name(&net, "text", text);
+    cr_assert_eq(bypeer_name_read(&name, text, why), 0);
+    memset(payload, 'a', sizeof(payload));
+    struct bypeer_pnrp_registration given = {.name = &name,
+                                             .key = net.key,
+                                             .payload_type = BYPEER_PAYLOAD_STRING,
+                                             .payload = payload,
+                                             .payload_bytes = sizeof(payload)};
+    cr_assert_eq(bypeer_pnrp_register(publisher->pnrp, net.now, &given, &registration, id), -EINVAL);
+    given.payload_bytes--;
+    cr_assert_eq(bypeer_pnrp_register(publisher->pnrp, net.now, &given, &registration, id), 0);
+    payload[7] = 0;
+    cr_assert_eq(bypeer_pnrp_update(publisher->pnrp, registration, &given), -EINVAL);
+    given.payload_type = BYPEER_PAYLOAD_BINARY;
+    given.payload_bytes = sizeof(payload);
+    given.chain = chain;
+    given.chain_bytes = sizeof(chain);
+    cr_assert_eq(bypeer_pnrp_update(publisher->pnrp, registration, &given), -EINVAL);
+    cr_assert_eq(bypeer_pnrp_register(publisher->pnrp, net.now, &given, &other, id), -EINVAL);
+    cr_assert_eq(net_find(resolver, text, 3000, &result), 1u);
+    cr_assert_eq(result.payload_type, BYPEER_PAYLOAD_STRING);
+    cr_assert_eq(result.payload_bytes, (unsigned)sizeof(payload) - 1);
+    net_end(&net);
+}
+
+/* Somebody on the way takes the signed payload out of the answer. */
+static unsigned stripped;
+static bool strip_payload(struct net *net, const struct net_datagram *datagram,
+                          const struct bypeer_pnrp_message *message)
+{
+    struct bypeer_pnrp_answer answer;
+    uint8_t buffer[BYPEER_PNRP_SLICE_BYTES];
+    if (message->type != BYPEER_PNRP_AUTHORITY ||
+        bypeer_pnrp_answer_read(&answer, net->profile, message->authority.slice, message->authority.slice_bytes) < 0 ||
+        !answer.payload)
+        return true;
+    answer.payload = NULL;
+    struct bypeer_pnrp_message rest = *message;
+    size_t length = bypeer_pnrp_answer_write(&answer, net->profile, buffer, sizeof(buffer));
+    rest.authority.size = rest.authority.slice_bytes = (uint16_t)length;
+    rest.authority.slice = buffer;
+    for (unsigned i = 0; i < net->node_count; i++)
+        if (memcmp(net->nodes[i].endpoint.address, datagram->to.address, 16) == 0)
+            net_inject_message(net, &datagram->from, &net->nodes[i], &rest);
+    stripped++;
+    return false;
+}
+
+Test(pnrp_publish, a_certificate_without_its_payload_is_none)
+{
+    struct net net;
+    struct bypeer_peer_name name;
+    struct net_result result;
+    static const uint8_t payload[] = "important";
+    uint8_t id[32];
+    uint64_t registration;
+    char text[BYPEER_NAME_TEXT_MAX], why[160];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *publisher = net_add(&net, NULL, false);
+    struct net_node *resolver = net_add(&net, publisher, false);
+    net_secure_name(&net, "text", text);
+    cr_assert_eq(bypeer_name_read(&name, text, why), 0);
+    const struct bypeer_pnrp_registration given = {.name = &name,
+                                                   .key = net.key,
+                                                   .payload_type = BYPEER_PAYLOAD_BINARY,
+                                                   .payload = payload,
+                                                   .payload_bytes = sizeof(payload)};
+    cr_assert_eq(bypeer_pnrp_register(publisher->pnrp, net.now, &given, &registration, id), 0);
+    net_run(&net, 1000);
+    net.pass = strip_payload;
+    cr_assert_eq(net_find(resolver, text, 2000, NULL), 0u);
+    cr_assert_gt(stripped, 0u);
+    net.pass = NULL;
+    cr_assert_eq(net_find(resolver, text, 2000, &result), 1u);
+    cr_assert_eq(result.payload_bytes, (unsigned)sizeof(payload));
     net_end(&net);
 }
 
