@@ -441,21 +441,40 @@ int bypeer_names_update(struct bypeer_names *names, const struct bypeer_store_pu
     return result;
 }
 
-/* The clouds that remain when some are taken out; "": none does. */
-static void publications_remaining(const struct bypeer_names *names, const struct names_publication *publication,
-                                   const char *const clouds[], unsigned count,
-                                   char ret_clouds[static BYPEER_STORE_CLOUDS_TEXT])
+/* Takes clouds out of a list of lines, all if count is 0. Returns how many were in it. */
+static int publications_take_out(char *lines, const char *const clouds[], unsigned count)
+{
+    char *end = lines;
+    int taken = 0;
+    for (const char *line = lines, *next; *line; line = next) {
+        const size_t length = strcspn(line, "\n");
+        bool stays = count > 0;
+        next = line + length + (line[length] == '\n' ? 1 : 0);
+        for (unsigned at = 0; at < count && stays; at++)
+            stays = strlen(clouds[at]) != length || memcmp(clouds[at], line, length) != 0;
+        taken += stays ? 0 : 1;
+        if (!stays)
+            continue;
+        memmove(end, line, (size_t)(next - line));
+        end += next - line;
+    }
+    *end = '\0';
+    return taken;
+}
+
+/* The clouds that remain when some are taken out, of those that it was published in by name, else of all that are open;
+ * "": none does. Returns how many are taken out. */
+static int publications_remaining(const struct bypeer_names *names, const struct names_publication *publication,
+                                  const char *const clouds[], unsigned count,
+                                  char ret_clouds[static BYPEER_STORE_CLOUDS_TEXT])
 {
     size_t length = 0;
-    ret_clouds[0] = '\0';
-    for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
-        bool stays = count > 0 && publications_belongs(publication, cloud);
-        for (unsigned at = 0; at < count && stays; at++)
-            stays = strcmp(clouds[at], cloud->config.name) != 0;
-        if (stays)
+    memcpy(ret_clouds, publication->stored.clouds, BYPEER_STORE_CLOUDS_TEXT);
+    for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
+        if (publication->stored.clouds[0] == '\0' && publications_belongs(publication, cloud))
             length +=
                 (size_t)snprintf(ret_clouds + length, BYPEER_STORE_CLOUDS_TEXT - length, "%s\n", cloud->config.name);
-    }
+    return publications_take_out(ret_clouds, clouds, count);
 }
 
 int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const char *const clouds[], unsigned count,
@@ -466,7 +485,9 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
     if (!publication)
         return publications_refuse_missing(name, problem);
     struct bypeer_store_publication rest = publication->stored;
-    publications_remaining(names, publication, clouds, count, rest.clouds);
+    int removed = publications_remaining(names, publication, clouds, count, rest.clouds);
+    if (count > 0 && removed == 0)
+        return 0;
     int result = bypeer_store_begin(store, problem);
     if (result < 0)
         return result;
@@ -479,13 +500,10 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
     result = bypeer_store_commit(store, problem);
     if (result < 0)
         return result;
-    int removed = 0;
     for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
         if (publications_belongs(publication, cloud) &&
-            (rest.clouds[0] == '\0' || !names_is_in(rest.clouds, cloud->config.name))) {
+            (rest.clouds[0] == '\0' || !names_is_in(rest.clouds, cloud->config.name)))
             publications_unregister(publication, cloud);
-            removed++;
-        }
     if (rest.clouds[0] != '\0') {
         publication->stored = rest;
         return removed;

@@ -375,6 +375,34 @@ Test(clouds, a_name_can_be_in_some_clouds_only)
     json_decref(list);
 }
 
+Test(clouds, a_name_stays_in_a_cloud_that_is_not_configured_now)
+{
+    static const char three[] = "node: { name: alpha, state: %s }\n"
+                                "clouds:\n"
+                                "  - { name: global, addresses: [\"2001:db8::1\"], answers: true, cache: 20000 }\n"
+                                "  - { name: second, addresses: [\"2001:db8::3\"], port: 4000, answers: true }\n"
+                                "  - { name: third, addresses: [\"2001:db8::3\"], port: 4001, answers: true }\n";
+    static const char two[] = "node: { name: alpha, state: %s }\n"
+                              "clouds:\n"
+                              "  - { name: global, addresses: [\"2001:db8::1\"], answers: true, cache: 20000 }\n"
+                              "  - { name: third, addresses: [\"2001:db8::3\"], port: 4001, answers: true }\n";
+    reload(&alpha, three);
+    json_decref(ask(&alpha, "names.publish", "{\"name\":\"0.a\",\"port\":1,\"clouds\":[\"global\",\"second\"]}"));
+    reload(&alpha, two);
+    run_some();
+    json_t *result = ask(&alpha, "names.unpublish", "{\"name\":\"0.a\",\"clouds\":[\"third\"]}");
+    cr_expect_eq(json_integer_value(json_object_get(result, "removed")), 0, "it is not in there");
+    json_decref(result);
+    result = ask(&alpha, "names.unpublish", "{\"name\":\"0.a\",\"clouds\":[\"global\"]}");
+    cr_expect_eq(json_integer_value(json_object_get(result, "removed")), 1);
+    json_decref(result);
+    reload(&alpha, three);
+    json_t *list = ask(&alpha, "names.list", "{}");
+    cr_assert_eq(json_array_size(json_object_get(list, "names")), 1);
+    cr_expect_str_eq(text_at(list, "names", 0, "cloud"), "second");
+    json_decref(list);
+}
+
 Test(clouds, each_profile_has_clouds_and_an_identity_of_its_own)
 {
     static const char both[] = "node: { name: alpha, state: %s }\n"
