@@ -1,5 +1,5 @@
 /*
- * Methods of clouds. clouds.load takes up to 50,000 entries a call: a table of millions comes in by it.
+ * Methods of clouds. clouds.load takes up to 20,000 entries a call: a table of millions comes in by it.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 /* clang-format off */
 #define TEXT(key)                        {.name = (key), .type = PARAMETER_STRING}
 #define NUMBER(key, low, high)           {.name = (key), .type = PARAMETER_INTEGER, .minimum = (low), .maximum = (high)}
-#define LIST(key)                        {.name = (key), .type = PARAMETER_LIST, .maximum = 50000}
+#define LIST(key, most)                  {.name = (key), .type = PARAMETER_LIST, .maximum = (most)}
 #define OPTIONAL_LIST(key, most)         {.name = (key), .optional = true, .type = PARAMETER_LIST, .maximum = (most)}
 #define OPTIONAL_TEXT(key)               {.name = (key), .optional = true, .type = PARAMETER_STRING}
 #define OPTIONAL_BOOLEAN(key)            {.name = (key), .optional = true, .type = PARAMETER_BOOLEAN}
@@ -37,8 +37,8 @@ static const struct method methods[] = {
     {"members.count",  method_members_count,  {OPTIONAL_TEXT("group"), OPTIONAL_TEXT("link")}},
     {"members.add",    method_members_add,    {TEXT("address"), TEXT("link")}},
     {"members.remove", method_members_remove, {TEXT("address")}},
-    {"members.load",   method_members_load,   {TEXT("link"), LIST("addresses")}},
-    {"members.unload", method_members_unload, {LIST("addresses")}},
+    {"members.load",   method_members_load,   {TEXT("link"), LIST("addresses", 50000)}},
+    {"members.unload", method_members_unload, {LIST("addresses", 50000)}},
     {"names.publish",  method_names_publish,  {OPTIONAL_TEXT("name"), OPTIONAL_TEXT("classifier"),
                                                OPTIONAL_BOOLEAN("unsecured"), OPTIONAL_LIST("clouds", 8),
                                                OPTIONAL_LIST("endpoints", 10), OPTIONAL_NUMBER("port", 0, 65535),
@@ -61,7 +61,7 @@ static const struct method methods[] = {
     {"clouds.stats",   method_clouds_stats,   {TEXT("cloud")}},
     {"clouds.cache",   method_clouds_cache,   {TEXT("cloud"), OPTIONAL_TEXT("after"),
                                                OPTIONAL_NUMBER("limit", 1, 10000)}},
-    {"clouds.load",    method_clouds_load,    {TEXT("cloud"), LIST("entries")}},
+    {"clouds.load",    method_clouds_load,    {TEXT("cloud"), LIST("entries", 20000)}},
     {"clouds.contact", method_clouds_contact, {TEXT("cloud"), TEXT("node")}},
     {"trace",          method_trace,          {NUMBER("packets", 1, 1000), OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
     {"config.show",    method_config_show,    {{0}}},

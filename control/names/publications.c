@@ -292,6 +292,12 @@ void bypeer_names_each(const struct bypeer_names *names,
 
 /* --- changes --- */
 
+static int publications_refuse_cloud(const char *name, struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOENT, "no_such_cloud",
+                              "cloud \"%.64s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
+}
+
 /* Whether the name can be registered in some cloud at all: there is one of its profile, and the key. */
 static int publications_check_clouds(struct bypeer_names *names, const struct names_publication *publication,
                                      struct bypeer_problem *problem)
@@ -302,8 +308,7 @@ static int publications_check_clouds(struct bypeer_names *names, const struct na
         size_t length = strcspn(line, "\n");
         memcpy(name, line, length < sizeof(name) ? length : sizeof(name) - 1);
         if (!bypeer_names_find_cloud(names, name))
-            return bypeer_problem_set(problem, -ENOENT, "no_such_cloud",
-                                      "cloud \"%s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
+            return publications_refuse_cloud(name, problem);
     }
     for (const struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
         if (!publications_belongs(publication, cloud))
@@ -484,6 +489,9 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
     struct bypeer_store *store = names->node->store;
     if (!publication)
         return publications_refuse_missing(name, problem);
+    for (unsigned at = 0; at < count; at++)
+        if (!bypeer_names_find_cloud(names, clouds[at]))
+            return publications_refuse_cloud(clouds[at], problem);
     struct bypeer_store_publication rest = publication->stored;
     int removed = publications_remaining(names, publication, clouds, count, rest.clouds);
     if (count > 0 && removed == 0)
