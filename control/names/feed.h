@@ -6,9 +6,11 @@
  *   endpoints        --> the cloud's record
  *
  * A delta that is half full is merged on a thread. What found no room in it (a million IDs at once) is stale: then the
- * index is built anew from the caches, as often as need be, at most once a second. When the index is full, a larger
- * generation of tables is made, up to names.ids-max; beyond that what is known last is unknown to the workers, who
- * punt what they cannot answer well.
+ * index is built anew from the caches, as often as need be, at most once a second, and until then workers do not know
+ * what came last. When the index is full, a larger generation of tables is made, up to names.ids-max. Beyond that the
+ * index holds clouds wholly or, of those that find no room, own IDs only: their records go without
+ * BYPEER_CLOUD_ANSWERS, so that workers punt everything of theirs, until there is room again. So does a new cloud's
+ * record, until the index has what it knows.
  *
  * Thread: one (the loop's); the rebuild has a copy of everything that it reads.
  */

@@ -30,31 +30,44 @@ static int snapshot_add_extras(struct bypeer_snapshot *snapshot, const struct by
     return 0;
 }
 
+static int snapshot_add_route(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_route *route)
+{
+    struct snapshot_entry entry = {
+        .port = route->port,
+        .cloud = cloud,
+        .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
+        .address_count = route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES,
+    };
+    memcpy(entry.id, route->id, sizeof(entry.id));
+    memcpy(entry.address, route->address, sizeof(entry.address));
+    void *entries = snapshot_grow(snapshot->entries, snapshot->count, &snapshot->room, sizeof(*snapshot->entries));
+    if (!entries)
+        return -ENOMEM;
+    snapshot->entries = entries;
+    if (route->address_count > 1 && snapshot_add_extras(snapshot, route) < 0)
+        return -ENOMEM;
+    entry.extra = route->address_count > 1 ? (uint32_t)snapshot->extra_count : 0;
+    snapshot->entries[snapshot->count++] = entry;
+    return 0;
+}
+
 int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache)
 {
     struct bypeer_cache_walk walk;
     const struct bypeer_route *route;
+    int result = 0;
     bypeer_cache_walk(cache, (struct bypeer_id_number){{0}}, &walk);
-    while ((route = bypeer_cache_above(&walk)) != NULL) {
-        struct snapshot_entry entry = {
-            .port = route->port,
-            .cloud = cloud,
-            .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
-            .address_count =
-                route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES,
-        };
-        memcpy(entry.id, route->id, sizeof(entry.id));
-        memcpy(entry.address, route->address, sizeof(entry.address));
-        void *entries = snapshot_grow(snapshot->entries, snapshot->count, &snapshot->room, sizeof(*snapshot->entries));
-        if (!entries)
-            return -ENOMEM;
-        snapshot->entries = entries;
-        if (route->address_count > 1 && snapshot_add_extras(snapshot, route) < 0)
-            return -ENOMEM;
-        entry.extra = route->address_count > 1 ? (uint32_t)snapshot->extra_count : 0;
-        snapshot->entries[snapshot->count++] = entry;
-    }
-    return 0;
+    while (result == 0 && (route = bypeer_cache_above(&walk)) != NULL)
+        result = snapshot_add_route(snapshot, cloud, route);
+    return result;
+}
+
+int bypeer_snapshot_add_own(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache)
+{
+    int result = 0;
+    for (uint32_t number = 0; result == 0 && number < bypeer_cache_own_count(cache); number++)
+        result = snapshot_add_route(snapshot, cloud, bypeer_cache_find(cache, bypeer_cache_own(cache, number)));
+    return result;
 }
 
 void bypeer_snapshot_free(struct bypeer_snapshot *snapshot)

@@ -29,6 +29,8 @@ struct bypeer_snapshot {
 /* Adds what a cloud knows, in the order in which the index has it; clouds by ascending number. Returns
  * 0 or -ENOMEM. */
 int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache);
+/* Likewise, own IDs only. */
+int bypeer_snapshot_add_own(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache);
 void bypeer_snapshot_free(struct bypeer_snapshot *snapshot);
 
 /* As bypeer_names_next. context: the snapshot. */

@@ -67,7 +67,7 @@ void bypeer_names_locate(const struct bypeer_tables *tables, const uint8_t *clou
  * The next record from the target on upwards, an equal ID first (below the target, downwards), by ascending distance
  * that way, wrapping round the ring. NULL: each ID was given once, by either function, or BYPEER_NAMES_WALK_STEPS were
  * given this way. When the half has had BYPEER_NAMES_WALK_DEAD removed ones this way, what lies behind more of them is
- * not found; the writer asks for a rebuild as soon as BYPEER_NAMES_CROWD of them are neighbours.
+ * not found; the writer tells that a rebuild is due when BYPEER_NAMES_CROWD of them are neighbours.
  */
 #define BYPEER_NAMES_WALK_STEPS 64
 #define BYPEER_NAMES_WALK_DEAD  64

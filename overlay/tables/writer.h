@@ -130,9 +130,10 @@ int bypeer_writer_set_own(struct bypeer_writer *writer, uint32_t cloud, const st
                           uint32_t count);
 /* 0, also if nothing changed; -EAGAIN: let a grace period pass; -ENOBUFS: rebuild first (after 2^32 commits). */
 int bypeer_writer_commit_names(struct bypeer_writer *writer);
-/* How many changes the delta still has room for: rebuild when it is half empty. 0 also when so many removed or replaced
- * IDs lie side by side (BYPEER_NAMES_CROWD) that walks get long: rebuild at once. */
+/* How many changes the delta still has room for: rebuild when it is half empty. */
 uint32_t bypeer_writer_names_room(const struct bypeer_writer *writer);
+/* Whether so many removed or replaced IDs lie side by side (BYPEER_NAMES_CROWD) that walks get long: rebuild soon. */
+bool bypeer_writer_names_crowded(const struct bypeer_writer *writer);
 
 /*
  * A rebuild merges the half in use and the delta into the spare half: begin on the writer's thread,

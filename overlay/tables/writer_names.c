@@ -278,10 +278,13 @@ int bypeer_writer_remove_name(struct bypeer_writer *writer, uint32_t cloud, cons
 uint32_t bypeer_writer_names_room(const struct bypeer_writer *writer)
 {
     const struct bypeer_names_writer *names = &writer->names;
-    if (names->crowded)
-        return 0;
     uint32_t puts = names->puts_max - names->puts, changes = names->changes_max - names->order_count;
     return puts < changes ? puts : changes;
+}
+
+bool bypeer_writer_names_crowded(const struct bypeer_writer *writer)
+{
+    return writer->names.crowded;
 }
 
 /* --- own IDs -------------------------------------------------------------------------------------------------------

@@ -365,6 +365,7 @@ Test(clouds, a_name_can_be_in_some_clouds_only)
                      "no_such_cloud");
     publish(&alpha, "{\"name\":\"0.a\",\"port\":1,\"clouds\":[\"second\"]}", NULL);
     json_decref(ask(&alpha, "names.publish", "{\"name\":\"0.b\",\"port\":1}"));
+    cr_assert_str_eq(refusal(&alpha, "names.unpublish", "{\"name\":\"0.b\",\"clouds\":[\"third\"]}"), "no_such_cloud");
     json_decref(ask(&alpha, "names.unpublish", "{\"name\":\"0.b\",\"clouds\":[\"global\"]}"));
     stop(&alpha);
     start(&alpha);
@@ -638,6 +639,82 @@ Test(clouds, the_index_goes_on_after_tables_that_could_not_be_made)
     size.names = 0;
     cr_assert_eq(bypeer_node_renew(&alpha.fixture.node, &size, BYPEER_LAYOUT_NEWEST, &problem), -ENOSPC);
     wait_until_known(3001);
+}
+
+/* Whether workers have a cloud at this port, and answer for it. */
+static void look_at_port(uint16_t port, bool *ret_there, bool *ret_answers)
+{
+    struct bypeer_tables tables = attach(&alpha);
+    *ret_there = *ret_answers = false;
+    for (uint8_t number = 1; number <= BYPEER_CLOUDS_MAX; number++) {
+        const struct bypeer_cloud_record *record = bypeer_names_cloud(&tables, number);
+        if (record->port != port)
+            continue;
+        *ret_there = true;
+        *ret_answers = (record->flags & BYPEER_CLOUD_ANSWERS) != 0;
+    }
+}
+
+static void wait_until_answers(uint16_t port, bool wanted)
+{
+    uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
+    bool there, answers;
+    look_at_port(port, &there, &answers);
+    while ((!there || answers != wanted) && uv_hrtime() / 1000000 < end) {
+        run_some();
+        look_at_port(port, &there, &answers);
+    }
+    cr_assert(there);
+    cr_assert_eq(answers, wanted);
+}
+
+Test(clouds, workers_answer_for_a_cloud_that_they_know_wholly)
+{
+    static const char small[] = "node: { name: alpha, state: %s }\n"
+                                "tables: { members: 1000, links: 8, prefixes: 16 }\n"
+                                "names: { ids: 1000, ids-max: 2000 }\n"
+                                "clouds:\n"
+                                "  - { name: global, addresses: [\"2001:db8::1\"], answers: true, cache: 20000 }\n";
+    char own[65];
+    uint8_t id[32];
+    reload(&alpha, small);
+    publish(&alpha, "{\"name\":\"0.own\",\"port\":80}", own);
+    for (unsigned at = 0; at < 32; at++)
+        id[at] = (uint8_t)strtoul((char[3]){own[2 * at], own[2 * at + 1], '\0'}, NULL, 16);
+    wait_until_answers(3541, true);
+    load(0, 3000);
+    wait_until_answers(3541, false);
+    uint64_t end = uv_hrtime() / 1000000 + PATIENCE_MS;
+    while (count_known(&alpha) != 1 && uv_hrtime() / 1000000 < end)
+        run_some();
+    cr_assert_eq(count_known(&alpha), 1, "no part of the ring is missing while another is there");
+    cr_assert(worker_knows(&alpha, id));
+    /* There is room. */
+    reload(&alpha, alpha_yaml);
+    wait_until_known(3001);
+    wait_until_answers(3541, true);
+    cr_assert(worker_knows(&alpha, id));
+}
+
+Test(clouds, a_cloud_whose_endpoint_was_taken_has_it_when_it_is_free)
+{
+    static const char moved[] = "node: { name: alpha, state: %s }\n"
+                                "tables: { members: 1000, links: 8, prefixes: 16 }\n"
+                                "clouds:\n"
+                                "  - { name: global, addresses: [\"2001:db8::1\"], port: 4000, answers: true }\n";
+    wait_until_answers(3541, true);
+    json_decref(ask(&alpha, "groups.add", "{\"name\":\"g\",\"prefix\":\"fd07::/48\",\"vni\":7}"));
+    json_decref(ask(&alpha, "links.add",
+                    "{\"name\":\"l\",\"group\":\"g\",\"peer\":\"2001:db8::3\",\"local\":\"2001:db8::1\","
+                    "\"udp_port\":4000}"));
+    reload(&alpha, moved);
+    for (unsigned turn = 0; turn < 50; turn++)
+        run_some();
+    bool there, answers;
+    look_at_port(4000, &there, &answers);
+    cr_assert_not(there);
+    json_decref(ask(&alpha, "links.remove", "{\"name\":\"l\"}"));
+    wait_until_answers(4000, true);
 }
 
 Test(clouds, entries_that_are_none_are_refused_whole)

@@ -236,7 +236,8 @@ static void change_on(void)
             building = false;
             rebuilds++;
         }
-        if (!building && bypeer_writer_names_room(shared.writer) < BYPEER_NAMES_DELTA - 200) {
+        if (!building && (bypeer_writer_names_crowded(shared.writer) ||
+                          bypeer_writer_names_room(shared.writer) < BYPEER_NAMES_DELTA - 200)) {
             struct bypeer_names_build *build;
             require(PATIENTLY(bypeer_writer_begin_names(shared.writer, NULL, &build)) == 0, "a rebuild was refused");
             __atomic_store_n(&shared.build, build, __ATOMIC_RELEASE);
