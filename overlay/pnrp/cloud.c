@@ -187,7 +187,7 @@ int bypeer_pnrp_create(struct bypeer_pnrp **ret_pnrp, const struct bypeer_pnrp_s
     pnrp->meter_settings = settings->meter;
     uint32_t tests_s = is_full ? CLOUD_TESTS_FULL_S : CLOUD_TESTS_S;
     pnrp->tests = (struct bypeer_budget){4000ull * tests_s, now.ms, tests_s, 4 * tests_s};
-    pnrp->leaf_tests = pnrp->tests;
+    pnrp->leaf_tests = pnrp->revocations = pnrp->tests;
     uint32_t told_s = settings->meter.stranger_bytes_s ? settings->meter.stranger_bytes_s : BYPEER_METER_STRANGERS;
     pnrp->told = (struct bypeer_budget){4000ull * told_s, now.ms, told_s, 4 * told_s};
     pnrp->target_count = is_full ? CLOUD_TARGETS_FULL : CLOUD_TARGETS;

@@ -263,6 +263,17 @@ static void entry_accept(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
     entry_free(pnrp, add);
 }
 
+/* Out of the cache; of a leaf set, it is handed on. */
+static void entry_revoke(struct bypeer_pnrp *pnrp, const uint8_t *id, const struct bypeer_revocation *revocation)
+{
+    bool is_leaf = bypeer_cache_is_leaf(pnrp->cache, id, NULL);
+    if (!bypeer_cache_remove(pnrp->cache, id))
+        return;
+    pnrp->counters.revoked++;
+    if (is_leaf)
+        bypeer_flood_revoke(pnrp, id, revocation);
+}
+
 static void entry_refuse(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
 {
     const struct bypeer_route *known = bypeer_cache_find(pnrp->cache, add->id);
@@ -271,21 +282,10 @@ static void entry_refuse(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
     else if (add->why == BYPEER_ADD_REVOKED) {
         struct bypeer_revocation revocation = {.cpa = add->revoke, .cpa_bytes = add->revoke_bytes};
         entry_origin(add, &revocation.origin);
-        bypeer_entry_revoke(pnrp, add->id, &revocation);
+        entry_revoke(pnrp, add->id, &revocation);
     } else if (known && entry_is_of(&add->entry, known)) /* it may have moved meanwhile */
         bypeer_cache_remove(pnrp->cache, add->id);
     entry_free(pnrp, add);
-}
-
-void bypeer_entry_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
-                         const struct bypeer_revocation *revocation)
-{
-    bool is_leaf = bypeer_cache_is_leaf(pnrp->cache, id, NULL);
-    if (!bypeer_cache_remove(pnrp->cache, id))
-        return;
-    pnrp->counters.revoked++;
-    if (is_leaf)
-        bypeer_flood_revoke(pnrp, id, revocation);
 }
 
 /* Any key signs for an unsecured ID, so it is elsewhere only if its node is not any more where it is known to be. */
@@ -306,38 +306,41 @@ static void entry_ask_known(struct bypeer_pnrp *pnrp, struct bypeer_add *add)
         entry_refuse(pnrp, add);
 }
 
-void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
+bool bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
                            const struct bypeer_pnrp_answer *answer, const uint8_t *bytes, size_t length)
 {
     uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
     struct bypeer_pnrp_entry first;
     struct bypeer_job *job;
+    struct bypeer_pending *pending = add->pending;
     add->pending = NULL;
     if (add->is_contested) {
         if (answer->flags & BYPEER_AUTHORITY_NOT_LOCAL)
             entry_accept(pnrp, add);
         else
             entry_refuse(pnrp, add);
-        return;
+        return true;
     }
     if (answer->flags & BYPEER_AUTHORITY_NOT_LOCAL) {
         entry_refuse(pnrp, add);
-        return;
+        return true;
     }
     entry_put_first(&add->entry, from->address, addresses, &first);
     memcpy(add->addresses, addresses, 16ul * add->entry.address_count);
     if (!add->needs_cpa) {
         entry_accept(pnrp, add);
-        return;
+        return true;
     }
     if (bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, false, &job) < 0) {
         entry_refuse(pnrp, add);
-        return;
+        return true;
     }
     job->purpose = BYPEER_JOB_ADD;
     job->owner = add->number;
-    if (!bypeer_job_hand_out(pnrp, job))
-        entry_refuse(pnrp, add);
+    if (bypeer_job_hand_out(pnrp, job))
+        return true;
+    add->pending = pending;
+    return false;
 }
 
 /* Where one datagram in twenty is lost, one test in a hundred of a node that is there ends like this: as many entries

@@ -4,7 +4,8 @@
 /* On their way, about 300 bytes each; what else there is to tell then is asked for later (neighbour.c). */
 #define FLOODS_MAX      48
 #define FLOODS_MAX_FULL 512
-#define FLOOD_WALK_MAX  64 /* how far a neighbour is looked for that was not told yet */
+#define FLOOD_WALK_MAX  64    /* how far a neighbour is looked for that was not told yet */
+#define FLOOD_REVOKE_S  86400 /* a revocation that claims to be valid for longer is kept by somebody for later */
 
 void bypeer_flood_send(struct bypeer_pnrp *pnrp, const struct bypeer_flood *flood)
 {
@@ -188,6 +189,14 @@ void bypeer_flood_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
                                                        .flooded = neighbours.flooded});
 }
 
+static bool flood_is_checking(const struct bypeer_pnrp *pnrp, const uint8_t *id)
+{
+    for (const struct bypeer_job *job = pnrp->jobs; job; job = job->next)
+        if (job->purpose == BYPEER_JOB_REVOKED && memcmp(job->id, id, 32) == 0)
+            return true;
+    return false;
+}
+
 static void flood_revocation(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from,
                              const struct bypeer_pnrp_flood *flood)
 {
@@ -196,7 +205,8 @@ static void flood_revocation(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_
         return;
     /* What is not known need not be forgotten, and costs no signature check. */
     const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, job->id);
-    if (!route || route->flags & BYPEER_ROUTE_OWN) {
+    if (!route || route->flags & BYPEER_ROUTE_OWN || job->cpa.not_after > pnrp->now.unix_s + FLOOD_REVOKE_S ||
+        flood_is_checking(pnrp, job->id) || !bypeer_budget_take(&pnrp->revocations, 1, pnrp->now.ms)) {
         bypeer_job_free(job);
         return;
     }
@@ -218,11 +228,9 @@ void bypeer_flood_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
         .origin = {.sender = &job->peer, .was_flooded = true, .flooded = job->flooded},
         .cpa = job->memory,
         .cpa_bytes = job->revoke_bytes};
-    /* Any key may sign for an unsecured name, so its node is asked. */
-    if (job->cpa.has_authority)
-        bypeer_entry_revoke(pnrp, job->id, &revocation);
-    else
-        bypeer_entry_retest(pnrp, route, &revocation);
+    /* Any key may sign for an unsecured name, and anybody may keep a secure one's until it is registered again under
+     * the same ID, so its node is asked. */
+    bypeer_entry_retest(pnrp, route, &revocation);
 }
 
 void bypeer_flood_receive(struct bypeer_pnrp *pnrp, unsigned local, const struct bypeer_pnrp_endpoint *from,

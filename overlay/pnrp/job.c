@@ -2,6 +2,8 @@
 #include "overlay/pnrp/chain.h"
 #include "overlay/pnrp/state.h"
 
+#define JOB_STRANGERS 4 /* this part of all jobs at once may be checks of what strangers flood */
+
 struct bypeer_job *bypeer_job_create(struct bypeer_pnrp *pnrp, enum bypeer_job_purpose purpose, size_t memory_bytes)
 {
     struct bypeer_job *job = calloc(1, sizeof(*job) + memory_bytes);
@@ -18,9 +20,27 @@ void bypeer_job_free(struct bypeer_job *job)
     free(job);
 }
 
+/* ADD and REVOKED together. */
+static bool job_is_strangers(const struct bypeer_job *job)
+{
+    return job->purpose == BYPEER_JOB_ADD || job->purpose == BYPEER_JOB_REVOKED;
+}
+
+static bool job_has_room(const struct bypeer_pnrp *pnrp, const struct bypeer_job *wanted)
+{
+    unsigned strangers = 0, most = pnrp->jobs_max / JOB_STRANGERS;
+    if (pnrp->job_count >= pnrp->jobs_max)
+        return false;
+    if (!job_is_strangers(wanted))
+        return true;
+    for (const struct bypeer_job *job = pnrp->jobs; job; job = job->next)
+        strangers += job_is_strangers(job);
+    return strangers < (most > 0 ? most : 1);
+}
+
 bool bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
 {
-    if (pnrp->job_count >= pnrp->jobs_max || !pnrp->sink->job(pnrp->sink_context, &job->work)) {
+    if (!job_has_room(pnrp, job) || !pnrp->sink->job(pnrp->sink_context, &job->work)) {
         bypeer_job_free(job);
         return false;
     }

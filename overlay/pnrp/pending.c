@@ -257,17 +257,15 @@ void bypeer_pending_authority(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp
     }
     bypeer_inquire_verified(pnrp, from);
     bypeer_pending_detach(pnrp, pending);
-    if (answer.flags & BYPEER_AUTHORITY_BUSY) {
-        pending_busy(pnrp, pending);
-        return;
-    }
-    if (pending->kind == BYPEER_PENDING_ADD)
-        bypeer_entry_answered(pnrp, pending->owner, from, &answer, bytes, length);
-    else if (pending->kind == BYPEER_PENDING_NEIGHBOUR)
+    bool is_busy = (answer.flags & BYPEER_AUTHORITY_BUSY) != 0;
+    if (!is_busy && pending->kind == BYPEER_PENDING_ADD)
+        is_busy = !bypeer_entry_answered(pnrp, pending->owner, from, &answer, bytes, length);
+    else if (!is_busy && pending->kind == BYPEER_PENDING_NEIGHBOUR)
         bypeer_neighbour_answered(pnrp, pending, from, &answer);
-    else if (!bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length)) {
+    else if (!is_busy)
+        is_busy = !bypeer_seek_answered(pnrp, pending->owner, pending, from, &answer, bytes, length);
+    if (is_busy)
         pending_busy(pnrp, pending);
-        return;
-    }
-    bypeer_pending_free(pending);
+    else
+        bypeer_pending_free(pending);
 }

@@ -240,10 +240,11 @@ struct bypeer_pnrp {
     uint32_t pending_count, add_count, noise_count, conversation_count, registration_count, resolve_count, job_count;
     uint32_t announcements, floods; /* of them on their way */
 
-    struct bypeer_budget tests;      /* of entries that strangers name */
-    struct bypeer_budget leaf_tests; /* of those that would be in a leaf set */
-    struct bypeer_budget told;       /* bytes of what conversations tell unverified sources */
-    uint16_t *targets;               /* tests per target address, and in which period */
+    struct bypeer_budget tests;       /* of entries that strangers name */
+    struct bypeer_budget leaf_tests;  /* of those that would be in a leaf set */
+    struct bypeer_budget revocations; /* of checks of others' */
+    struct bypeer_budget told;        /* bytes of what conversations tell unverified sources */
+    uint16_t *targets;                /* tests per target address, and in which period */
     uint32_t target_count;
 
     uint64_t wake_ms;      /* something besides pendings and upkeep is due */
@@ -344,10 +345,8 @@ struct bypeer_revocation {
 };
 bool bypeer_entry_retest(struct bypeer_pnrp *pnrp, const struct bypeer_route *route,
                          const struct bypeer_revocation *revocation);
-/* Out of the cache; of a leaf set, it is handed on. */
-void bypeer_entry_revoke(struct bypeer_pnrp *pnrp, const uint8_t id[static 32],
-                         const struct bypeer_revocation *revocation);
-void bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
+/* False: there is no room for a check of its certificate now, and nothing has changed. */
+bool bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, const struct bypeer_pnrp_endpoint *from,
                            const struct bypeer_pnrp_answer *answer, const uint8_t *bytes, size_t length);
 void bypeer_entry_unanswered(struct bypeer_pnrp *pnrp, struct bypeer_add *add);
 void bypeer_entry_checked(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
@@ -418,7 +417,8 @@ int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t 
 /* job.c */
 struct bypeer_job *bypeer_job_create(struct bypeer_pnrp *pnrp, enum bypeer_job_purpose purpose, size_t memory_bytes);
 void bypeer_job_free(struct bypeer_job *job);
-/* Whether there was room for one more; if not, the job is freed. */
+/* Whether there was room for one more; if not, the job is freed. What others' FLOODs cause gets a part of it only, so
+ * that names can be signed for and found meanwhile. */
 bool bypeer_job_hand_out(struct bypeer_pnrp *pnrp, struct bypeer_job *job);
 
 /* publish.c */
@@ -439,7 +439,7 @@ void bypeer_publish_free_all(struct bypeer_pnrp *pnrp);
 /* seek.c. 0, or why it did not begin: -ENOENT (nobody to ask), -ENOMEM. */
 int bypeer_seek_begin(struct bypeer_pnrp *pnrp, enum bypeer_seek_purpose purpose, uint64_t owner,
                       struct bypeer_search_settings *settings);
-/* False: there is no room for a check of its certificate now, and nothing has changed. */
+/* As bypeer_entry_answered(). */
 bool bypeer_seek_answered(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const struct bypeer_pending *pending,
                           const struct bypeer_pnrp_endpoint *from, const struct bypeer_pnrp_answer *answer,
                           const uint8_t *bytes, size_t length);

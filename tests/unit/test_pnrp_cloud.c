@@ -607,15 +607,101 @@ Test(pnrp_cloud, an_entry_is_known_by_the_address_that_answered)
     net_end(&net);
 }
 
+/* A revocation by the net's key; returns its length. */
+static size_t make_revocation(const struct net *net, const char *text, const uint8_t *id, uint64_t not_after,
+                              uint8_t *ret_bytes)
+{
+    struct bypeer_cpa cpa = {.revoke = true, .has_classifier = true, .not_after = not_after};
+    struct bypeer_peer_name name;
+    char why[160];
+    size_t signed_bytes;
+    cr_assert_eq(bypeer_name_read(&name, text, why), 0);
+    bypeer_name_classifier_hash(net->profile, &name, cpa.classifier_hash);
+    memcpy(cpa.service_location, id + 16, 16);
+    cpa.has_authority = name.secure;
+    memcpy(cpa.authority, name.authority, sizeof(cpa.authority));
+    cpa.public_key = bypeer_key_public(net->key);
+    size_t length = bypeer_cpa_write(&cpa, net->profile, ret_bytes, BYPEER_CPA_MAX, &signed_bytes);
+    cr_assert_gt(length, 0u);
+    bypeer_key_sign(net->key, ret_bytes, signed_bytes, ret_bytes + length - net->profile->signature_bytes);
+    return length;
+}
+
+static void inject_revocation(struct net *net, const struct net_node *to, const uint8_t *bytes, size_t length)
+{
+    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
+    const struct bypeer_pnrp_message flood = {
+        .type = BYPEER_PNRP_FLOOD,
+        .id = 1,
+        .flood = {.no_ack = true, .validate = zero, .revoke = bytes, .revoke_bytes = (uint16_t)length}};
+    net_inject_message(net, &liar, to, &flood);
+}
+
+/* A secure name's revocation that was kept until the name is there again under its ID: its node is asked, once. */
+Test(pnrp_cloud, a_replayed_revocation_removes_nothing)
+{
+    struct net net;
+    char name[BYPEER_NAME_TEXT_MAX];
+    uint8_t id[32], bytes[BYPEER_CPA_MAX];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *node = net_add(&net, NULL, false);
+    struct net_node *victim = net_add(&net, node, false);
+    net_secure_name(&net, "victim", name);
+    net_publish(node, "0.here", NULL);
+    net_publish(victim, name, id);
+    net_run(&net, 2000);
+    cr_assert(net_knows(node, id));
+    size_t length = make_revocation(&net, name, id, net.now.unix_s + 600, bytes);
+    unsigned inquires = net.sent[BYPEER_PNRP_INQUIRE];
+    inject_revocation(&net, node, bytes, length);
+    net_do_jobs(&net);
+    net_run(&net, 100);
+    cr_assert_eq(net.sent[BYPEER_PNRP_INQUIRE], inquires + 1);
+    cr_assert(net_knows(node, id));
+    cr_assert_eq(bypeer_pnrp_counters(node->pnrp)->revoked, 0u);
+    /* One that could be kept for long is not even checked. */
+    length = make_revocation(&net, name, id, net.now.unix_s + 200000, bytes);
+    net.is_slow = true;
+    inject_revocation(&net, node, bytes, length);
+    cr_assert_eq(net.job_count, 0u);
+    net_end(&net);
+}
+
+/* However many revocations come, one of an ID is checked at once, and few of all together. */
+Test(pnrp_cloud, revocations_leave_room_for_other_signatures)
+{
+    static const char *const names[] = {"0.first", "0.second", "0.third", "0.fourth"};
+    struct net net;
+    struct bypeer_pnrp_message message;
+    uint8_t own[32], ids[4][32], bytes[BYPEER_CPA_MAX];
+    net_begin(&net, BYPEER_PROFILE_MODERN);
+    struct net_node *victim = net_add(&net, NULL, false);
+    const struct bypeer_pnrp_settings settings = {.jobs_max = 8, .seeds = &victim->endpoint, .seed_count = 1};
+    struct net_node *node = net_add_with(&net, &settings);
+    net_publish(node, "0.here", own);
+    for (unsigned i = 0; i < 4; i++)
+        net_publish(victim, names[i], ids[i]);
+    net_run(&net, 60000);
+    net.is_slow = true;
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert(net_knows(node, ids[i]));
+        size_t length = make_revocation(&net, names[i], ids[i], net.now.unix_s + 600, bytes);
+        for (unsigned j = 0; j < 10; j++)
+            inject_revocation(&net, node, bytes, length);
+        cr_assert_eq(net.job_count, i == 0 ? 1u : 2u);
+    }
+    struct bypeer_pnrp_endpoint asker = stranger(1, 5000);
+    make_inquire(own, 40, &message);
+    net_inject_message(&net, &asker, node, &message);
+    cr_assert_eq(net.job_count, 3u);
+    net_end(&net);
+}
+
 /* A revocation of an unsecured name that anybody signed: its node is asked, and says that it is there. */
 Test(pnrp_cloud, a_forged_revocation_removes_nothing)
 {
     struct net net;
-    struct bypeer_cpa cpa = {.revoke = true, .has_classifier = true};
-    struct bypeer_peer_name name;
     uint8_t id[32], own[32], bytes[BYPEER_CPA_MAX];
-    char why[160];
-    size_t signed_bytes;
     net_begin(&net, BYPEER_PROFILE_MODERN);
     struct net_node *node = net_add(&net, NULL, false);
     struct net_node *victim = net_add(&net, node, false);
@@ -623,21 +709,9 @@ Test(pnrp_cloud, a_forged_revocation_removes_nothing)
     net_publish(victim, "0.victim", id);
     net_run(&net, 2000);
     cr_assert(net_knows(node, id));
-    cr_assert_eq(bypeer_name_read(&name, "0.victim", why), 0);
-    bypeer_name_classifier_hash(net.profile, &name, cpa.classifier_hash);
-    memcpy(cpa.service_location, id + 16, 16);
-    cpa.not_after = net.now.unix_s + 600;
-    cpa.public_key = bypeer_key_public(net.key);
-    size_t length = bypeer_cpa_write(&cpa, net.profile, bytes, sizeof(bytes), &signed_bytes);
-    cr_assert_gt(length, 0u);
-    bypeer_key_sign(net.key, bytes, signed_bytes, bytes + length - net.profile->signature_bytes);
-    struct bypeer_pnrp_endpoint liar = stranger(1, 5000);
-    const struct bypeer_pnrp_message flood = {
-        .type = BYPEER_PNRP_FLOOD,
-        .id = 1,
-        .flood = {.no_ack = true, .validate = own, .revoke = bytes, .revoke_bytes = (uint16_t)length}};
+    size_t length = make_revocation(&net, "0.victim", id, net.now.unix_s + 600, bytes);
     unsigned inquires = net.sent[BYPEER_PNRP_INQUIRE];
-    net_inject_message(&net, &liar, node, &flood);
+    inject_revocation(&net, node, bytes, length);
     net_run(&net, 5000);
     cr_assert_gt(net.sent[BYPEER_PNRP_INQUIRE], inquires);
     cr_assert(net_knows(node, id));
