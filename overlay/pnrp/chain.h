@@ -1,7 +1,7 @@
 /*
  * Certificate chains of delegated secure names ([MS-PNRP] 2.2.3.5, 3.1.5.10): PKCS#7 SignedData with up to 25
- * certificates, root first. The parser is OpenSSL's; what a certificate holds is in chain_certificate.h, what is checked
- * between them in chain.c.
+ * certificates, root first. The parser is OpenSSL's; what a certificate holds is in chain_certificate.h, what is
+ * checked between them in chain.c.
  *
  * Threads: any. Slow (one signature verification per certificate): a job's work, never the event loop's or a worker's.
  */

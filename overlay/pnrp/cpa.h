@@ -85,8 +85,8 @@ struct bypeer_extended {
 int bypeer_extended_read(struct bypeer_extended *ret_extended, const struct bypeer_profile *profile,
                          const uint8_t *bytes, size_t length);
 /*
- * As for a CPA. 0 also if there can be no such payload: empty, longer than BYPEER_PAYLOAD_MAX (of a string, with its NUL),
- * or a string with a NUL in it. The NUL is put behind it here.
+ * As for a CPA. 0 also if there can be no such payload: empty, longer than BYPEER_PAYLOAD_MAX (of a string, with its
+ * NUL), or a string with a NUL in it. The NUL is put behind it here.
  */
 size_t bypeer_extended_write(const struct bypeer_extended *extended, const struct bypeer_profile *profile,
                              uint8_t *ret_bytes, size_t room, size_t *ret_signed);

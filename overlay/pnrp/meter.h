@@ -30,8 +30,8 @@
 
 #include "overlay/pnrp/message.h"
 
-#define BYPEER_METER_ENTRIES    8192 /* of a worker, and of whoever serves the public: 256 KiB */
-#define BYPEER_METER_SMALL      32   /* of a node that others find by a name or two: 1 KiB */
+#define BYPEER_METER_ENTRIES    8192  /* of a worker, and of whoever serves the public: 256 KiB */
+#define BYPEER_METER_SMALL      32    /* of a node that others find by a name or two: 1 KiB */
 #define BYPEER_METER_STRANGERS  16384 /* bytes a second to all unverified sources together, unless told otherwise */
 #define BYPEER_METER_STRANGER_S 10
 #define BYPEER_METER_VERIFIED_S 600 /* how long a proof counts */

@@ -14,7 +14,7 @@
 #define PUBLISH_AGAIN_MS    900000 /* the others */
 #define PUBLISH_RETRY_MS    500    /* doubled after each that met nobody */
 #define PUBLISH_RETRIES_MAX 7
-#define PUBLISH_SIGN_MS     100 /* until a revocation that found no room is signed */
+#define PUBLISH_SIGN_MS     100   /* until a revocation that found no room is signed */
 #define PUBLISH_LIFETIME_S  43200 /* [MS-PNRP] 2.2.3.1: 12 hours to a week */
 
 /* What an ID's neighbours need to know when it goes: each side's nearest and farthest of its leaf set. */
