@@ -16,10 +16,13 @@
 static int clouds_find(struct call *call, struct bypeer_cloud **ret_cloud)
 {
     const char *name = call_string(call, "cloud");
-    *ret_cloud = call->node->names ? bypeer_names_find_cloud(call->node->names, name) : NULL;
-    if (!*ret_cloud)
-        return bypeer_problem_set(&call->problem, -ENOENT, "no_such_cloud",
-                                  "cloud \"%.64s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
+    struct bypeer_cloud *cloud = call->node->names ? bypeer_names_find_cloud(call->node->names, name) : NULL;
+    if (!cloud) {
+        bypeer_problem_set(&call->problem, -ENOENT, "no_such_cloud",
+                           "cloud \"%.64s\"\ndoes not exist\nlist the clouds with: bypeer cloud list", name);
+        return -ENOENT;
+    }
+    *ret_cloud = cloud;
     return 0;
 }
 
@@ -227,13 +230,14 @@ int method_clouds_load(struct call *call)
 {
     const json_t *list = json_object_get(call->parameters, "entries");
     size_t count = json_array_size(list);
-    struct bypeer_cloud *cloud = NULL;
+    struct bypeer_cloud *cloud;
     uint64_t added = 0;
     int result = 0;
     for (size_t at = 0; at < count && result == 0; at++)
         result = clouds_load_entry(call, json_array_get(list, at), at, NULL);
-    if (result == 0)
-        result = clouds_find(call, &cloud);
+    if (result < 0)
+        return result;
+    result = clouds_find(call, &cloud);
     if (result < 0)
         return result;
     for (size_t at = 0; at < count; at++)

@@ -271,7 +271,7 @@ int method_names_unpublish(struct call *call)
 {
     char name[BYPEER_NAME_TEXT_MAX];
     const char *clouds[CALL_CLOUDS_MAX];
-    unsigned count;
+    unsigned count = 0;
     int result = call_clouds(call, clouds, &count);
     if (result == 0)
         result = names_known_name(call, name);

@@ -77,8 +77,8 @@ static void client_end(struct client *client)
     if (client->ended)
         return;
     client->ended = true;
-    while (client->lines) {
-        struct line *line = client->lines;
+    for (struct line *line = client->lines, *next; line; line = next) {
+        next = line->next;
         client_drop_line(line);
         if (line->exchange) {
             bypeer_api_cancel(line->exchange);

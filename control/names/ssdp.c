@@ -57,7 +57,7 @@ struct headers {
 
 static bool piece_is(struct piece piece, const char *text)
 {
-    return piece.length == strlen(text) && memcmp(piece.text, text, piece.length) == 0;
+    return piece.text && piece.length == strlen(text) && memcmp(piece.text, text, piece.length) == 0;
 }
 
 /* The text up to the next CR LF, which is skipped; false: there is none, or what is before it is not printable ASCII.
