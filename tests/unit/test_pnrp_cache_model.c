@@ -483,12 +483,12 @@ static void run(uint32_t capacity)
     bypeer_cache_free(m.cache);
 }
 
-Test(pnrp_cache_model, a_small_cache_keeps_its_rules, .timeout = 3000)
+Test(pnrp_cache_model, a_small_cache_keeps_its_rules, .timeout = 600)
 {
     run(0);
 }
 
-Test(pnrp_cache_model, a_full_cache_keeps_its_rules, .timeout = 3000)
+Test(pnrp_cache_model, a_full_cache_keeps_its_rules, .timeout = 600)
 {
     run(150);
 }
