@@ -33,8 +33,8 @@ static bool names_tree(const struct bypeer_names_view *view, uint32_t nodes, uin
     return true;
 }
 
-void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
-                        struct bypeer_names_place *ret_place)
+/* What one cloud has of one array, as read once; own IDs within their section, the rest as it was found. */
+static struct bypeer_name_part names_part(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud)
 {
     struct bypeer_name_part part = {.count = 0};
     uint32_t number = array * BYPEER_CLOUDS_MAX + cloud - 1;
@@ -47,6 +47,15 @@ void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, ui
         part.own_first = names_load(&shared->own_first);
         part.own_count = names_load(&shared->own_count);
     }
+    if (!names_fit(part.own_first, part.own_count, view->own_count))
+        part.own_first = part.own_count = 0;
+    return part;
+}
+
+void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
+                        struct bypeer_names_place *ret_place)
+{
+    struct bypeer_name_part part = names_part(view, array, cloud);
     if (!names_fit(part.first, part.count, view->record_count) ||
         !names_tree(view, part.nodes, part.count, view->records + part.first, &ret_place->tree)) {
         part.first = part.count = 0;
@@ -58,8 +67,6 @@ void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, ui
     }
     ret_place->first = part.first;
     ret_place->count = part.count;
-    ret_place->own_first = part.own_first;
-    ret_place->own_count = names_fit(part.own_first, part.own_count, view->own_count) ? part.own_count : 0;
 }
 
 /* --- runs -----------------------------------------------------------------------------------------------------------
@@ -422,9 +429,9 @@ struct names_owns {
 
 static struct names_owns names_owns(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t id[static 32])
 {
-    struct bypeer_names_place place;
-    bypeer_names_place(&tables->names, bypeer_names_root_read(tables->header).delta, cloud, &place);
-    struct names_owns owns = {.owns = tables->names.owns + place.own_first, .count = place.own_count};
+    const uint32_t delta = bypeer_names_root_read(tables->header).delta;
+    const struct bypeer_name_part part = names_part(&tables->names, delta, cloud);
+    struct names_owns owns = {.owns = tables->names.owns + part.own_first, .count = part.own_count};
     uint32_t high = owns.count;
     while (owns.place < high) {
         uint32_t middle = owns.place + (high - owns.place) / 2;

@@ -28,7 +28,6 @@ static inline struct bypeer_names_root bypeer_names_root_read(const struct bypee
 /* What one cloud has of one array, every number within its section. */
 struct bypeer_names_place {
     uint32_t first, count;
-    uint32_t own_first, own_count;
     struct bypeer_names_tree tree;
 };
 void bypeer_names_place(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud,
