@@ -30,11 +30,13 @@
 #include "perf/bench.h"
 #include "perf/bench_member.h"
 #include "perf/bench_pages.h"
+#include "perf/bench_turns.h"
 #include "tests/random.h"
 
 #define BURST   64
 #define LOOKUPS (UINT32_C(1) << 21) /* of one turn */
 #define ROUNDS  15
+#define WAYS    3
 
 struct query {
     uint8_t key[16];
@@ -70,8 +72,9 @@ static inline uint64_t read_record(const struct bypeer_destination *record)
     return (words[0] + words[1]) + (words[2] + words[3]) + (words[4] + words[5]) + (words[6] + words[7]);
 }
 
-static double turn_ours(struct bench *bench)
+static double turn_ours(void *of)
 {
+    struct bench *bench = of;
     uint64_t sum = 0;
     double start = now_ns();
     for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
@@ -87,8 +90,9 @@ static double turn_ours(struct bench *bench)
     return (now_ns() - start) / LOOKUPS;
 }
 
-static double turn_rival(struct bench *bench)
+static double turn_rival(void *of)
 {
+    struct bench *bench = of;
     uint64_t sum = 0;
     double start = now_ns();
     for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
@@ -107,8 +111,9 @@ static double turn_rival(struct bench *bench)
     return (now_ns() - start) / LOOKUPS;
 }
 
-static double turn_limit(struct bench *bench)
+static double turn_limit(void *of)
 {
+    struct bench *bench = of;
     const struct bypeer_bucket *buckets = bench->tables.destinations.buckets;
     const struct bypeer_destination *records = bench->tables.destinations.records;
     uint64_t sum = 0;
@@ -233,8 +238,9 @@ static int prepare(struct bench *bench)
     return fill(bench);
 }
 
-static void draw_queries(struct bench *bench)
+static void draw_queries(void *of)
 {
+    struct bench *bench = of;
     const struct bypeer_exact *exact = &bench->tables.destinations;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
         bench_member_key(random_next_below(&bench->random, bench->entries), bench->queries[i].key);
@@ -250,35 +256,15 @@ static void draw_queries(struct bench *bench)
 /* --- the run --------------------------------------------------------------------------------------------------------
  */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double values[static ROUNDS])
-{
-    qsort(values, ROUNDS, sizeof(values[0]), compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static int measure(struct bench *bench, bool json)
 {
-    double (*const turns[3])(struct bench *) = {turn_ours, turn_rival, turn_limit};
-    double times[3][ROUNDS];
-    for (int round = -1; round < ROUNDS; round++) { /* round -1 warms up */
-        draw_queries(bench);
-        for (unsigned turn = 0; turn < 3; turn++) {
-            unsigned who = (turn + (unsigned)(round + 1)) % 3;
-            double ns = turns[who](bench);
-            if (round >= 0)
-                times[who][round] = ns;
-        }
-    }
+    bench_turn *const ways[WAYS] = {turn_ours, turn_rival, turn_limit};
+    double ns[WAYS];
+    bench_turns_take(ROUNDS, draw_queries, ways, WAYS, bench, ns);
     if (bench->checksum != 0)
         return bench_fail("ours and rte_hash found different records");
 
-    double ours = median(times[0]), rival = median(times[1]), limit = median(times[2]);
+    double ours = ns[0], rival = ns[1], limit = ns[2];
     if (json)
         printf("{\"entries\": %" PRIu32 ", \"ours_ns\": %.2f, \"rte_hash_ns\": %.2f, \"limit_ns\": %.2f, "
                "\"variant\": \"%s\", \"huge_pages\": %s}\n",

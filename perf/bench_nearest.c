@@ -28,6 +28,7 @@
 #include "overlay/tables/writer.h"
 #include "perf/bench.h"
 #include "perf/bench_pages.h"
+#include "perf/bench_turns.h"
 #include "tests/random.h"
 
 #define BURST         BYPEER_NAMES_BURST
@@ -77,8 +78,9 @@ static inline void fetch_target(const struct bench *bench, uint32_t number)
     __builtin_prefetch(bench->targets[number + BURST < LOOKUPS ? number + BURST : number]);
 }
 
-static double turn_ours(struct bench *bench)
+static double turn_ours(void *of)
 {
+    struct bench *bench = of;
     static const uint8_t clouds[BURST] = {[0 ... BURST - 1] = 1};
     uint64_t sum = 0;
     double start = now_ns();
@@ -97,8 +99,9 @@ static double turn_ours(struct bench *bench)
     return (now_ns() - start) / LOOKUPS;
 }
 
-static double turn_binary(struct bench *bench)
+static double turn_binary(void *of)
 {
+    struct bench *bench = of;
     const struct bypeer_id_number *sorted = bench->sorted;
     uint64_t sum = 0;
     double start = now_ns();
@@ -119,8 +122,9 @@ static double turn_binary(struct bench *bench)
     return (now_ns() - start) / LOOKUPS;
 }
 
-static double turn_memcmp(struct bench *bench)
+static double turn_memcmp(void *of)
 {
+    struct bench *bench = of;
     uint8_t(*const sorted)[32] = bench->sorted_bytes;
     uint64_t sum = 0;
     double start = now_ns();
@@ -141,8 +145,9 @@ static double turn_memcmp(struct bench *bench)
     return (now_ns() - start) / LOOKUPS;
 }
 
-static double turn_limit(struct bench *bench)
+static double turn_limit(void *of)
 {
+    struct bench *bench = of;
     struct bypeer_names_place place;
     bypeer_names_place(&bench->tables.names, bypeer_names_root_read(bench->tables.header).half, 1, &place);
     const struct bypeer_name_node *leaves = place.tree.leaves;
@@ -307,8 +312,9 @@ static bool prepare(struct bench *bench)
     return fill_index(bench);
 }
 
-static void draw_queries(struct bench *bench)
+static void draw_queries(void *of)
 {
+    struct bench *bench = of;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
         struct bypeer_id_number target = {{random_next(&bench->random), random_next(&bench->random),
                                            random_next(&bench->random), random_next(&bench->random)}};
@@ -325,35 +331,15 @@ static void draw_queries(struct bench *bench)
 /* --- the run --------------------------------------------------------------------------------------------------------
  */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double values[static ROUNDS])
-{
-    qsort(values, ROUNDS, sizeof(values[0]), compare_doubles);
-    return values[ROUNDS / 2];
-}
-
 static int measure(struct bench *bench, bool json)
 {
-    double (*const turns[WAYS])(struct bench *) = {turn_ours, turn_binary, turn_memcmp, turn_limit};
-    double times[WAYS][ROUNDS];
-    for (int round = -1; round < ROUNDS; round++) { /* round -1 warms up */
-        draw_queries(bench);
-        for (unsigned turn = 0; turn < WAYS; turn++) {
-            unsigned who = (turn + (unsigned)(round + 1)) % WAYS;
-            double ns = turns[who](bench);
-            if (round >= 0)
-                times[who][round] = ns;
-        }
-    }
+    bench_turn *const ways[WAYS] = {turn_ours, turn_binary, turn_memcmp, turn_limit};
+    double ns[WAYS];
+    bench_turns_take(ROUNDS, draw_queries, ways, WAYS, bench, ns);
     if (bench->ours_checksum != bench->binary_checksum || bench->ours_checksum != bench->memcmp_checksum)
         return bench_fail("ours and binary search found different records");
 
-    double ours = median(times[0]), binary = median(times[1]), bytes = median(times[2]), limit = median(times[3]);
+    double ours = ns[0], binary = ns[1], bytes = ns[2], limit = ns[3];
     if (json)
         printf(
             "{\"entries\": %" PRIu32 ", \"delta\": %" PRIu32 ", \"run\": %" PRIu32

@@ -18,6 +18,7 @@
 #include "perf/bench.h"
 #include "perf/bench_member.h"
 #include "perf/bench_pages.h"
+#include "perf/bench_turns.h"
 #include "tests/random.h"
 
 #define BATCH   1000
@@ -93,12 +94,6 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int measure(struct bench *bench, bool huge, bool json)
 {
     double rates[TURNS];
@@ -110,15 +105,15 @@ static int measure(struct bench *bench, bool huge, bool json)
         if (turn >= 0)
             rates[turn] = 2.0 * BATCH * BATCHES / (now_s() - start);
     }
-    qsort(rates, TURNS, sizeof(rates[0]), compare_doubles);
+    const double median = bench_turns_median(rates, TURNS);
     if (json)
-        printf("{\"entries\": %" PRIu32 ", \"writer_per_s\": %.0f, \"huge_pages\": %s}\n", bench->entries,
-               rates[TURNS / 2], huge ? "true" : "false");
+        printf("{\"entries\": %" PRIu32 ", \"writer_per_s\": %.0f, \"huge_pages\": %s}\n", bench->entries, median,
+               huge ? "true" : "false");
     else
         printf("%" PRIu32 " entries, %s pages: %.2f million members inserted or removed a second "
                "(median of %d turns of %d; slowest %.2f, fastest %.2f)\n",
-               bench->entries, huge ? "2 MiB" : "normal", rates[TURNS / 2] / 1e6, TURNS, 2 * BATCH * BATCHES,
-               rates[0] / 1e6, rates[TURNS - 1] / 1e6);
+               bench->entries, huge ? "2 MiB" : "normal", median / 1e6, TURNS, 2 * BATCH * BATCHES, rates[0] / 1e6,
+               rates[TURNS - 1] / 1e6);
     return 0;
 }
 
