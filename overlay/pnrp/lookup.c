@@ -1,30 +1,9 @@
-/* Answering a LOOKUP out of the cache ([MS-PNRP] 3.2.5.2): answer.h decides, this lends it the cache. */
+/* Answering a LOOKUP out of the cache ([MS-PNRP] 3.2.5.2): answer.h decides. */
+#include "overlay/pnrp/answer_cache.h"
 #include "overlay/pnrp/lookup_wire.h"
 #include "overlay/pnrp/state.h"
 
 #define LOOKUP_SAMPLE 16 /* one in so many entries that are none of our business is tested all the same */
-
-static struct bypeer_known lookup_known(const struct bypeer_route *route)
-{
-    if (!route)
-        return (struct bypeer_known){.id = NULL};
-    return (struct bypeer_known){.id = route->id,
-                                 .address = route->address,
-                                 .more = (const uint8_t(*)[16])route->more,
-                                 .address_count = route->address_count,
-                                 .own = (route->flags & BYPEER_ROUTE_OWN) != 0,
-                                 .port = route->port};
-}
-
-static struct bypeer_known lookup_above(void *walk)
-{
-    return lookup_known(bypeer_cache_above(walk));
-}
-
-static struct bypeer_known lookup_below(void *walk)
-{
-    return lookup_known(bypeer_cache_below(walk));
-}
 
 /* Whoever speaks for himself is worth a test; others seldom, since the sender chooses whom we would test. */
 static void lookup_offer(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_endpoint *from,
@@ -62,7 +41,8 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
     for (unsigned i = 0; i < pnrp->endpoint_count; i++)
         facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup->path, pnrp->endpoints[i].address);
     bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup->target), &walk);
-    if (bypeer_answer_choose(lookup, &facts, lookup_above, lookup_below, &walk, &known, &is_remote)) {
+    if (bypeer_answer_choose(lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk, &known,
+                             &is_remote)) {
         unsigned count = bypeer_lookup_answer_addresses(&known, length);
         memcpy(addresses, known.address, 16);
         if (count > 1)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/pnrp/answer.h"
+#include "overlay/pnrp/answer_cache.h"
 #include "overlay/pnrp/cache.h"
 #include "tests/random.h"
 
@@ -164,28 +164,6 @@ static int reference_answer(const struct bypeer_pnrp_lookup *lookup, unsigned ra
 
 /* --- the same of answer.h --- */
 
-static struct bypeer_known known_of(const struct bypeer_route *route)
-{
-    if (!route)
-        return (struct bypeer_known){.id = NULL};
-    return (struct bypeer_known){.id = route->id,
-                                 .address = route->address,
-                                 .more = (const uint8_t(*)[16])route->more,
-                                 .address_count = route->address_count,
-                                 .own = route->flags & BYPEER_ROUTE_OWN,
-                                 .port = route->port};
-}
-
-static struct bypeer_known step_above(void *walk)
-{
-    return known_of(bypeer_cache_above(walk));
-}
-
-static struct bypeer_known step_below(void *walk)
-{
-    return known_of(bypeer_cache_below(walk));
-}
-
 static unsigned ask(void)
 {
     uint8_t target[32], validate[32] = {0}, path[22 * 18];
@@ -220,7 +198,8 @@ static unsigned ask(void)
     struct bypeer_cache_walk walk;
     struct bypeer_known known = {.id = NULL};
     bypeer_cache_walk(m.cache, bypeer_id_load(target), &walk);
-    bool found = bypeer_answer_choose(&lookup, &facts, step_above, step_below, &walk, &known, &remote);
+    bool found = bypeer_answer_choose(&lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk,
+                                      &known, &remote);
 
     cr_assert_eq(found, expected >= 0);
     cr_assert_eq(remote, expected_remote);

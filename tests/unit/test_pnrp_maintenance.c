@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/pnrp/answer.h"
+#include "overlay/pnrp/answer_cache.h"
 #include "overlay/pnrp/cache.h"
 #include "overlay/pnrp/maintenance.h"
 #include "overlay/pnrp/search.h"
@@ -222,28 +222,6 @@ Test(pnrp_maintenance, a_full_cache_is_filled_everywhere)
 
 /* --- what it is for: hops --- */
 
-static struct bypeer_known known_of(const struct bypeer_route *route)
-{
-    if (!route)
-        return (struct bypeer_known){.id = NULL};
-    return (struct bypeer_known){.id = route->id,
-                                 .address = route->address,
-                                 .more = (const uint8_t(*)[16])route->more,
-                                 .address_count = route->address_count,
-                                 .own = route->flags & BYPEER_ROUTE_OWN,
-                                 .port = route->port};
-}
-
-static struct bypeer_known step_above(void *walk)
-{
-    return known_of(bypeer_cache_above(walk));
-}
-
-static struct bypeer_known step_below(void *walk)
-{
-    return known_of(bypeer_cache_below(walk));
-}
-
 static struct node *node_at(const struct plain_cloud *cloud, const uint8_t *address)
 {
     return &cloud->nodes[(unsigned)address[5] << 16 | (unsigned)address[6] << 8 | address[7]];
@@ -267,7 +245,8 @@ static void node_answer(const struct plain_cloud *cloud, struct bypeer_search *s
     struct bypeer_cache_walk walk;
     bool remote;
     bypeer_cache_walk(node->cache, target, &walk);
-    bypeer_answer_choose(&lookup, &facts, step_above, step_below, &walk, &known, &remote);
+    bypeer_answer_choose(&lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk, &known,
+                         &remote);
     struct bypeer_pnrp_answer answer = {
         .entry = {
             .id = known.id, .addresses = known.address, .address_count = known.address_count, .port = known.port}};
