@@ -155,19 +155,26 @@ static size_t name_write_authority(const struct bypeer_peer_name *name, char ret
     return AUTHORITY_DIGITS;
 }
 
-size_t bypeer_name_write(const struct bypeer_peer_name *name, char ret_text[static BYPEER_NAME_TEXT_MAX])
+size_t bypeer_utf8_write(const uint16_t units[], size_t count, char *ret_text)
 {
-    size_t length = name_write_authority(name, ret_text);
-    ret_text[length++] = '.';
-    for (unsigned at = 0; at < name->classifier_length; at++) {
-        uint32_t point = name->classifier[at];
-        bool has_next = at + 1 < name->classifier_length;
-        if ((point & 0xfc00) == 0xd800 && has_next && (name->classifier[at + 1] & 0xfc00) == 0xdc00)
-            point = 0x10000 + ((point & 0x3ff) << 10) + (name->classifier[++at] & 0x3ffu);
+    size_t length = 0;
+    for (size_t at = 0; at < count; at++) {
+        uint32_t point = units[at];
+        bool has_next = at + 1 < count;
+        if ((point & 0xfc00) == 0xd800 && has_next && (units[at + 1] & 0xfc00) == 0xdc00)
+            point = 0x10000 + ((point & 0x3ff) << 10) + (units[++at] & 0x3ffu);
         else if ((point & 0xf800) == 0xd800)
             point = 0xfffd;
         length += name_put_code_point(ret_text + length, point);
     }
+    return length;
+}
+
+size_t bypeer_name_write(const struct bypeer_peer_name *name, char ret_text[static BYPEER_NAME_TEXT_MAX])
+{
+    size_t length = name_write_authority(name, ret_text);
+    ret_text[length++] = '.';
+    length += bypeer_utf8_write(name->classifier, name->classifier_length, ret_text + length);
     ret_text[length] = '\0';
     return length;
 }

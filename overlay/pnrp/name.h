@@ -38,6 +38,10 @@ int bypeer_name_read(struct bypeer_peer_name *ret_name, const char *text, char w
 size_t bypeer_name_write(const struct bypeer_peer_name *name, char ret_text[static BYPEER_NAME_TEXT_MAX]);
 bool bypeer_name_is_equal(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b);
 
+/* The UTF-8 of UTF-16 code units in host order, 3 bytes a unit at most; returns its length; there is no NUL behind it.
+ * A lone surrogate becomes U+FFFD. */
+size_t bypeer_utf8_write(const uint16_t units[], size_t count, char *ret_text);
+
 /* A classifier from UTF-8 (0 to 149 code units), as of bypeer_name_read(); the authority stays as it is. */
 int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char why[static 160]);
 /* A classifier as an answer carries it: so many code units in UTF-16BE. 0; -EINVAL: too long, or with a NUL in it. */

@@ -354,30 +354,13 @@ void bypeer_resolve_tick(struct bypeer_pnrp *pnrp)
     }
 }
 
-/* UTF-16LE as Windows writes it, to UTF-8; returns the length. Halves of pairs become U+FFFD. */
+/* UTF-16LE as Windows writes it, at most a payload, to UTF-8; returns the length. */
 static size_t resolve_utf8(const uint8_t *utf16, size_t bytes, char *ret_text)
 {
-    char *at = ret_text;
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        uint32_t point = (uint32_t)(utf16[i] | utf16[i + 1] << 8);
-        if ((point & 0xfc00) == 0xd800 && i + 3 < bytes && (utf16[i + 3] & 0xfc) == 0xdc) {
-            uint32_t low = (uint32_t)(utf16[i + 2] | utf16[i + 3] << 8);
-            point = 0x10000 + ((point & 0x3ff) << 10 | (low & 0x3ff));
-            i += 2;
-        } else if ((point & 0xf800) == 0xd800)
-            point = 0xfffd;
-        if (point >= 0x10000) {
-            *at++ = (char)(0xf0 | point >> 18);
-            *at++ = (char)(0x80 | (point >> 12 & 0x3f));
-        } else if (point >= 0x800)
-            *at++ = (char)(0xe0 | point >> 12);
-        if (point >= 0x800)
-            *at++ = (char)(0x80 | (point >> 6 & 0x3f));
-        else if (point >= 0x80)
-            *at++ = (char)(0xc0 | point >> 6);
-        *at++ = (char)(point < 0x80 ? point : 0x80 | (point & 0x3f));
-    }
-    return (size_t)(at - ret_text);
+    uint16_t units[(BYPEER_PAYLOAD_MAX + 2) / 2];
+    for (size_t i = 0; i < bytes / 2; i++)
+        units[i] = (uint16_t)(utf16[2 * i] | utf16[2 * i + 1] << 8);
+    return bypeer_utf8_write(units, bytes / 2, ret_text);
 }
 
 static void resolve_give(struct bypeer_pnrp *pnrp, const struct bypeer_resolve *resolve, const struct bypeer_seek *seek,
