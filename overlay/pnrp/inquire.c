@@ -171,10 +171,7 @@ void bypeer_inquire_signed(struct bypeer_pnrp *pnrp, struct bypeer_job *job)
         answer->cpa = NULL;
     else if (name->classifier_length > 0) {
         /* GAP-8: no flag asks for it. */
-        for (unsigned i = 0; i < name->classifier_length; i++) {
-            classifier[2ul * i] = (uint8_t)(name->classifier[i] >> 8);
-            classifier[2ul * i + 1] = (uint8_t)name->classifier[i];
-        }
+        bypeer_classifier_put(name, classifier);
         answer->classifier = classifier;
         answer->classifier_length = name->classifier_length;
     }
