@@ -80,17 +80,8 @@ void bypeer_feed_known(struct bypeer_feed *feed, const struct bypeer_cloud *clou
             feed_note(feed, cloud->number, result);
         return;
     }
-    struct bypeer_name name = {
-        .port = route->port,
-        .address_count = route->address_count,
-        .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
-    };
-    if (name.address_count > BYPEER_NAME_ADDRESSES)
-        name.address_count = BYPEER_NAME_ADDRESSES;
-    memcpy(name.id, route->id, sizeof(name.id));
-    memcpy(name.addresses[0], route->address, 16);
-    if (name.address_count > 1)
-        memcpy(name.addresses[1], route->more, 16 * (name.address_count - 1u));
+    struct bypeer_name name;
+    bypeer_snapshot_name(route, &name);
     feed_note(feed, cloud->number, bypeer_writer_put_name(feed_writer(feed), cloud->number, &name));
 }
 

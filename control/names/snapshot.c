@@ -16,37 +16,49 @@ static void *snapshot_grow(void *array, size_t count, size_t *room, size_t bytes
     return grown;
 }
 
-static int snapshot_add_extras(struct bypeer_snapshot *snapshot, const struct bypeer_route *route)
+void bypeer_snapshot_name(const struct bypeer_route *route, struct bypeer_name *ret_name)
+{
+    const unsigned count = route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES;
+    struct bypeer_name name = {
+        .port = route->port,
+        .address_count = (uint8_t)count,
+        .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
+    };
+    memcpy(name.id, route->id, sizeof(name.id));
+    memcpy(name.addresses[0], route->address, 16);
+    if (count > 1)
+        memcpy(name.addresses[1], route->more, 16 * (count - 1));
+    *ret_name = name;
+}
+
+static int snapshot_add_extras(struct bypeer_snapshot *snapshot, const struct bypeer_name *name)
 {
     void *extras =
         snapshot_grow(snapshot->extras, snapshot->extra_count, &snapshot->extra_room, sizeof(*snapshot->extras));
     if (!extras)
         return -ENOMEM;
     snapshot->extras = extras;
-    size_t further = route->address_count - 1u;
-    if (further > BYPEER_NAME_ADDRESSES - 1)
-        further = BYPEER_NAME_ADDRESSES - 1;
-    memcpy(snapshot->extras[snapshot->extra_count++], route->more, further * 16);
+    memcpy(snapshot->extras[snapshot->extra_count++], name->addresses[1], sizeof(*snapshot->extras));
     return 0;
 }
 
 static int snapshot_add_route(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_route *route)
 {
+    struct bypeer_name name;
+    bypeer_snapshot_name(route, &name);
     struct snapshot_entry entry = {
-        .port = route->port,
-        .cloud = cloud,
-        .flags = route->flags & BYPEER_ROUTE_OWN ? BYPEER_NAME_OWN : 0,
-        .address_count = route->address_count < BYPEER_NAME_ADDRESSES ? route->address_count : BYPEER_NAME_ADDRESSES,
-    };
-    memcpy(entry.id, route->id, sizeof(entry.id));
-    memcpy(entry.address, route->address, sizeof(entry.address));
+        .port = name.port, .cloud = cloud, .flags = name.flags, .address_count = name.address_count};
+    memcpy(entry.id, name.id, sizeof(entry.id));
+    memcpy(entry.address, name.addresses[0], sizeof(entry.address));
     void *entries = snapshot_grow(snapshot->entries, snapshot->count, &snapshot->room, sizeof(*snapshot->entries));
     if (!entries)
         return -ENOMEM;
     snapshot->entries = entries;
-    if (route->address_count > 1 && snapshot_add_extras(snapshot, route) < 0)
-        return -ENOMEM;
-    entry.extra = route->address_count > 1 ? (uint32_t)snapshot->extra_count : 0;
+    if (name.address_count > 1) {
+        if (snapshot_add_extras(snapshot, &name) < 0)
+            return -ENOMEM;
+        entry.extra = (uint32_t)snapshot->extra_count;
+    }
     snapshot->entries[snapshot->count++] = entry;
     return 0;
 }

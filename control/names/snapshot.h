@@ -26,6 +26,9 @@ struct bypeer_snapshot {
     size_t next; /* of bypeer_snapshot_next() */
 };
 
+/* What the index says of a cached entry: it keeps BYPEER_NAME_ADDRESSES of its addresses. */
+void bypeer_snapshot_name(const struct bypeer_route *route, struct bypeer_name *ret_name);
+
 /* Adds what a cloud knows, in the order in which the index has it; clouds by ascending number. Returns
  * 0 or -ENOMEM. */
 int bypeer_snapshot_add(struct bypeer_snapshot *snapshot, uint8_t cloud, const struct bypeer_cache *cache);
