@@ -175,14 +175,6 @@ void bypeer_tap_close(struct bypeer_tap *tap)
     tap->fd = -1;
 }
 
-void bypeer_tap_remove(struct bypeer_tap *tap)
-{
-    if (tap->fd < 0)
-        return;
-    (void)ioctl(tap->fd, TUNSETPERSIST, 0UL);
-    bypeer_tap_close(tap);
-}
-
 int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6])
 {
     struct bypeer_kernel_link_change change = {.mac = mac};

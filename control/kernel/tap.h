@@ -61,8 +61,6 @@ int bypeer_tap_open(struct bypeer_tap *ret_tap, struct bypeer_netlink *netlink,
                     const struct bypeer_tap_settings *settings, char why[static 160]);
 /* Closes the queue; the device stays. */
 void bypeer_tap_close(struct bypeer_tap *tap);
-/* Closes the queue and removes the device, when no data plane holds it open. */
-void bypeer_tap_remove(struct bypeer_tap *tap);
 
 /* Change while it runs. 0 or negative errno. With a MAC the device comes up, if it was not. */
 int bypeer_tap_set_mac(struct bypeer_tap *tap, struct bypeer_netlink *netlink, const uint8_t mac[static 6]);

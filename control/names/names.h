@@ -61,8 +61,6 @@ int bypeer_names_update(struct bypeer_names *names, const struct bypeer_store_pu
  */
 int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const char *const clouds[], unsigned count,
                            struct bypeer_problem *problem);
-/* What is published under a name, or NULL. Valid until the next change. */
-const struct bypeer_store_publication *bypeer_names_published(const struct bypeer_names *names, const char *name);
 /* Each registration: one of a publication in one cloud. id NULL: not yet, or not any more, for want of an address or a
  * key. */
 void bypeer_names_each(const struct bypeer_names *names,

@@ -225,15 +225,6 @@ static struct names_publication **publications_find(struct bypeer_names *names, 
     return link;
 }
 
-const struct bypeer_store_publication *bypeer_names_published(const struct bypeer_names *names, const char *name)
-{
-    for (const struct names_publication *publication = names->publications; publication;
-         publication = publication->next)
-        if (strcmp(publication->stored.name, name) == 0)
-            return &publication->stored;
-    return NULL;
-}
-
 static int publications_refuse_missing(const char *name, struct bypeer_problem *problem)
 {
     return bypeer_problem_set(problem, -ENOENT, "not_published",

@@ -388,9 +388,3 @@ Test(tap, more_events_than_the_socket_holds_are_made_up_for)
     bypeer_adjacencies_settle(all);
     cr_assert_arr_eq(path.local, other, 16);
 }
-
-Test(tap, removed_device_is_gone)
-{
-    bypeer_tap_remove(&tap);
-    cr_assert_eq(if_nametoindex("bp-test"), 0);
-}
