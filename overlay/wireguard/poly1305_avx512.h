@@ -1,0 +1,176 @@
+/*
+ * Poly1305 (RFC 8439, 2.5) of eight texts side by side: a lane of 64 bits is a text.
+ *
+ * Numbers modulo 2^130 - 5 are three limbs of 44, 44 and 42 bits, so that a product of limbs is what VPMADD52 makes: 52
+ * low bits and 52 high ones, the latter 2^8 below the next limb. Limb 3 is 2^132 = 4 * 2^130, that is, 20 of limb 0.
+ *
+ *   limbs that go in: below 2^46 (h + block) and 2^45 (powers of r), 20 r below 2^50
+ *   a step's sums:    twelve products each: low below 2^56, high below 2^48 (shifted 2^56)
+ *   reduced:          h0 below 2^44, h1 below 2^45, h2 below 2^42
+ *
+ * Only for objects that are compiled for AVX-512 with IFMA and VBMI2.
+ */
+#pragma once
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "overlay/wireguard/chacha20_avx512.h"
+
+struct poly1305 {
+    __m512i h[3];
+    __m512i r[4][3];   /* r, r^2, r^3, r^4 */
+    __m512i r20[4][2]; /* 20 times the limbs 1 and 2 of those */
+    __m512i s[2];
+};
+
+struct poly1305_sums {
+    __m512i low[3], high[3];
+};
+
+static inline __attribute__((always_inline)) __m512i poly1305_bits(unsigned count)
+{
+    return _mm512_set1_epi64((long long)(UINT64_MAX >> (64 - count)));
+}
+
+/* A number of 128 bits, and one bit at 2^128 or none, to limbs. */
+static inline __attribute__((always_inline)) void poly1305_split(__m512i low, __m512i high, __m512i above,
+                                                                 __m512i ret_limbs[static 3])
+{
+    ret_limbs[0] = _mm512_and_si512(low, poly1305_bits(44));
+    ret_limbs[1] = _mm512_and_si512(_mm512_shrdi_epi64(low, high, 44), poly1305_bits(44));
+    ret_limbs[2] = _mm512_or_si512(_mm512_srli_epi64(high, 24), above);
+}
+
+/* Adds a times power p of r to the sums. */
+static inline __attribute__((always_inline)) void
+poly1305_multiply(const struct poly1305 *poly, unsigned p, const __m512i a[static 3], struct poly1305_sums *sums)
+{
+    const __m512i factors[3][3] = {
+        {poly->r[p][0], poly->r20[p][1], poly->r20[p][0]},
+        {poly->r[p][1], poly->r[p][0], poly->r20[p][1]},
+        {poly->r[p][2], poly->r[p][1], poly->r[p][0]},
+    };
+    for (unsigned limb = 0; limb < 3; limb++) {
+        for (unsigned i = 0; i < 3; i++) {
+            sums->low[limb] = _mm512_madd52lo_epu64(sums->low[limb], a[i], factors[limb][i]);
+            sums->high[limb] = _mm512_madd52hi_epu64(sums->high[limb], a[i], factors[limb][i]);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void poly1305_reduce(const struct poly1305_sums *sums,
+                                                                  __m512i ret_limbs[static 3])
+{
+    __m512i t0 = sums->low[0];
+    __m512i t1 = _mm512_add_epi64(_mm512_add_epi64(sums->low[1], _mm512_slli_epi64(sums->high[0], 8)),
+                                  _mm512_srli_epi64(t0, 44));
+    __m512i t2 = _mm512_add_epi64(_mm512_add_epi64(sums->low[2], _mm512_slli_epi64(sums->high[1], 8)),
+                                  _mm512_srli_epi64(t1, 44));
+    /* In units of 2^130, each of which is 5. */
+    __m512i over = _mm512_add_epi64(_mm512_srli_epi64(t2, 42), _mm512_slli_epi64(sums->high[2], 10));
+    t0 = _mm512_add_epi64(_mm512_and_si512(t0, poly1305_bits(44)), _mm512_add_epi64(over, _mm512_slli_epi64(over, 2)));
+    ret_limbs[0] = _mm512_and_si512(t0, poly1305_bits(44));
+    ret_limbs[1] = _mm512_add_epi64(_mm512_and_si512(t1, poly1305_bits(44)), _mm512_srli_epi64(t0, 44));
+    ret_limbs[2] = _mm512_and_si512(t2, poly1305_bits(42));
+}
+
+static inline __attribute__((always_inline)) void poly1305_fill_r20(struct poly1305 *poly, unsigned p)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        __m512i four = _mm512_slli_epi64(poly->r[p][1 + i], 2);
+        poly->r20[p][i] = _mm512_add_epi64(four, _mm512_slli_epi64(four, 2));
+    }
+}
+
+/* r^(p + 1) from two lower powers. */
+static inline __attribute__((always_inline)) void poly1305_fill_power(struct poly1305 *poly, unsigned p, unsigned left,
+                                                                      unsigned right)
+{
+    struct poly1305_sums sums = {0};
+    poly1305_multiply(poly, right, poly->r[left], &sums);
+    poly1305_reduce(&sums, poly->r[p]);
+    poly1305_fill_r20(poly, p);
+}
+
+/* r before it is clamped, and s: low and high half of each. */
+static inline __attribute__((always_inline)) void poly1305_begin(struct poly1305 *poly, const __m512i r[static 2],
+                                                                 const __m512i s[static 2])
+{
+    __m512i low = _mm512_and_si512(r[0], _mm512_set1_epi64(INT64_C(0x0ffffffc0fffffff)));
+    __m512i high = _mm512_and_si512(r[1], _mm512_set1_epi64(INT64_C(0x0ffffffc0ffffffc)));
+    poly1305_split(low, high, _mm512_setzero_si512(), poly->r[0]);
+    poly1305_fill_r20(poly, 0);
+    poly1305_fill_power(poly, 1, 0, 0);
+    poly1305_fill_power(poly, 2, 1, 0);
+    poly1305_fill_power(poly, 3, 1, 1);
+    for (unsigned i = 0; i < 3; i++)
+        poly->h[i] = _mm512_setzero_si512();
+    poly->s[0] = s[0];
+    poly->s[1] = s[1];
+}
+
+/* Four blocks of each of eight texts, as 64 bytes a text, to their low and high halves: [block], a lane a text. */
+static inline __attribute__((always_inline)) void
+poly1305_transpose(const __m512i texts[static 8], __m512i ret_low[static 4], __m512i ret_high[static 4])
+{
+    __m512i low[4], high[4];
+    for (unsigned i = 0; i < 4; i++) {
+        low[i] = _mm512_unpacklo_epi64(texts[2 * i], texts[2 * i + 1]);
+        high[i] = _mm512_unpackhi_epi64(texts[2 * i], texts[2 * i + 1]);
+    }
+    transpose_parts(low, ret_low);
+    transpose_parts(high, ret_high);
+}
+
+/* above: the bit above each block, 0 where there is no block. */
+static inline __attribute__((always_inline)) void poly1305_step(struct poly1305 *poly, const __m512i low[static 4],
+                                                                const __m512i high[static 4],
+                                                                const __m512i above[static 4])
+{
+    struct poly1305_sums sums = {0};
+    __m512i limbs[3];
+    for (unsigned block = 1; block < 4; block++) {
+        poly1305_split(low[block], high[block], above[block], limbs);
+        poly1305_multiply(poly, 3 - block, limbs, &sums);
+    }
+    /* Last, since it waits for the step before. */
+    poly1305_split(low[0], high[0], above[0], limbs);
+    for (unsigned i = 0; i < 3; i++)
+        limbs[i] = _mm512_add_epi64(limbs[i], poly->h[i]);
+    poly1305_multiply(poly, 3, limbs, &sums);
+    poly1305_reduce(&sums, poly->h);
+}
+
+/* The tags' halves. */
+static inline __attribute__((always_inline)) void poly1305_finish(const struct poly1305 *poly,
+                                                                  __m512i ret_tag[static 2])
+{
+    const __m512i limb = poly1305_bits(44), top = poly1305_bits(42), five = _mm512_set1_epi64(5);
+    __m512i h0 = poly->h[0], h1 = poly->h[1], h2 = poly->h[2];
+    /* Twice around: if the first lap carries out of the top, then h2 is 0, and the second does not. */
+    for (unsigned i = 0; i < 2; i++) {
+        h1 = _mm512_add_epi64(h1, _mm512_srli_epi64(h0, 44));
+        h0 = _mm512_and_si512(h0, limb);
+        h2 = _mm512_add_epi64(h2, _mm512_srli_epi64(h1, 44));
+        h1 = _mm512_and_si512(h1, limb);
+        __m512i over = _mm512_srli_epi64(h2, 42);
+        h2 = _mm512_and_si512(h2, top);
+        h0 = _mm512_add_epi64(h0, _mm512_add_epi64(over, _mm512_slli_epi64(over, 2)));
+    }
+    /* h - (2^130 - 5), if that is not negative. */
+    __m512i g0 = _mm512_add_epi64(h0, five);
+    __m512i g1 = _mm512_add_epi64(h1, _mm512_srli_epi64(g0, 44));
+    __m512i g2 = _mm512_add_epi64(h2, _mm512_srli_epi64(g1, 44));
+    __mmask8 over = _mm512_cmpgt_epu64_mask(g2, top);
+    h0 = _mm512_mask_and_epi64(h0, over, g0, limb);
+    h1 = _mm512_mask_and_epi64(h1, over, g1, limb);
+    h2 = _mm512_mask_and_epi64(h2, over, g2, top);
+
+    __m512i low = _mm512_or_si512(h0, _mm512_slli_epi64(h1, 44));
+    __m512i high = _mm512_or_si512(_mm512_srli_epi64(h1, 20), _mm512_slli_epi64(h2, 24));
+    ret_tag[0] = _mm512_add_epi64(low, poly->s[0]);
+    __mmask8 carry = _mm512_cmplt_epu64_mask(ret_tag[0], low);
+    high = _mm512_add_epi64(high, poly->s[1]);
+    ret_tag[1] = _mm512_mask_add_epi64(high, carry, high, _mm512_set1_epi64(1));
+}
