@@ -1,7 +1,7 @@
 /*
  * MAC1, MAC2 and cookies (whitepaper, 5.3, 5.4.4, 5.4.7): what a message must show before it is worth an agreement.
  *
- *   MAC1  the sender knows our public key; costs one hash to check
+ *   MAC1  the sender knows our public key; costs two compressions of BLAKE2s to check
  *   MAC2  the sender receives at its source address: it got a cookie there; asked for only under load
  *
  * A cookie is a MAC of the source under a secret that changes every 120 s. The secret of a period follows from one
@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 
+#include "overlay/wireguard/blake2s.h"
 #include "overlay/wireguard/crypto.h"
 #include "overlay/wireguard/message.h"
 
@@ -26,7 +27,7 @@
 
 /* Keys that follow from a public key. */
 struct bypeer_cookie_keys {
-    uint8_t mac1[32];
+    struct bypeer_blake2s_key mac1;
     uint8_t cookie[32];
 };
 
@@ -35,9 +36,9 @@ struct bypeer_cookie_keys {
 /* One a thread. To check and to reply allocates nothing. */
 struct bypeer_cookie_checker {
     struct bypeer_cookie_keys keys;
-    uint8_t secret[32];
-    uint64_t period;        /* the one that .secrets are for */
-    uint8_t secrets[2][16]; /* of that and the one before */
+    struct bypeer_blake2s_key secret;
+    uint64_t period;                      /* the one that .secrets are for */
+    struct bypeer_blake2s_key secrets[2]; /* of that and the one before */
 };
 
 enum bypeer_cookie_verdict {
@@ -52,14 +53,14 @@ int bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, struct
 
 /* Judges an initiation or a response (bypeer_wireguard_type()). source_bytes: up to BYPEER_COOKIE_SOURCE_MAX. MAC2 is
  * looked at only if proof is wanted; without, a good MAC1 is all that is found. */
-enum bypeer_cookie_verdict bypeer_cookie_check(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto,
-                                               const uint8_t *datagram, size_t length, const uint8_t *source,
-                                               size_t source_bytes, bool wants_proof, uint64_t now_ns);
+enum bypeer_cookie_verdict bypeer_cookie_check(struct bypeer_cookie_checker *checker, const uint8_t *datagram,
+                                               size_t length, const uint8_t *source, size_t source_bytes,
+                                               bool wants_proof, uint64_t now_ns);
 
 /* The cookie reply to a message that was unproven. nonce: random, never the same twice. 0 or -EIO. */
-int bypeer_cookie_reply(struct bypeer_cookie_checker *checker, struct bypeer_crypto *crypto, const uint8_t *datagram,
-                        size_t length, const uint8_t *source, size_t source_bytes, const uint8_t nonce[static 24],
-                        uint64_t now_ns, uint8_t ret_reply[static BYPEER_WIREGUARD_COOKIE_BYTES]);
+int bypeer_cookie_reply(struct bypeer_cookie_checker *checker, const uint8_t *datagram, size_t length,
+                        const uint8_t *source, size_t source_bytes, const uint8_t nonce[static 24], uint64_t now_ns,
+                        uint8_t ret_reply[static BYPEER_WIREGUARD_COOKIE_BYTES]);
 
 /* --- of who sends --- */
 
@@ -75,8 +76,7 @@ struct bypeer_cookie_jar {
 
 int bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, struct bypeer_crypto *crypto,
                            const uint8_t public_key[static 32]);
-/* Writes the MACs of an initiation or response, whose other bytes are complete. 0 or -EIO. */
-int bypeer_cookie_stamp(struct bypeer_cookie_jar *jar, struct bypeer_crypto *crypto, uint8_t *datagram, size_t length,
-                        uint64_t now_ns);
+/* Writes the MACs of an initiation or response, whose other bytes are complete. */
+void bypeer_cookie_stamp(struct bypeer_cookie_jar *jar, uint8_t *datagram, size_t length, uint64_t now_ns);
 /* Takes the cookie in: the next message will bear it. At most one for a message that was stamped. 0 or -EBADMSG. */
 int bypeer_cookie_take(struct bypeer_cookie_jar *jar, const struct bypeer_wireguard_cookie *reply, uint64_t now_ns);

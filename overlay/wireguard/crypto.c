@@ -2,10 +2,8 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -17,28 +15,21 @@
 struct bypeer_crypto {
     EVP_MD *blake2s;
     EVP_MD_CTX *hash;
-    EVP_MAC *blake2s_mac;
-    EVP_MAC_CTX *mac;
     EVP_CIPHER *chacha20_poly1305;
     EVP_CIPHER_CTX *seal, *open;
 };
 
 int bypeer_crypto_new(struct bypeer_crypto **ret_crypto)
 {
-    size_t mac_bytes = BYPEER_CRYPTO_MAC;
-    const OSSL_PARAM mac_parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &mac_bytes), OSSL_PARAM_END};
     struct bypeer_crypto *crypto = calloc(1, sizeof(*crypto));
     if (!crypto)
         return -ENOMEM;
     crypto->blake2s = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
-    crypto->blake2s_mac = EVP_MAC_fetch(NULL, "BLAKE2SMAC", NULL);
     crypto->chacha20_poly1305 = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
     crypto->hash = EVP_MD_CTX_new();
-    crypto->mac = crypto->blake2s_mac ? EVP_MAC_CTX_new(crypto->blake2s_mac) : NULL;
     crypto->seal = EVP_CIPHER_CTX_new();
     crypto->open = EVP_CIPHER_CTX_new();
-    if (!crypto->blake2s || !crypto->blake2s_mac || !crypto->chacha20_poly1305 || !crypto->hash || !crypto->mac ||
-        !crypto->seal || !crypto->open || !EVP_MAC_CTX_set_params(crypto->mac, mac_parameters) ||
+    if (!crypto->blake2s || !crypto->chacha20_poly1305 || !crypto->hash || !crypto->seal || !crypto->open ||
         !EVP_EncryptInit_ex2(crypto->seal, crypto->chacha20_poly1305, NULL, NULL, NULL) ||
         !EVP_DecryptInit_ex2(crypto->open, crypto->chacha20_poly1305, NULL, NULL, NULL)) {
         bypeer_crypto_free(crypto);
@@ -55,8 +46,6 @@ void bypeer_crypto_free(struct bypeer_crypto *crypto)
     EVP_CIPHER_CTX_free(crypto->open);
     EVP_CIPHER_CTX_free(crypto->seal);
     EVP_CIPHER_free(crypto->chacha20_poly1305);
-    EVP_MAC_CTX_free(crypto->mac);
-    EVP_MAC_free(crypto->blake2s_mac);
     EVP_MD_CTX_free(crypto->hash);
     EVP_MD_free(crypto->blake2s);
     free(crypto);
@@ -90,14 +79,6 @@ int bypeer_crypto_hash(struct bypeer_crypto *crypto, const void *first, size_t f
     bool done =
         EVP_DigestInit_ex2(crypto->hash, crypto->blake2s, NULL) && EVP_DigestUpdate(crypto->hash, first, first_bytes) &&
         EVP_DigestUpdate(crypto->hash, second, second_bytes) && EVP_DigestFinal_ex(crypto->hash, ret_hash, NULL);
-    return done ? 0 : -EIO;
-}
-
-int bypeer_crypto_mac(struct bypeer_crypto *crypto, const uint8_t *key, size_t key_bytes, const void *bytes,
-                      size_t length, uint8_t ret_mac[static BYPEER_CRYPTO_MAC])
-{
-    bool done = EVP_MAC_init(crypto->mac, key, key_bytes, NULL) && EVP_MAC_update(crypto->mac, bytes, length) &&
-                EVP_MAC_final(crypto->mac, ret_mac, NULL, BYPEER_CRYPTO_MAC);
     return done ? 0 : -EIO;
 }
 

@@ -1,9 +1,10 @@
 /*
- * The primitives of WireGuard (whitepaper, 5.4): X25519, BLAKE2s, ChaCha20-Poly1305, XChaCha20-Poly1305.
+ * The primitives of WireGuard (whitepaper, 5.4) from libraries: X25519, BLAKE2s, ChaCha20-Poly1305, XChaCha20-Poly1305.
+ * Faster, where it matters: Mac() is blake2s.h, a burst of data messages aead.h.
  *
- * A bypeer_crypto holds the contexts of libcrypto that these need, so that MACs, sealing and opening allocate nothing:
- * all that a worker does. Hashes, derived keys and agreements do allocate. Those that take a bypeer_crypto can fail
- * only as libcrypto fails: -EIO, and what they return is then not to be used. Nothing here branches on a secret.
+ * A bypeer_crypto holds the contexts of libcrypto that these need, so that sealing and opening allocate nothing.
+ * Hashes, derived keys and agreements do allocate. Those that take a bypeer_crypto can fail only as libcrypto fails:
+ * -EIO, and what they return is then not to be used. Nothing here branches on a secret.
  *
  * Thread: one per bypeer_crypto; each worker has its own, control has its own.
  */
@@ -36,9 +37,6 @@ bool bypeer_crypto_is_same(const void *left, const void *right, size_t length); 
 /* Hash(first || second): BLAKE2s-256. */
 int bypeer_crypto_hash(struct bypeer_crypto *crypto, const void *first, size_t first_bytes, const void *second,
                        size_t second_bytes, uint8_t ret_hash[static BYPEER_CRYPTO_HASH]);
-/* Mac(key, bytes): keyed BLAKE2s with 16 bytes of output. key_bytes: 1 to 32. */
-int bypeer_crypto_mac(struct bypeer_crypto *crypto, const uint8_t *key, size_t key_bytes, const void *bytes,
-                      size_t length, uint8_t ret_mac[static BYPEER_CRYPTO_MAC]);
 /* Kdf1 to Kdf3: HKDF with HMAC-BLAKE2s. Writes count (1 to 3) keys; any of them may be key itself. */
 int bypeer_crypto_derive(struct bypeer_crypto *crypto, const uint8_t key[static BYPEER_CRYPTO_KEY], const void *input,
                          size_t input_bytes, unsigned count, uint8_t *const ret_keys[]);

@@ -63,16 +63,16 @@ static enum bypeer_wireguard_verdict device_doubt(struct bypeer_wireguard_device
                                                   uint8_t ret_reply[static BYPEER_WIREGUARD_COOKIE_BYTES])
 {
     uint8_t nonce[24];
-    enum bypeer_cookie_verdict verdict = bypeer_cookie_check(&device->checker, device->crypto, datagram, length, source,
-                                                             source_bytes, is_loaded, now->ns);
+    enum bypeer_cookie_verdict verdict =
+        bypeer_cookie_check(&device->checker, datagram, length, source, source_bytes, is_loaded, now->ns);
     if (verdict == BYPEER_COOKIE_BAD)
         return BYPEER_WIREGUARD_BAD_MAC;
     if (verdict == BYPEER_COOKIE_PROVEN || !is_loaded)
         return BYPEER_WIREGUARD_TAKEN;
     int status = device->random ? device->random(device->context, nonce, sizeof(nonce))
                                 : bypeer_crypto_random(nonce, sizeof(nonce));
-    if (status < 0 || bypeer_cookie_reply(&device->checker, device->crypto, datagram, length, source, source_bytes,
-                                          nonce, now->ns, ret_reply) < 0)
+    if (status < 0 ||
+        bypeer_cookie_reply(&device->checker, datagram, length, source, source_bytes, nonce, now->ns, ret_reply) < 0)
         return BYPEER_WIREGUARD_NO_ROOM;
     return BYPEER_WIREGUARD_UNPROVEN;
 }

@@ -125,7 +125,8 @@ static int peer_write_initiation(struct bypeer_peer *peer, const struct bypeer_w
     }
     peer->waiting_index = index;
     bypeer_wireguard_write_initiation(&initiation, ret_datagram);
-    return bypeer_cookie_stamp(&peer->jar, peer->crypto, ret_datagram, BYPEER_WIREGUARD_INITIATION_BYTES, now->ns);
+    bypeer_cookie_stamp(&peer->jar, ret_datagram, BYPEER_WIREGUARD_INITIATION_BYTES, now->ns);
+    return 0;
 }
 
 /* If it cannot be made now, the next retry may. */
@@ -219,9 +220,8 @@ static int peer_respond(struct bypeer_peer *peer, const struct bypeer_noise_open
     if (status < 0)
         return status;
     bypeer_wireguard_write_response(&response, ret_datagram);
-    status = bypeer_cookie_stamp(&peer->jar, peer->crypto, ret_datagram, BYPEER_WIREGUARD_RESPONSE_BYTES, now->ns);
-    if (status == 0)
-        status = peer_publish(peer, &session, timestamp, now->ns);
+    bypeer_cookie_stamp(&peer->jar, ret_datagram, BYPEER_WIREGUARD_RESPONSE_BYTES, now->ns);
+    status = peer_publish(peer, &session, timestamp, now->ns);
     bypeer_crypto_wipe(&session, sizeof(session));
     return status;
 }

@@ -38,18 +38,7 @@ Test(wireguard_formats, hash_is_blake2s_of_rfc_7693)
     bytes_expect(hash, 32, "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982", "RFC 7693, appendix B");
 }
 
-/* Expected: Python's hashlib and hmac. */
-Test(wireguard_formats, mac_is_keyed_blake2s)
-{
-    uint8_t mac[16];
-    cr_assert_eq(bypeer_crypto_mac(crypto, key, 32, sequence, 0, mac), 0);
-    bytes_expect(mac, 16, "9536f9b267655743dee97b8a670f9f53", "of nothing");
-    cr_assert_eq(bypeer_crypto_mac(crypto, key, 32, sequence, 100, mac), 0);
-    bytes_expect(mac, 16, "0b67d33f8b859c3157fbabd9e6e47ed0", "of 100 bytes");
-    cr_assert_eq(bypeer_crypto_mac(crypto, key, 16, "WireGuard", 9, mac), 0);
-    bytes_expect(mac, 16, "d1e1bb5b57bb4d87292940c814de9239", "under a short key");
-}
-
+/* Expected: Python's hmac. */
 Test(wireguard_formats, keys_are_derived_by_hkdf)
 {
     uint8_t first[32], second[32], chained[32];
