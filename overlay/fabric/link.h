@@ -4,13 +4,8 @@
  *   IPv6 underlay   0           40         48       56        IPv4 underlay   0           20         28       36
  *                   | IPv6      | UDP      | GPE    |                         | IPv4      | UDP      | GPE    |
  *
- * Constant in a template: addresses, next header, hop limit 64, UDP destination port, GPE header; over IPv4 also DF and
- * an identification of 0, which RFC 6864 allows with it. Zero, for the worker to fill in (send.h): lengths, UDP source
- * port, ECN.
- *
- * The checksum fields hold sums to go on from, folded and not complemented (overlay/ip/checksum.h):
- *   UDP    addresses and next header of the pseudo-header, destination port, GPE header: all that is constant
- *   IPv4   the template's IPv4 header itself
+ * Before the GPE header: overlay/ip/outer.h, which says what its checksum fields hold; to UDP's the GPE header is
+ * added, and the UDP source port is zero, for the worker to fill in (send.h).
  */
 #pragma once
 
@@ -19,8 +14,6 @@
 #define BYPEER_FABRIC_IPV6_TEMPLATE_BYTES 56
 #define BYPEER_FABRIC_IPV4_TEMPLATE_BYTES 36
 _Static_assert(BYPEER_FABRIC_IPV6_TEMPLATE_BYTES <= BYPEER_LINK_TEMPLATE_BYTES, "fits the link record");
-
-#define BYPEER_FABRIC_HOP_LIMIT 64
 
 /*
  * Fills in header, template_bytes and underlay of a link whose peer, local, vni and udp_port are set. Returns 0, or
