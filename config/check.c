@@ -1,4 +1,4 @@
-#include "config/read.h"
+#include "config/check.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,24 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/index.h"
 #include "config/value.h"
 
 #define CANDIDATES  1000u /* names that "did you mean" looks at */
 #define GROUP_BYTES 6u    /* of an overlay address: the /48 */
 
-struct check {
-    struct bypeer_config *config;
-    struct bypeer_report *report;
-    struct bypeer_index groups, links, prefixes; /* by name, by name, by /48 */
-    uint32_t *link_group;                        /* number of each link's group, or BYPEER_INDEX_NONE */
-};
-
 static const uint8_t zero[16];
 
-/* Reports against one key of one entry. */
-__attribute__((format(printf, 5, 6))) static void check_report(struct check *check, const char *section, uint32_t entry,
-                                                               const char *key, const char *format, ...)
+void check_report(struct check *check, const char *section, uint32_t entry, const char *key, const char *format, ...)
 {
     uint32_t line = bypeer_config_line(check->config, section, entry, key);
     char path[64];
@@ -50,7 +40,9 @@ static const char *check_link_name(const void *context, unsigned i)
 {
     const struct bypeer_config *config = context;
 
-    return i < config->link_count && i < CANDIDATES ? config->links[i].name : NULL;
+    if (i >= config->link_count + config->peer_count || i >= CANDIDATES)
+        return NULL;
+    return i < config->link_count ? config->links[i].name : config->peers[i - config->link_count].name;
 }
 
 /* Says that nothing has that name, and which one is like it. */
@@ -67,9 +59,8 @@ static void check_unknown(struct check *check, const char *section, uint32_t ent
     }
 }
 
-/* Adds an entry to an index, or reports what is there twice. */
-static void check_once(struct check *check, struct bypeer_index *index, const char *section, uint32_t entry,
-                       const char *key, const char *value, const char *remedy)
+void check_once(struct check *check, struct bypeer_index *index, const char *section, uint32_t entry, const char *key,
+                const char *value, const char *remedy)
 {
     uint32_t first = bypeer_index_add(index, entry);
 
@@ -77,6 +68,15 @@ static void check_once(struct check *check, struct bypeer_index *index, const ch
         check_report(check, section, entry, key, "%s is that of %s[%u] too (line %u); %s", value, section, first,
                      bypeer_config_line(check->config, section, first, key), remedy);
     }
+}
+
+uint32_t check_group_of(struct check *check, const char *section, uint32_t entry, const char *name)
+{
+    uint32_t group = name[0] ? bypeer_index_find(&check->groups, name) : BYPEER_INDEX_NONE;
+
+    if (name[0] && group == BYPEER_INDEX_NONE)
+        check_unknown(check, section, entry, "group", name, "groups", check_group_name);
+    return group;
 }
 
 static bool in_group(const struct bypeer_config_group *group, const uint8_t address[static 16])
@@ -228,12 +228,34 @@ static bool is_ipv4(const uint8_t address[static 16])
     return memcmp(address, zero, 10) == 0 && address[10] == 0xff && address[11] == 0xff;
 }
 
+void check_other_end(struct check *check, const char *section, uint32_t entry, const char *key,
+                     const uint8_t address[static 16])
+{
+    const struct bypeer_config *config = check->config;
+    uint32_t group = bypeer_index_find(&check->prefixes, address);
+    char text[BYPEER_VALUE_ADDRESS];
+
+    bypeer_value_write_address(text, address);
+    for (uint32_t p = 0; p < config->port_count; p++) {
+        for (uint32_t a = 0; a < config->ports[p].address_count; a++) {
+            if (memcmp(config->ports[p].addresses[a].address, address, 16) == 0) {
+                check_report(check, section, entry, key, "%s is this node's own address on port %s; use the peer's",
+                             text, config->ports[p].name);
+            }
+        }
+    }
+    if (group != BYPEER_INDEX_NONE) {
+        check_report(check, section, entry, key,
+                     "%s is an overlay address of group \"%s\"; use the peer's address in the underlay", text,
+                     config->groups[group].name);
+    }
+}
+
 static void check_link_ends(struct check *check, uint32_t i)
 {
     const struct bypeer_config *config = check->config;
     const struct bypeer_config_link *link = &config->links[i];
     char peer[BYPEER_VALUE_ADDRESS];
-    uint32_t group;
 
     if (memcmp(link->peer, zero, 16) == 0)
         return; /* not read */
@@ -244,20 +266,7 @@ static void check_link_ends(struct check *check, uint32_t i)
     } else if (link->has_local && memcmp(link->local, link->peer, 16) == 0) {
         check_report(check, "links", i, "local", "%s is the peer's address; use this node's own", peer);
     }
-    for (uint32_t p = 0; p < config->port_count; p++) {
-        for (uint32_t a = 0; a < config->ports[p].address_count; a++) {
-            if (memcmp(config->ports[p].addresses[a].address, link->peer, 16) == 0) {
-                check_report(check, "links", i, "peer", "%s is this node's own address on port %s; use the peer's",
-                             peer, config->ports[p].name);
-            }
-        }
-    }
-    group = bypeer_index_find(&check->prefixes, link->peer);
-    if (group != BYPEER_INDEX_NONE) {
-        check_report(check, "links", i, "peer",
-                     "%s is an overlay address of group \"%s\"; use the peer's address in the underlay", peer,
-                     config->groups[group].name);
-    }
+    check_other_end(check, "links", i, "peer", link->peer);
 }
 
 /* A link's wire identity: who sends, and with which VNI. */
@@ -279,7 +288,7 @@ static int check_links(struct check *check)
     }
     for (uint32_t i = 0; i < config->link_count && !bypeer_report_full(check->report); i++) {
         struct bypeer_config_link *link = &config->links[i];
-        uint32_t group = bypeer_index_find(&check->groups, link->group);
+        uint32_t group = check_group_of(check, "links", i, link->group);
 
         check->link_group[i] = group;
         if (link->name[0]) {
@@ -288,8 +297,6 @@ static int check_links(struct check *check)
         }
         if (group != BYPEER_INDEX_NONE)
             link->vni = link->vni ? link->vni : config->groups[group].vni;
-        else if (link->group[0])
-            check_unknown(check, "links", i, "group", link->group, "groups", check_group_name);
         check_link_ends(check, i);
         memcpy(wires[i].peer, link->peer, 16);
         wires[i].vni = link->vni;
@@ -308,51 +315,68 @@ static int check_links(struct check *check)
 
 /* --- members and routes ------------------------------------------------------------------------------------------- */
 
-/* Number of the link, reported if there is none. */
-static uint32_t check_link_name_of(struct check *check, const char *section, uint32_t i, const char *name)
+/* Number of the group of the link or peer with that name, which is reported if there is none. */
+static uint32_t check_link_group_of(struct check *check, const char *section, uint32_t i, const char *name)
 {
     uint32_t link = name[0] ? bypeer_index_find(&check->links, name) : BYPEER_INDEX_NONE;
+    uint32_t peer = name[0] ? bypeer_index_find(&check->peers, name) : BYPEER_INDEX_NONE;
 
-    if (name[0] && link == BYPEER_INDEX_NONE)
-        check_unknown(check, section, i, "link", name, "links", check_link_name);
-    return link;
+    if (link != BYPEER_INDEX_NONE)
+        return check->link_group[link];
+    if (peer != BYPEER_INDEX_NONE)
+        return check->peer_group[peer];
+    if (name[0])
+        check_unknown(check, section, i, "link", name, "links or peers", check_link_name);
+    return BYPEER_INDEX_NONE;
+}
+
+void check_overlay_address(struct check *check, const char *section, uint32_t entry, const uint8_t address[static 16],
+                           uint32_t number, const char *what)
+{
+    const struct bypeer_config_group *group = &check->config->groups[number];
+    char text[BYPEER_VALUE_ADDRESS];
+    char prefix[BYPEER_VALUE_ADDRESS];
+
+    if (memcmp(group->prefix, zero, 16) == 0)
+        return; /* not read */
+    bypeer_value_write_address(text, address);
+    bypeer_value_write_address(prefix, group->prefix);
+    if (!in_group(group, address)) {
+        check_report(check, section, entry, "address",
+                     "%s is not in %s/48, the prefix of group \"%s\" that %s carries; use an address of it", text,
+                     prefix, group->name, what);
+    } else if (memcmp(address, group->prefix, 16) == 0) {
+        check_report(check, section, entry, "address", "%s is the prefix itself; use an address in it", text);
+    } else if (group->has_address && memcmp(address, group->address, 16) == 0) {
+        check_report(check, section, entry, "address",
+                     "%s is this node's own address in group \"%s\" (line %u); remove the member", text, group->name,
+                     bypeer_config_line(check->config, "groups", number, "address"));
+    }
 }
 
 static void check_member(struct check *check, struct bypeer_index *members, uint32_t i)
 {
     const struct bypeer_config *config = check->config;
     const struct bypeer_config_member *member = &config->members[i];
-    uint32_t link = check_link_name_of(check, "members", i, member->link);
-    uint32_t number = link == BYPEER_INDEX_NONE ? BYPEER_INDEX_NONE : check->link_group[link];
+    uint32_t group = check_link_group_of(check, "members", i, member->link);
     uint32_t first;
-    char address[BYPEER_VALUE_ADDRESS];
-    char prefix[BYPEER_VALUE_ADDRESS];
+    char text[BYPEER_VALUE_ADDRESS + sizeof(member->link)];
 
     if (memcmp(member->address, zero, 16) == 0)
         return; /* not read */
+    bypeer_value_write_address(text, member->address);
     first = bypeer_index_add(members, i);
-    if (first != BYPEER_INDEX_NONE) {
-        bypeer_value_write_address(address, member->address);
-        check_report(check, "members", i, "address", "%s is that of members[%u] too (line %u); remove one", address,
-                     first, bypeer_config_line(config, "members", first, "address"));
-    }
-    if (number == BYPEER_INDEX_NONE || memcmp(config->groups[number].prefix, zero, 16) == 0)
+    if (first != BYPEER_INDEX_NONE)
+        check_report(check, "members", i, "address", "%s is that of members[%u] too (line %u); remove one", text, first,
+                     bypeer_config_line(config, "members", first, "address"));
+    first = bypeer_index_find(&check->addresses, member->address);
+    if (first != BYPEER_INDEX_NONE)
+        check_report(check, "members", i, "address", "%s is that of peers[%u] too (line %u); remove one", text, first,
+                     bypeer_config_line(config, "peers", first, "address"));
+    if (group == BYPEER_INDEX_NONE)
         return;
-    if (!in_group(&config->groups[number], member->address)) {
-        bypeer_value_write_address(address, member->address);
-        bypeer_value_write_address(prefix, config->groups[number].prefix);
-        check_report(check, "members", i, "address",
-                     "%s is not in %s/48, the prefix of group \"%s\" that link \"%s\" carries; use an address of it",
-                     address, prefix, config->groups[number].name, member->link);
-    } else if (memcmp(member->address, config->groups[number].prefix, 16) == 0) {
-        bypeer_value_write_address(address, member->address);
-        check_report(check, "members", i, "address", "%s is the prefix itself; use an address in it", address);
-    } else if (config->groups[number].has_address && memcmp(member->address, config->groups[number].address, 16) == 0) {
-        bypeer_value_write_address(address, member->address);
-        check_report(check, "members", i, "address",
-                     "%s is this node's own address in group \"%s\" (line %u); remove the member", address,
-                     config->groups[number].name, bypeer_config_line(config, "groups", number, "address"));
-    }
+    snprintf(text, sizeof(text), "link \"%s\"", member->link);
+    check_overlay_address(check, "members", i, member->address, group, text);
 }
 
 static int check_members(struct check *check)
@@ -385,7 +409,7 @@ static int check_routes(struct check *check)
         return -ENOMEM;
     for (uint32_t i = 0; i < config->route_count && !bypeer_report_full(check->report); i++) {
         const struct bypeer_config_route *route = &config->routes[i];
-        uint32_t link = check_link_name_of(check, "routes", i, route->link);
+        uint32_t group = check_link_group_of(check, "routes", i, route->link);
         uint32_t inside;
 
         if (!route->bits)
@@ -394,13 +418,11 @@ static int check_routes(struct check *check)
         snprintf(text, sizeof(text), "%s/%u", prefix, route->bits);
         check_once(check, &routes, "routes", i, "prefix", text, "remove one");
         inside = route->bits >= 48 ? bypeer_index_find(&check->prefixes, route->prefix) : BYPEER_INDEX_NONE;
-        if (inside != BYPEER_INDEX_NONE && link != BYPEER_INDEX_NONE && check->link_group[link] != inside &&
-            check->link_group[link] != BYPEER_INDEX_NONE) {
+        if (inside != BYPEER_INDEX_NONE && group != BYPEER_INDEX_NONE && group != inside) {
             check_report(
                 check, "routes", i, "prefix",
                 "%s is in the prefix of group \"%s\", but link \"%s\" carries group \"%s\"; use a link of \"%s\"", text,
-                config->groups[inside].name, route->link, config->groups[check->link_group[link]].name,
-                config->groups[inside].name);
+                config->groups[inside].name, route->link, config->groups[group].name, config->groups[inside].name);
         }
     }
     bypeer_index_free(&routes);
@@ -537,13 +559,18 @@ int bypeer_config_check(struct bypeer_config *config, struct bypeer_report *repo
     int error = 0;
 
     check.link_group = calloc((size_t)config->link_count + 1, sizeof(*check.link_group));
-    if (!check.link_group ||
+    check.peer_group = calloc((size_t)config->peer_count + 1, sizeof(*check.peer_group));
+    if (!check.link_group || !check.peer_group ||
         bypeer_index_make(&check.groups, config->groups ? config->groups->name : NULL, sizeof(*config->groups),
                           sizeof(config->groups->name), config->group_count) < 0 ||
         bypeer_index_make(&check.prefixes, config->groups ? config->groups->prefix : NULL, sizeof(*config->groups),
                           GROUP_BYTES, config->group_count) < 0 ||
         bypeer_index_make(&check.links, config->links ? config->links->name : NULL, sizeof(*config->links),
-                          sizeof(config->links->name), config->link_count) < 0)
+                          sizeof(config->links->name), config->link_count) < 0 ||
+        bypeer_index_make(&check.peers, config->peers ? config->peers->name : NULL, sizeof(*config->peers),
+                          sizeof(config->peers->name), config->peer_count) < 0 ||
+        bypeer_index_make(&check.addresses, config->peers ? config->peers->address : NULL, sizeof(*config->peers), 16,
+                          config->peer_count) < 0)
         error = -ENOMEM;
     if (!error) {
         check_node(&check);
@@ -551,23 +578,30 @@ int bypeer_config_check(struct bypeer_config *config, struct bypeer_report *repo
         if (config->tables.members > config->tables.members_max && !bypeer_config_line(config, "tables", 0, "members"))
             config->tables.members = config->tables.members_max;
         check_room(&check, "of tables.members", config->tables.members, "members-max", config->tables.members_max);
-        check_room(&check, "entries of members", config->member_count, "members-max", config->tables.members_max);
-        check_room(&check, "entries of links", config->link_count, "links", config->tables.links);
+        check_room(&check, "entries of members and peers", (uint64_t)config->member_count + config->peer_count,
+                   "members-max", config->tables.members_max);
+        check_room(&check, "entries of links and peers", (uint64_t)config->link_count + config->peer_count, "links",
+                   config->tables.links);
         check_room(&check, "entries of routes", config->route_count, "prefixes", config->tables.prefixes);
         check_dataplane(&check);
         check_ports(&check);
         for (uint32_t i = 0; i < config->group_count && !bypeer_report_full(report); i++)
             check_group(&check, i);
         error = check_links(&check);
+        error = error ? error : check_peers(&check);
         error = error ? error : check_members(&check);
         error = error ? error : check_routes(&check);
         check_names(&check);
+        check_wireguard(&check);
         for (uint32_t i = 0; i < config->cloud_count && !bypeer_report_full(report); i++)
             check_cloud(&check, i);
     }
     bypeer_index_free(&check.groups);
     bypeer_index_free(&check.prefixes);
     bypeer_index_free(&check.links);
+    bypeer_index_free(&check.peers);
+    bypeer_index_free(&check.addresses);
     free(check.link_group);
+    free(check.peer_group);
     return error;
 }

@@ -18,7 +18,7 @@ struct bypeer_config_origin {
     uint32_t line;
 };
 
-#define BYPEER_CONFIG_SECTIONS 11 /* of the schema, schema.h */
+#define BYPEER_CONFIG_SECTIONS 13 /* of the schema, schema.h */
 
 enum bypeer_memory_mode { BYPEER_MEMORY_AUTO, BYPEER_MEMORY_HUGEPAGES, BYPEER_MEMORY_NORMAL };
 enum bypeer_idle_mode {
@@ -106,7 +106,22 @@ struct bypeer_config_cloud {
     uint8_t answers; /* also without a registered name */
 };
 
-#define BYPEER_CONFIG_DNS_MAX 8
+/* A WireGuard peer: a link, and, if it has an address, the member behind it. */
+struct bypeer_config_peer {
+    struct bypeer_config_origin origin;
+    char name[64]; /* none that a link has */
+    char group[64];
+    uint8_t public_key[32];
+    uint8_t has_address;
+    uint8_t address[16];                    /* its own, in the group's prefix */
+    struct bypeer_config_endpoint endpoint; /* where to begin; port 0: the peer begins */
+    uint16_t keepalive;                     /* seconds; 0: none */
+    char preshared_key_file[256];           /* empty: none */
+};
+
+#define BYPEER_CONFIG_DNS_MAX             8
+#define BYPEER_CONFIG_WIREGUARD_ADDRESSES 16
+#define BYPEER_CONFIG_WIREGUARD_DNS       4
 
 struct bypeer_config {
     char file[4096];
@@ -149,10 +164,20 @@ struct bypeer_config {
         uint32_t ids_max;       /* growth ends here; default 16000000 */
         uint32_t stranger_rate; /* bytes a second to all unverified sources together; default 16384 */
     } names;
-    uint32_t port_count, group_count, link_count, member_count, route_count, cloud_count;
+    struct {
+        uint16_t port;         /* of UDP; default 51820 */
+        char private_key[256]; /* file; empty: wireguard.key in node.state */
+        uint32_t address_count;
+        uint8_t addresses[BYPEER_CONFIG_WIREGUARD_ADDRESSES][16]; /* to listen on; none: those of the ports */
+        char endpoint[128]; /* "host:port" for peers' files; empty: the first address and the port */
+        uint32_t dns_count;
+        uint8_t dns[BYPEER_CONFIG_WIREGUARD_DNS][16]; /* for peers' files */
+    } wireguard;
+    uint32_t port_count, group_count, link_count, peer_count, member_count, route_count, cloud_count;
     struct bypeer_config_port *ports;
     struct bypeer_config_group *groups;
     struct bypeer_config_link *links;
+    struct bypeer_config_peer *peers;
     struct bypeer_config_member *members;
     struct bypeer_config_route *routes;
     struct bypeer_config_cloud *clouds;

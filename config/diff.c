@@ -219,9 +219,9 @@ static int compare_list(struct builder *builder, struct list list, struct list a
 
 static int compare_lists(struct builder *builder)
 {
-    static const enum bypeer_config_section order[] = {BYPEER_CONFIG_PORTS,  BYPEER_CONFIG_GROUPS,
-                                                       BYPEER_CONFIG_LINKS,  BYPEER_CONFIG_MEMBERS,
-                                                       BYPEER_CONFIG_ROUTES, BYPEER_CONFIG_CLOUDS};
+    static const enum bypeer_config_section order[] = {BYPEER_CONFIG_PORTS, BYPEER_CONFIG_GROUPS,  BYPEER_CONFIG_LINKS,
+                                                       BYPEER_CONFIG_PEERS, BYPEER_CONFIG_MEMBERS, BYPEER_CONFIG_ROUTES,
+                                                       BYPEER_CONFIG_CLOUDS};
     const int count = (int)(sizeof(order) / sizeof(order[0]));
     int error = 0;
 

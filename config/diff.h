@@ -1,9 +1,9 @@
 /*
  * What a reload changes: the difference of two loaded configurations.
  *
- * Entries of the lists are told apart by what they are called (ports, groups, links, clouds: name) or where they are
- * (members: address, routes: prefix). An entry whose values are the same counts as unchanged, wherever it stands in the
- * file.
+ * Entries of the lists are told apart by what they are called (ports, groups, links, peers, clouds: name) or where they
+ * are (members: address, routes: prefix). An entry whose values are the same counts as unchanged, wherever it stands in
+ * the file.
  *
  * Thread: any; both configurations must outlive the difference.
  */
@@ -12,7 +12,7 @@
 #include "config/schema.h"
 
 struct bypeer_diff_entry {
-    enum bypeer_config_section section; /* a list: PORTS to ROUTES, CLOUDS */
+    enum bypeer_config_section section; /* a list: PORTS to ROUTES, CLOUDS, PEERS */
     const void *before;                 /* struct bypeer_config_link and so on; NULL: added */
     const void *after;                  /* NULL: removed */
 };
@@ -26,8 +26,8 @@ struct bypeer_diff_setting {
 };
 
 struct bypeer_diff {
-    /* In an order in which they can be applied one by one: first what is gone (clouds, routes, members, links, groups,
-     * ports), then what is new or different (ports, groups, links, members, routes, clouds). */
+    /* In an order in which they can be applied one by one: first what is gone (clouds, routes, members, peers, links,
+     * groups, ports), then what is new or different (ports, groups, links, peers, members, routes, clouds). */
     size_t entry_count;
     struct bypeer_diff_entry *entries;
     /* In the order of the schema. A port that is added or removed is here too, with path "ports[uplink]". */

@@ -42,6 +42,9 @@ void bypeer_schema_range(const struct bypeer_schema_key *key, char text[static 2
     case BYPEER_SCHEMA_UNDERLAY:
         snprintf(text, 256, "a unicast IPv6 or IPv4 address");
         return;
+    case BYPEER_SCHEMA_UNDERLAYS:
+        snprintf(text, 256, "a list of up to %u unicast IPv6 or IPv4 addresses", key->entries);
+        return;
     case BYPEER_SCHEMA_INTERFACE:
         snprintf(text, 256, "a list of up to %u IPv6 or IPv4 addresses with prefix lengths", key->entries);
         return;
@@ -57,6 +60,13 @@ void bypeer_schema_range(const struct bypeer_schema_key *key, char text[static 2
     case BYPEER_SCHEMA_ENDPOINTS:
         snprintf(text, 256, "a list of up to %u addresses with ports, %ld to %ld", key->entries, (long)key->minimum,
                  (long)key->maximum);
+        return;
+    case BYPEER_SCHEMA_ENDPOINT:
+        snprintf(text, 256, "a unicast IPv6 or IPv4 address with a port, %ld to %ld", (long)key->minimum,
+                 (long)key->maximum);
+        return;
+    case BYPEER_SCHEMA_KEY:
+        snprintf(text, 256, "32 bytes in base64, 44 characters");
         return;
     }
 }

@@ -106,6 +106,7 @@ void bypeer_config_free(struct bypeer_config *config)
     free(config->ports);
     free(config->groups);
     free(config->links);
+    free(config->peers);
     free(config->members);
     free(config->routes);
     free(config->clouds);

@@ -485,6 +485,96 @@ static const struct bypeer_schema_key cloud_keys[] = {
      .help = "Whether others are answered also while nothing is published here: for seeds and supernodes"},
 };
 
+static const struct bypeer_schema_key wireguard_keys[] = {
+    {.name = "port",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, wireguard.port),
+     .minimum = 1,
+     .maximum = 65535,
+     .fallback = "51820",
+     .help = "UDP port that peers send to",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "private-key",
+     .type = BYPEER_SCHEMA_PATH,
+     TEXT(bypeer_config, wireguard.private_key, 1),
+     .fallback_words = "wireguard.key in node.state, made at the first start",
+     .example = "/var/lib/bypeer/wireguard.key",
+     .help = "File with this node's private key, readable by its owner only",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "addresses",
+     .type = BYPEER_SCHEMA_UNDERLAYS,
+     FIELD(bypeer_config, wireguard.addresses),
+     BESIDE(bypeer_config, wireguard.address_count),
+     .entries = BYPEER_CONFIG_WIREGUARD_ADDRESSES,
+     .fallback_words = "those of the ports",
+     .example = "[\"2001:db8:1::1\"]",
+     .help = "This node's addresses that peers send to",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "endpoint",
+     .type = BYPEER_SCHEMA_TEXT,
+     TEXT(bypeer_config, wireguard.endpoint, 3),
+     .fallback_words = "the first address and the port",
+     .example = "\"hub.example.org:51820\"",
+     .help = "Where peers find this node, as their files say it: host name or address, and port"},
+    {.name = "dns",
+     .type = BYPEER_SCHEMA_UNDERLAYS,
+     FIELD(bypeer_config, wireguard.dns),
+     BESIDE(bypeer_config, wireguard.dns_count),
+     .entries = BYPEER_CONFIG_WIREGUARD_DNS,
+     .fallback_words = "none",
+     .example = "[\"fd12:3456:789a::1\"]",
+     .help = "DNS servers that peers' files name"},
+};
+
+static const struct bypeer_schema_key peer_keys[] = {
+    {.name = "name",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_peer, name, 1),
+     .required = true,
+     .example = "alice",
+     .help = "Name of the peer, and of the link to it"},
+    {.name = "group",
+     .type = BYPEER_SCHEMA_NAME,
+     TEXT(bypeer_config_peer, group, 1),
+     .required = true,
+     .example = "lab",
+     .help = "Group that it takes part in"},
+    {.name = "public-key",
+     .type = BYPEER_SCHEMA_KEY,
+     FIELD(bypeer_config_peer, public_key),
+     .required = true,
+     .example = "\"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\"",
+     .help = "WireGuard public key of the peer"},
+    {.name = "address",
+     .type = BYPEER_SCHEMA_OVERLAY,
+     FIELD(bypeer_config_peer, address),
+     BESIDE(bypeer_config_peer, has_address),
+     .fallback_words = "none: a way to the members and routes behind it only",
+     .example = "\"fd12:3456:789a::20\"",
+     .help = "Overlay address of the peer, which makes it a member"},
+    {.name = "endpoint",
+     .type = BYPEER_SCHEMA_ENDPOINT,
+     FIELD(bypeer_config_peer, endpoint),
+     .minimum = 1,
+     .maximum = 65535,
+     .fallback_words = "none: the peer begins",
+     .example = "\"[2001:db8::9]:51820\"",
+     .help = "Where the peer is at first; it may move"},
+    {.name = "keepalive",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config_peer, keepalive),
+     .minimum = 0,
+     .maximum = 65535,
+     .fallback = "0",
+     .help = "Seconds after which something is sent to the peer, so that a NAT in between keeps the way; 0: never"},
+    {.name = "preshared-key-file",
+     .type = BYPEER_SCHEMA_PATH,
+     TEXT(bypeer_config_peer, preshared_key_file, 1),
+     .fallback_words = "none",
+     .example = "/etc/bypeer/alice.psk",
+     .help = "File with the preshared key, in base64, readable by its owner only"},
+};
+
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
 
 const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
@@ -508,12 +598,16 @@ const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
                              KEYS(names_keys)},
     [BYPEER_CONFIG_CLOUDS] = {"clouds", .help = "Clouds: where names are published and found, by PNRP",
                               KEYS(cloud_keys), ENTRIES(bypeer_config_cloud, clouds, cloud_count), .entries = 8},
+    [BYPEER_CONFIG_WIREGUARD] = {"wireguard", .help = "WireGuard: where this node is found, and by which key",
+                                 KEYS(wireguard_keys)},
+    [BYPEER_CONFIG_PEERS] = {"peers", .help = "WireGuard peers: clients, and other nodes", KEYS(peer_keys),
+                             ENTRIES(bypeer_config_peer, peers, peer_count), .entries = 1000000},
 };
 
 bool bypeer_schema_is_list(enum bypeer_schema_type type)
 {
     return type == BYPEER_SCHEMA_NUMBERS || type == BYPEER_SCHEMA_INTERFACE || type == BYPEER_SCHEMA_ADDRESSES ||
-           type == BYPEER_SCHEMA_ENDPOINTS;
+           type == BYPEER_SCHEMA_ENDPOINTS || type == BYPEER_SCHEMA_UNDERLAYS;
 }
 
 int bypeer_schema_find_section(const char *name)

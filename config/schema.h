@@ -28,8 +28,10 @@ enum bypeer_config_section {
     BYPEER_CONFIG_ROUTES,
     BYPEER_CONFIG_NAMES,
     BYPEER_CONFIG_CLOUDS,
+    BYPEER_CONFIG_WIREGUARD,
+    BYPEER_CONFIG_PEERS,
 };
-_Static_assert(BYPEER_CONFIG_CLOUDS + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
+_Static_assert(BYPEER_CONFIG_PEERS + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
 
 enum bypeer_schema_type {
     BYPEER_SCHEMA_TEXT,      /* minimum to maximum bytes */
@@ -40,10 +42,13 @@ enum bypeer_schema_type {
     BYPEER_SCHEMA_CHOICE,    /* one of `choices` */
     BYPEER_SCHEMA_OVERLAY,   /* an overlay address: IPv6, within a group's /48 */
     BYPEER_SCHEMA_UNDERLAY,  /* an address of the network that carries the overlay: IPv6 or IPv4, unicast */
+    BYPEER_SCHEMA_UNDERLAYS, /* a list of them, of at most `entries` */
     BYPEER_SCHEMA_INTERFACE, /* a list of addresses with prefix lengths */
     BYPEER_SCHEMA_PREFIX,    /* an IPv6 prefix of minimum to maximum bits */
     BYPEER_SCHEMA_ADDRESSES, /* a list of IPv6 addresses of this host, of at most `entries` */
     BYPEER_SCHEMA_ENDPOINTS, /* a list of IPv6 or IPv4 addresses with a port of minimum to maximum, "[address]:port" */
+    BYPEER_SCHEMA_ENDPOINT,  /* one of them, of a single host */
+    BYPEER_SCHEMA_KEY,       /* a WireGuard key in base64 (wireguard_key.h) */
 };
 /* Whether it is a list; of INTERFACE the array is apart from the structure, of the others in it. */
 bool bypeer_schema_is_list(enum bypeer_schema_type type);

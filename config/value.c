@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/wireguard_key.h"
+
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 int64_t bypeer_value_integer(const void *place, size_t bytes)
@@ -352,6 +354,39 @@ static int read_endpoint(const struct bypeer_schema_key *key, const char *text, 
     return 0;
 }
 
+/* A peer's: nobody can send to an unspecified address. */
+static int read_peer_endpoint(const struct bypeer_schema_key *key, const char *text,
+                              struct bypeer_config_endpoint *place, char *why, size_t why_bytes)
+{
+    struct bypeer_config_endpoint endpoint;
+    char quoted[BYPEER_VALUE_QUOTED];
+    int error = read_endpoint(key, text, &endpoint, why, why_bytes);
+
+    if (error)
+        return error;
+    if (!address_is_unicast(endpoint.address) || address_is_link_local(endpoint.address)) {
+        bypeer_value_quote(quoted, text);
+        snprintf(why, why_bytes, "%s is no host's address that is routed; use the peer's in the underlay", quoted);
+        return -EINVAL;
+    }
+    *place = endpoint;
+    return 0;
+}
+
+static int read_key(const char *text, uint8_t *place, char *why, size_t why_bytes)
+{
+    static const uint8_t none[BYPEER_WIREGUARD_KEY_BYTES];
+    uint8_t bytes[BYPEER_WIREGUARD_KEY_BYTES];
+
+    if (bypeer_wireguard_key_read(text, bytes) && memcmp(bytes, none, sizeof(none)) != 0) {
+        memcpy(place, bytes, sizeof(bytes));
+        return 0;
+    }
+    /* Not said what it is: it may be a private key in the wrong place. */
+    snprintf(why, why_bytes, "is no WireGuard key; write the 44 characters that `wg pubkey` gives");
+    return -EINVAL;
+}
+
 static void mask(uint8_t address[static 16], unsigned bits)
 {
     for (unsigned i = 0; i < 16; i++) {
@@ -419,6 +454,7 @@ int bypeer_value_read(const struct bypeer_schema_key *key, const char *text, voi
     case BYPEER_SCHEMA_OVERLAY:
         return read_overlay(text, place, why, why_bytes);
     case BYPEER_SCHEMA_UNDERLAY:
+    case BYPEER_SCHEMA_UNDERLAYS:
         return read_underlay(text, place, why, why_bytes);
     case BYPEER_SCHEMA_INTERFACE:
         return read_interface(text, place, why, why_bytes);
@@ -428,6 +464,10 @@ int bypeer_value_read(const struct bypeer_schema_key *key, const char *text, voi
         return read_own_address(text, place, why, why_bytes);
     case BYPEER_SCHEMA_ENDPOINTS:
         return read_endpoint(key, text, place, why, why_bytes);
+    case BYPEER_SCHEMA_ENDPOINT:
+        return read_peer_endpoint(key, text, place, why, why_bytes);
+    case BYPEER_SCHEMA_KEY:
+        return read_key(text, place, why, why_bytes);
     }
     return -EINVAL;
 }
@@ -461,6 +501,7 @@ void bypeer_value_write(const struct bypeer_schema_key *key, const void *place, 
         return;
     case BYPEER_SCHEMA_OVERLAY:
     case BYPEER_SCHEMA_UNDERLAY:
+    case BYPEER_SCHEMA_UNDERLAYS:
         bypeer_value_write_address(address, place);
         snprintf(text, BYPEER_VALUE_TEXT, "%s", address);
         return;
@@ -477,10 +518,19 @@ void bypeer_value_write(const struct bypeer_schema_key *key, const void *place, 
         bypeer_value_write_address(address, place);
         snprintf(text, BYPEER_VALUE_TEXT, "%s", address);
         return;
+    case BYPEER_SCHEMA_ENDPOINT:
+        if (endpoint->port == 0) { /* none */
+            text[0] = '\0';
+            return;
+        }
+        __attribute__((fallthrough));
     case BYPEER_SCHEMA_ENDPOINTS:
         bypeer_value_write_address(address, endpoint->address);
         snprintf(text, BYPEER_VALUE_TEXT, address_is_ipv4(endpoint->address) ? "%s:%u" : "[%s]:%u", address,
                  endpoint->port);
+        return;
+    case BYPEER_SCHEMA_KEY:
+        bypeer_wireguard_key_write(place, text);
         return;
     }
 }

@@ -228,9 +228,9 @@ Test(config, unknown_names_are_told_with_what_was_meant)
     refuse(LAB_GROUP "links: [{ name: b, group: lub, peer: 192.0.2.1 }]\n",
            "2: links[0].group: \"lub\" is in no entry of groups; did you mean \"lab\"?");
     refuse(LAB_GROUP BETA_LINK "members: [{ address: \"fd12:3456:789a::2\", link: omicron }]\n",
-           "3: members[0].link: \"omicron\" is in no entry of links; add it there");
+           "3: members[0].link: \"omicron\" is in no entry of links or peers; add it there");
     refuse(LAB_GROUP BETA_LINK "routes: [{ prefix: \"fd12:3456:789a:b::/64\", link: bta }]\n",
-           "3: routes[0].link: \"bta\" is in no entry of links; did you mean \"beta\"?");
+           "3: routes[0].link: \"bta\" is in no entry of links or peers; did you mean \"beta\"?");
 }
 
 Test(config, a_required_key_that_is_missing_is_told)
@@ -395,7 +395,7 @@ Test(config, lists_must_fit_the_tables)
 {
     refuse("tables:\n  links: 1\n" LAB_GROUP
            "links: [{ name: b, group: lab, peer: 192.0.2.1 }, { name: c, group: lab, peer: 192.0.2.2 }]\n",
-           "2: tables.links: 1 is less than the 2 entries of links; use 2 or more");
+           "2: tables.links: 1 is less than the 2 entries of links and peers; use 2 or more");
 }
 
 Test(config, all_that_is_wrong_is_told_in_the_order_of_the_file)
