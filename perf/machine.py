@@ -334,8 +334,8 @@ def parser(description, seconds=5.0):
     return result
 
 
-def options(description, members=1000000, frame=128):
-    own = parser(description)
+def options(description=None, members=1000000, frame=128, own=None):
+    own = own or parser(description)
     own.add_argument("--members", type=int, default=members, help=f"members in the tables (default {members})")
     own.add_argument("--frame", type=int, default=frame, help=f"bytes of a frame without its FCS (default {frame})")
     arguments = own.parse_args()
