@@ -8,6 +8,7 @@ struct bench_command {
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand; returns the exit status */
 };
 
+extern const struct bench_command bench_aead;
 extern const struct bench_command bench_destinations;
 extern const struct bench_command bench_grace;
 extern const struct bench_command bench_nearest;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const struct bench_command *const commands[] = {
+    &bench_aead,
     &bench_destinations,
     &bench_grace,
     &bench_nearest,

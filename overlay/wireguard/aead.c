@@ -6,15 +6,13 @@
 #include "overlay/wireguard/aead_lanes.h"
 #include "overlay/wireguard/crypto.h"
 
-/* Fewer packets than this are cheaper one by one than as a group that is mostly empty lanes. */
-#define GROUP_LEAST 3
 /* Sizes that are told apart: steps of Poly1305; all above are one. */
 #define SIZES 32
 
 struct bypeer_aead {
-    struct bypeer_crypto *crypto;
     const char *name;
-    bypeer_aead_lanes_function *seal, *open; /* NULL: one by one */
+    bypeer_aead_lanes_function *seal, *open; /* NULL: one by one, by .crypto */
+    struct bypeer_crypto *crypto;
 };
 
 #if defined(__x86_64__)
@@ -37,7 +35,7 @@ int bypeer_aead_new(struct bypeer_aead **ret_aead, enum bypeer_aead_engine engin
 #endif
     if (engine == BYPEER_AEAD_AVX512 && !aead.seal)
         return -ENOTSUP;
-    int status = bypeer_crypto_new(&aead.crypto);
+    int status = aead.seal ? 0 : bypeer_crypto_new(&aead.crypto);
     if (status < 0)
         return status;
     struct bypeer_aead *made = malloc(sizeof(*made));
@@ -61,18 +59,6 @@ void bypeer_aead_free(struct bypeer_aead *aead)
 const char *bypeer_aead_name(const struct bypeer_aead *aead)
 {
     return aead->name;
-}
-
-static void seal_one(struct bypeer_aead *aead, struct bypeer_aead_job *job)
-{
-    job->is_good =
-        bypeer_crypto_seal(aead->crypto, job->key, job->counter, NULL, 0, job->text, job->bytes, job->text) == 0;
-}
-
-static void open_one(struct bypeer_aead *aead, struct bypeer_aead_job *job)
-{
-    job->is_good = bypeer_crypto_open(aead->crypto, job->key, job->counter, NULL, 0, job->text,
-                                      (size_t)job->bytes + BYPEER_AEAD_TAG, job->text) == 0;
 }
 
 static unsigned size_of(const struct bypeer_aead_job *job)
@@ -105,31 +91,32 @@ static void order(struct bypeer_aead_job jobs[], unsigned count, struct bypeer_a
         ordered[places[size_of(&jobs[i])]++] = &jobs[i];
 }
 
-static void run(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], unsigned count,
-                bypeer_aead_lanes_function *by_lanes, void (*one)(struct bypeer_aead *, struct bypeer_aead_job *))
+static void run_lanes(bypeer_aead_lanes_function *by_lanes, struct bypeer_aead_job jobs[], unsigned count)
 {
     struct bypeer_aead_job *ordered[BYPEER_AEAD_BURST];
-    unsigned done = 0;
-    if (by_lanes && count >= GROUP_LEAST) {
-        order(jobs, count, ordered);
-        for (unsigned group; count - done >= GROUP_LEAST; done += group) {
-            group = count - done < BYPEER_AEAD_LANES ? count - done : BYPEER_AEAD_LANES;
-            by_lanes(ordered + done, group);
-        }
-        for (; done < count; done++)
-            one(aead, ordered[done]);
-        return;
-    }
-    for (; done < count; done++)
-        one(aead, &jobs[done]);
+    order(jobs, count, ordered);
+    for (unsigned done = 0; done < count; done += BYPEER_AEAD_LANES)
+        by_lanes(ordered + done, count - done < BYPEER_AEAD_LANES ? count - done : BYPEER_AEAD_LANES);
 }
 
 void bypeer_aead_seal(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], unsigned count)
 {
-    run(aead, jobs, count, aead->seal, seal_one);
+    if (aead->seal && count > 0) {
+        run_lanes(aead->seal, jobs, count);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        jobs[i].is_good = bypeer_crypto_seal(aead->crypto, jobs[i].key, jobs[i].counter, NULL, 0, jobs[i].text,
+                                             jobs[i].bytes, jobs[i].text) == 0;
 }
 
 void bypeer_aead_open(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], unsigned count)
 {
-    run(aead, jobs, count, aead->open, open_one);
+    if (aead->open && count > 0) {
+        run_lanes(aead->open, jobs, count);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        jobs[i].is_good = bypeer_crypto_open(aead->crypto, jobs[i].key, jobs[i].counter, NULL, 0, jobs[i].text,
+                                             (size_t)jobs[i].bytes + BYPEER_AEAD_TAG, jobs[i].text) == 0;
 }
