@@ -9,7 +9,8 @@
 #define LANES        BYPEER_AEAD_LANES
 #define HALF         (LANES / 2) /* packets that Poly1305 takes at once */
 #define BLOCK_BYTES  64
-#define BLOCKS_MOST  4  /* of Poly1305 a step */
+#define BLOCKS_MOST  4 /* of Poly1305 a step */
+#define AHEAD        4
 #define LENGTHS_FROM 48 /* where the block of lengths lies in the last step */
 
 struct group {
@@ -139,8 +140,11 @@ static void step_plain(struct poly1305 *poly, const struct reader *reader, uint3
 {
     const __m512i bit = _mm512_set1_epi64(INT64_C(1) << 40), above[BLOCKS_MOST] = {bit, bit, bit, bit};
     __m512i texts[HALF], low[BLOCKS_MOST], high[BLOCKS_MOST];
-    for (unsigned lane = 0; lane < HALF; lane++)
-        texts[lane] = _mm512_loadu_si512(reader->at[lane] + (size_t)step * BLOCK_BYTES);
+    for (unsigned lane = 0; lane < HALF; lane++) {
+        const uint8_t *text = reader->at[lane] + (size_t)step * BLOCK_BYTES;
+        texts[lane] = _mm512_loadu_si512(text);
+        __builtin_prefetch(text + (size_t)AHEAD * BLOCK_BYTES);
+    }
     poly1305_transpose(texts, low, high);
     poly1305_step(poly, low, high, above);
 }
