@@ -4,11 +4,11 @@
  *
  *   greatest: the greatest counter yet; what is 8192 or more below it is too old
  *
- *   counters in order:  | block 0: 48 | block 1: 48 | ... | block 175 | block 176 | ...
+ *   counters in order:  | block 0: 40 | block 1: 40 | ... | block 207 | block 208 | ...
  *                             v             v                   v           v
- *   words, a ring:      [ word 0        word 1      ...      word 175 ]   word 0 again, a lap later
+ *   words, a ring:      [ word 0        word 1      ...      word 207 ]   word 0 again, a lap later
  *
- *   one word:           | lap of its block: 16 | seen: 48, one bit a counter |
+ *   one word:           | lap of its block: 24 | seen: 40, one bit a counter |
  *
  * A word says which lap its bits belong to, so one compare-and-swap both gives it to a newer block and marks a counter
  * in it. So no word is ever cleared ahead of its use, no worker waits for another, and one that dies between any two
@@ -16,16 +16,18 @@
  *
  * Why a counter c passes once. (1) A worker raises .greatest to c before it touches c's word. (2) It takes over a word
  * of another lap only if c is still in the window, judged by a .greatest that it loads after the word. Were the word a
- * newer block's, its writer would have raised .greatest to 176 blocks above c's, and c would be too old: so a word goes
+ * newer block's, its writer would have raised .greatest to 208 blocks above c's, and c would be too old: so a word goes
  * only from older blocks to newer ones. (3) Hence, once c's bit is set, it stays until the word goes to a newer block,
  * and from then on every worker that sees that finds c too old.
  *
  * Memory order: (2) needs that whoever sees a word also sees the .greatest that its writer saw: the swap of a word
  * releases, its load acquires. All else is relaxed: .greatest only grows, and a word is one location.
  *
- * Sum: the window spans at most 172 blocks, so 176 words (22 lines, no line shared with .greatest): 1472 bytes. Laps
- * are counted modulo 2^16: a peer that leaps ahead by a multiple of 65536 laps (553 million counters) may find some of
- * its counters refused as replays of what lay there. Never the other way round. A window of zeros is an empty one.
+ * Sum: the window spans at most 206 blocks, so 208 words (26 lines, no line shared with .greatest): 1728 bytes. Laps
+ * are counted modulo 2^24: a peer that leaps ahead by a multiple of 2^24 laps (140 billion counters) may find some of
+ * its counters refused as replays of what lay there. Never the other way round. Uses of a slot (counter.h) are such
+ * leaps, hence so many bits: with 16 one use in 30,000 of a busy slot would lose packets. A window of zeros is an empty
+ * one.
  *
  * There are no pointers: it may lie in memory that processes share or that outlives one, on a line of its own. Only
  * counters of packets whose tag was right may be given to _accept(): .greatest is believed.
@@ -39,15 +41,15 @@
 #include <stdint.h>
 
 #define BYPEER_WINDOW_COUNTERS 8192
-#define BYPEER_WINDOW_BLOCK    48 /* counters a word */
-#define BYPEER_WINDOW_WORDS    176
+#define BYPEER_WINDOW_BLOCK    40 /* counters a word */
+#define BYPEER_WINDOW_WORDS    208
 
 struct bypeer_window {
     uint64_t greatest;
     uint64_t reserved[7]; /* words are written by all workers, and so is .greatest: not the same line */
     uint64_t words[BYPEER_WINDOW_WORDS];
 };
-_Static_assert(sizeof(struct bypeer_window) == 64 + 22 * 64, "whole lines");
+_Static_assert(sizeof(struct bypeer_window) == 64 + 26 * 64, "whole lines");
 /* 8192 counters touch at most this many blocks; each needs a word of its own. */
 _Static_assert((BYPEER_WINDOW_COUNTERS - 2) / BYPEER_WINDOW_BLOCK + 2 <= BYPEER_WINDOW_WORDS, "a window fits the ring");
 
