@@ -76,12 +76,6 @@ static void daemon_on_route(void *context, const struct bypeer_model_route *rout
     bypeer_host_route_changed(daemon->host, route, group, gone);
 }
 
-/* A session for each id of a link, and index 0 is nobody's. */
-static uint32_t daemon_session_links(const struct bypeer_generation *generation)
-{
-    return generation->size.links + 1;
-}
-
 static void daemon_on_renewing(void *context)
 {
     struct daemon *daemon = context;
@@ -94,7 +88,6 @@ static void daemon_on_renewed(void *context, struct bypeer_generation *generatio
     bypeer_names_renewed(daemon->names);
     if (!daemon->channel)
         return;
-    bypeer_channel_set_session_links(daemon->channel, daemon_session_links(generation));
     bypeer_channel_use(daemon->channel, generation);
 }
 
@@ -382,7 +375,6 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
         .path = path,
         .user = user,
         .group = group,
-        .session_links = daemon_session_links(daemon->node.generation),
     };
     result = bypeer_channel_open(&daemon->channel, &daemon->loop, &settings, &channel_hooks, problem);
     if (result < 0)

@@ -114,84 +114,74 @@ static void channel_take_tables(struct bypeer_channel *channel, uint64_t generat
 
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 
-/* A region that control had parked: as it is, if it has a row for each worker and enough links. */
-static int channel_adopt_sessions(struct bypeer_view *next, int fd)
+/* A region that control had parked: goes on as it is, if it has a row for each worker. */
+static int channel_adopt_sessions(const struct bypeer_channel *channel, struct bypeer_view *next, int fd)
 {
-    char why[BYPEER_REGION_WHY_BYTES];
-    uint64_t most = bypeer_sessions_bytes(BYPEER_SESSIONS_WORKERS_MAX, BYPEER_SESSIONS_LINKS_MAX);
-    int status = bypeer_memory_receive(&next->sessions_memory, BYPEER_MEMORY_SESSIONS, fd, most, true, why);
+    char why[BYPEER_REGION_WHY_BYTES] = "it has too few rows";
+    const struct bypeer_sessions_size largest = BYPEER_SESSIONS_LARGEST;
+    struct bypeer_memory memory;
+    struct bypeer_sessions sessions;
+    int status = bypeer_memory_receive(&memory, BYPEER_MEMORY_SESSIONS, fd, bypeer_sessions_bytes(&largest) + (1 << 12),
+                                       true, why);
     if (status < 0) {
         close(fd);
     } else {
-        status = bypeer_sessions_attach(&next->sessions, next->sessions_memory.base, next->sessions_memory.bytes, why);
+        status = bypeer_sessions_attach(&sessions, memory.base, memory.bytes, why);
+        if (status == 0)
+            status = bypeer_sessions_use_rows(&sessions, channel->workers);
         if (status < 0)
-            bypeer_memory_free(&next->sessions_memory);
+            bypeer_memory_free(&memory);
     }
-    if (status < 0)
-        bypeer_log(BYPEER_LOG_WARNING, "parked sessions cannot be used, new ones are made: %s", why);
-    return status;
-}
-
-static int channel_make_sessions(struct bypeer_view *next, const struct bypeer_sessions *from, uint32_t workers,
-                                 uint32_t links)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-    struct bypeer_memory memory;
-    struct bypeer_sessions sessions;
-    int status = bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "bypeer-sessions",
-                                      bypeer_sessions_bytes(workers, links), false);
-    if (status < 0)
-        return status;
-    status = bypeer_sessions_init(&sessions, memory.base, memory.bytes, workers, links, now_ns, now_ns);
     if (status < 0) {
-        bypeer_memory_free(&memory);
+        bypeer_log(BYPEER_LOG_WARNING, "parked sessions cannot be used, new ones are made: %s", why);
         return status;
     }
-    if (from->entries != NULL)
-        bypeer_sessions_copy(&sessions, from);
     next->sessions = sessions;
     next->sessions_memory = memory;
     return 0;
 }
 
-static bool channel_sessions_suit(const struct bypeer_channel *channel, const struct bypeer_sessions *sessions,
-                                  uint32_t links)
+static int channel_make_sessions(const struct bypeer_channel *channel, struct bypeer_view *next)
 {
-    return sessions->entries != NULL && sessions->workers >= channel->workers && sessions->links >= links;
+    const struct bypeer_sessions_size size = BYPEER_SESSIONS_LARGEST;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    struct bypeer_memory memory;
+    struct bypeer_sessions sessions;
+    int status =
+        bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "bypeer-sessions", bypeer_sessions_bytes(&size), false);
+    if (status < 0)
+        return status;
+    status = bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, now_ns, now_ns);
+    if (status == 0)
+        status = bypeer_sessions_use_rows(&sessions, channel->workers);
+    if (status < 0) {
+        bypeer_memory_free(&memory);
+        return status;
+    }
+    next->sessions = sessions;
+    next->sessions_memory = memory;
+    return 0;
 }
 
-static void channel_take_sessions(struct bypeer_channel *channel, const struct bypeer_handover *message, int fd)
+static void channel_take_sessions(struct bypeer_channel *channel, int fd)
 {
     /* What this process counts in already is newer than what control has parked. */
-    if (fd >= 0 && channel->view->sessions.entries != NULL) {
-        close(fd);
-        fd = -1;
-    }
-    if (channel_sessions_suit(channel, &channel->view->sessions, message->sessions.links))
-        return;
-    struct bypeer_view *next = malloc(sizeof(*next));
+    struct bypeer_view *next = channel->view->sessions.entries == NULL ? malloc(sizeof(*next)) : NULL;
     if (next == NULL) {
         if (fd >= 0)
             close(fd);
         return;
     }
     *next = *channel->view;
-    struct bypeer_view parked = {.sessions_memory = BYPEER_MEMORY_NONE};
-    bool adopted = fd >= 0 && channel_adopt_sessions(&parked, fd) == 0;
-    if (adopted && channel_sessions_suit(channel, &parked.sessions, message->sessions.links)) {
-        next->sessions = parked.sessions;
-        next->sessions_memory = parked.sessions_memory;
+    if (fd >= 0 && channel_adopt_sessions(channel, next, fd) == 0) {
         channel_change(channel, next, BYPEER_HANDOVER_SESSIONS);
         return;
     }
-    const struct bypeer_sessions *from = adopted ? &parked.sessions : &channel->view->sessions;
-    int status = channel_make_sessions(next, from, channel->workers, message->sessions.links);
-    if (adopted)
-        bypeer_memory_free(&parked.sessions_memory);
+    int status = channel_make_sessions(channel, next);
     if (status < 0) {
-        bypeer_log(BYPEER_LOG_ERROR, "no memory for the counts of %u links: %s", message->sessions.links,
+        bypeer_log(BYPEER_LOG_ERROR, "no memory for sessions: %s; nothing is counted, and no WireGuard packet sealed",
                    strerror(-status));
         free(next);
         return;
@@ -267,7 +257,7 @@ static void channel_answer(struct bypeer_channel *channel, const struct bypeer_h
 {
     switch (message->type) {
     case BYPEER_HANDOVER_SESSIONS:
-        channel_take_sessions(channel, message, message->sessions.has_fd ? fds[0] : -1);
+        channel_take_sessions(channel, message->sessions.has_fd ? fds[0] : -1);
         break;
     case BYPEER_HANDOVER_TABLES:
         channel_take_tables(channel, message->tables.generation, fds[0]);

@@ -31,9 +31,9 @@ static void worker_look(struct bypeer_worker *worker)
 {
     const struct bypeer_view *view = rcu_dereference(bypeer_view_now);
     worker->tables = view->tables.header != NULL ? &view->tables : NULL;
-    bool has_row = view->sessions.entries != NULL && worker->index < view->sessions.workers;
-    worker->sessions = has_row ? view->sessions.entries + (size_t)worker->index * view->sessions.links : NULL;
-    worker->session_count = has_row ? view->sessions.links : 0;
+    bool has_row = view->sessions.entries != NULL && worker->index < view->sessions.size.workers;
+    worker->sessions = has_row ? view->sessions.entries + (size_t)worker->index * view->sessions.size.links : NULL;
+    worker->session_count = has_row ? view->sessions.size.links : 0;
 }
 
 static uint64_t worker_taken_in(const struct bypeer_worker *worker)

@@ -153,16 +153,6 @@ bool channel_park_sessions(struct bypeer_channel *channel, int fd)
     return true;
 }
 
-void bypeer_channel_set_session_links(struct bypeer_channel *channel, uint32_t links)
-{
-    if (links <= channel->session_links)
-        return;
-    channel->session_links = links;
-    for (unsigned at = 0; at < CONNECTIONS_MAX; at++)
-        if (channel->connections[at] && channel->connections[at]->reader >= 0)
-            channel_send_sessions(channel, channel->connections[at], true);
-}
-
 /* --- trace --- */
 
 static void channel_end_trace(struct bypeer_channel *channel, bool complete)
@@ -288,7 +278,6 @@ int bypeer_channel_open(struct bypeer_channel **ret_channel, uv_loop_t *loop,
     channel->loop = loop;
     channel->hooks = *hooks;
     channel->user = settings->user;
-    channel->session_links = settings->session_links;
     channel->sessions = (struct bypeer_memory)BYPEER_MEMORY_NONE;
     channel->listener = -1;
     bypeer_readers_init(&channel->readers);

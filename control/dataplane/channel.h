@@ -35,9 +35,8 @@ struct bypeer_channel_hooks {
 
 struct bypeer_channel_settings {
     const char *path;
-    uid_t user;             /* the data plane's; (uid_t)-1: none but root and ours */
-    gid_t group;            /* that owns the socket, too; (gid_t)-1: none */
-    uint32_t session_links; /* of a sessions region that is made anew */
+    uid_t user;  /* the data plane's; (uid_t)-1: none but root and ours */
+    gid_t group; /* that owns the socket, too; (gid_t)-1: none */
 };
 
 int bypeer_channel_open(struct bypeer_channel **ret_channel, uv_loop_t *loop,
@@ -48,9 +47,6 @@ void bypeer_channel_close(struct bypeer_channel *channel);
 
 /* The generation to hand over from now on; it is published and stays the caller's. NULL: none yet. */
 void bypeer_channel_use(struct bypeer_channel *channel, struct bypeer_generation *generation);
-
-/* There are more links now: a data plane whose sessions are fewer makes larger ones, and takes its counts along. */
-void bypeer_channel_set_session_links(struct bypeer_channel *channel, uint32_t links);
 
 /*
  * Grace periods: asks for one if something waits for it, and reclaims what has passed. Called by the loop before it

@@ -130,7 +130,7 @@ void channel_send_sessions(struct bypeer_channel *channel, struct connection *co
     bool give = alone && channel->sessions.base;
     struct bypeer_handover message = {
         .type = BYPEER_HANDOVER_SESSIONS,
-        .sessions = {.has_fd = give, .links = channel->session_links},
+        .sessions = {.has_fd = give},
     };
     int result = bypeer_passing_send(connection->socket, &message, &channel->sessions.fd, give ? 1 : 0);
     if (result < 0)

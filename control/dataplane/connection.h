@@ -31,7 +31,6 @@ struct bypeer_channel {
     uv_loop_t *loop;
     struct bypeer_channel_hooks hooks;
     uid_t user;
-    uint32_t session_links;
     int listener;
     uv_poll_t accept_poll;
     uv_timer_t turn_timer, trace_timer;

@@ -59,6 +59,8 @@ void bypeer_generation_free(struct bypeer_generation *generation)
 /* Doubles a count until it is enough. */
 static uint32_t generation_enlarge(uint32_t count, uint32_t need, uint32_t limit)
 {
+    if (need <= count)
+        return count;
     uint64_t larger = count > 0 ? count : 1;
     while (larger < need)
         larger *= 2;
@@ -74,6 +76,8 @@ int bypeer_generation_grow(const struct bypeer_tables_size *size, const struct b
     larger.adjacencies = generation_enlarge(size->adjacencies, need->adjacencies, BYPEER_TABLES_IDS_MAX);
     larger.groups = generation_enlarge(size->groups, need->groups, BYPEER_TABLES_IDS_MAX);
     larger.prefixes = generation_enlarge(size->prefixes, need->prefixes, BYPEER_TABLES_IDS_MAX);
+    larger.sessions = generation_enlarge(bypeer_tables_sessions_for(larger.links), need->sessions, BYPEER_SESSIONS_MAX);
+    larger.relays = generation_enlarge(size->relays, need->relays, BYPEER_RELAYS_MAX);
     if (need->destinations > members_max && need->destinations > size->destinations) {
         larger.destinations = generation_enlarge(members_max, need->destinations, BYPEER_DESTINATIONS_MAX);
         return bypeer_problem_set(problem, -ENOSPC, "capacity",

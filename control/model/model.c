@@ -118,6 +118,7 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
         .groups = model_larger(limits.groups, highest_group, BYPEER_TABLES_IDS_MAX),
         .prefixes = limits.routes,
     };
+    ret_size->sessions = bypeer_tables_sessions_for(ret_size->links);
     return 0;
 }
 

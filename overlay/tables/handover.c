@@ -123,7 +123,6 @@ static bool cursor_message(struct cursor *cursor, struct bypeer_handover *messag
         return true;
     case BYPEER_HANDOVER_SESSIONS:
         cursor_flag(cursor, &message->sessions.has_fd);
-        FIELD(message->sessions.links);
         return true;
     case BYPEER_HANDOVER_TABLES:
     case BYPEER_HANDOVER_MAPPED:

@@ -74,7 +74,6 @@ struct bypeer_handover {
         } ports;
         struct {
             uint8_t has_fd;
-            uint32_t links; /* per worker, for a region to be made */
         } sessions;
         struct {
             uint64_t generation;

@@ -5,7 +5,8 @@
  *
  *   tables    written by control, mapped read-only by the data plane: who is reachable, and how
  *   status    written by the data plane, read by control as hints: grace tokens, worker states, counters
- *   sessions  written by the data plane, outlives it: what changes per packet (counts, last seen)
+ *   sessions  written by the data plane, outlives it: what changes per packet (counts, nonces, replay windows, where
+ *             peers are)
  *
  * A region begins with a bypeer_region_header, then its own header, then sections: arrays of equal entries, each on a
  * cache line of its own. Nothing in a region is a pointer. References are indexes into sections, and a reader bounds
@@ -19,6 +20,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "overlay/relay/state.h"
+#include "overlay/wireguard/activity.h"
+#include "overlay/wireguard/seen.h"
+#include "overlay/wireguard/session.h"
+#include "overlay/wireguard/window.h"
 
 #define BYPEER_CACHE_LINE 64
 
@@ -70,39 +77,57 @@ enum bypeer_tables_section {
     BYPEER_DESTINATIONS,        /* struct bypeer_destination */
     BYPEER_INGRESS_BUCKETS,     /* struct bypeer_bucket: (peer, VNI) or an endpoint -> slot of an ingress record */
     BYPEER_INGRESS_STASH,
-    BYPEER_INGRESSES,       /* struct bypeer_destination whose key is bypeer_ingress_key() */
-    BYPEER_LINK_INDEX,      /* uint32_t: link id -> slot of its present record */
-    BYPEER_LINKS,           /* struct bypeer_link */
-    BYPEER_ADJACENCY_INDEX, /* uint32_t: adjacency id -> slot */
-    BYPEER_ADJACENCIES,     /* struct bypeer_adjacency */
-    BYPEER_GROUP_INDEX,     /* uint32_t: group id -> slot */
-    BYPEER_GROUPS,          /* struct bypeer_group */
-    BYPEER_PREFIX_NODES,    /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
-    BYPEER_PREFIX_VALUES,   /* uint32_t: interval -> slot of a prefix route */
-    BYPEER_PREFIX_ROUTES,   /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
-    BYPEER_CLOUD_INDEX,     /* uint32_t: cloud number -> slot */
-    BYPEER_CLOUDS,          /* struct bypeer_cloud_record */
-    BYPEER_NAME_PARTS,      /* struct bypeer_name_part: this and the others of names: names.h */
-    BYPEER_NAME_RECORDS,    /* struct bypeer_name_record */
-    BYPEER_NAME_NODES,      /* struct bypeer_name_node */
-    BYPEER_NAME_RUNS,       /* struct bypeer_name_run */
-    BYPEER_NAME_EXTRAS,     /* struct bypeer_name_extra; entry 0 is none */
-    BYPEER_NAME_OWNS,       /* struct bypeer_name_own */
+    BYPEER_INGRESSES,          /* struct bypeer_destination whose key is bypeer_ingress_key() */
+    BYPEER_LINK_INDEX,         /* uint32_t: link id -> slot of its present record */
+    BYPEER_LINKS,              /* struct bypeer_link */
+    BYPEER_ADJACENCY_INDEX,    /* uint32_t: adjacency id -> slot */
+    BYPEER_ADJACENCIES,        /* struct bypeer_adjacency */
+    BYPEER_GROUP_INDEX,        /* uint32_t: group id -> slot */
+    BYPEER_GROUPS,             /* struct bypeer_group */
+    BYPEER_PREFIX_NODES,       /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
+    BYPEER_PREFIX_VALUES,      /* uint32_t: interval -> slot of a prefix route */
+    BYPEER_PREFIX_ROUTES,      /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
+    BYPEER_CLOUD_INDEX,        /* uint32_t: cloud number -> slot */
+    BYPEER_CLOUDS,             /* struct bypeer_cloud_record */
+    BYPEER_NAME_PARTS,         /* struct bypeer_name_part: this and the others of names: names.h */
+    BYPEER_NAME_RECORDS,       /* struct bypeer_name_record */
+    BYPEER_NAME_NODES,         /* struct bypeer_name_node */
+    BYPEER_NAME_RUNS,          /* struct bypeer_name_run */
+    BYPEER_NAME_EXTRAS,        /* struct bypeer_name_extra; entry 0 is none */
+    BYPEER_NAME_OWNS,          /* struct bypeer_name_own */
+    BYPEER_WIREGUARD_SESSIONS, /* struct bypeer_wireguard_session, by slot; slot 0 is none */
+    BYPEER_WIREGUARD_CONFIG,   /* struct bypeer_wireguard_config: one, all zero if there is no WireGuard here */
+    BYPEER_RELAY_BUCKETS,      /* struct bypeer_bucket: relay address -> slot of a relay record */
+    BYPEER_RELAY_STASH,
+    BYPEER_RELAYS, /* struct bypeer_destination: see its relay fields */
     BYPEER_TABLES_SECTIONS,
 };
+
+/* Relay addresses of this node, outer addresses all of them. Whatever is sent to the prefix is the relay's. */
+struct bypeer_relay_prefix {
+    uint8_t prefix[16];           /* network byte order, zero beyond .bits */
+    uint8_t bits;                 /* 0: this node relays nothing */
+    uint8_t flags;                /* BYPEER_RELAY_* */
+    uint16_t port;                /* of all relay addresses, host order */
+    uint16_t port_low, port_high; /* of the IPv4 port variant, both in it; 0: none */
+    uint8_t reserved[8];
+};
+#define BYPEER_RELAY_ON_LINK 1u /* nobody routes the prefix to us: answer neighbour solicitations for it */
+_Static_assert(sizeof(struct bypeer_relay_prefix) == 32, "half a line");
 
 struct bypeer_tables_header {
     struct bypeer_region_header region;
     /* Line 1: what every reader needs and nobody changes. */
-    uint64_t hash_seed; /* XXH3 seed of both exact-match tables, random per generation */
-    uint64_t reserved1[7];
+    uint64_t hash_seed; /* XXH3 seed of all exact-match tables, random per generation */
+    struct bypeer_relay_prefix relay_prefix;
+    uint64_t reserved1[3];
     /* Line 2: written by control while readers run. */
     uint64_t grace_request; /* newest grace period asked for: grace.h */
     uint64_t prefix_root;   /* which tree prefix lookups use, packed: prefixes.h */
     uint64_t names_root;    /* which records the nearest-ID index consists of, packed: names.h */
     uint64_t reserved2[5];
     struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
-    uint8_t reserved3[24];
+    uint8_t reserved3[32];
 };
 _Static_assert(offsetof(struct bypeer_tables_header, hash_seed) == 64, "line 1");
 _Static_assert(offsetof(struct bypeer_tables_header, grace_request) == 128, "line 2");
@@ -125,30 +150,47 @@ struct bypeer_bucket {
 _Static_assert(sizeof(struct bypeer_bucket) == BYPEER_CACHE_LINE, "one line");
 _Static_assert(offsetof(struct bypeer_bucket, slots) == 24, "as drawn");
 
-/* Where an overlay address, an outer peer or a prefix leads: one cache line, immutable from publication until its grace
- * period has passed. */
+/*
+ * Where an overlay address, an outer peer, a prefix or a relay address leads: one cache line, immutable from
+ * publication until its grace period has passed.
+ *
+ * Of a relay record: what comes to .key, which only one of two members was told, goes on to the other member, from
+ * .partner, which only that one was told. Each of the two addresses has a number, under which the sessions region says
+ * where its member is (bypeer_relay_state).
+ */
 struct bypeer_destination {
-    uint8_t key[16];      /* overlay address, ingress key or prefix; network byte order */
-    uint32_t link;        /* link id */
-    uint32_t group;       /* group id: policy compares it with the ingress link's */
-    uint32_t flags;       /* BYPEER_DESTINATION_* */
-    uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
-    uint64_t serial;      /* of the durable record that this was made from, for people and tests */
+    uint8_t key[16]; /* overlay address, ingress key, prefix or relay address; network byte order */
+    union {
+        uint32_t link;          /* link id */
+        uint32_t partner_state; /* of a relay record: number of .partner */
+    };
+    uint32_t group; /* group id: policy compares it with the ingress link's */
+    uint32_t flags; /* BYPEER_DESTINATION_* */
+    union {
+        uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
+        uint32_t own_state;   /* of a relay record: number of .key */
+    };
+    uint64_t serial; /* of the durable record that this was made from; of a relay record, of its pair */
 #ifdef BYPEER_NEXT_LAYOUT
     uint64_t expires_s; /* from layout 2 on: CLOCK_REALTIME, seconds; 0: never */
-    uint8_t reserved[16];
 #else
-    uint8_t reserved[24];
+    uint64_t reserved0;
 #endif
+    union {
+        uint8_t reserved[16];
+        uint8_t partner[16]; /* of a relay record: the other relay address of the pair */
+    };
 };
-#define BYPEER_DESTINATION_LOCAL 1u /* this node itself: deliver to the overlay TUN */
-#define BYPEER_DESTINATION_CLOUD 2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
+#define BYPEER_DESTINATION_LOCAL     1u /* this node itself: deliver to the overlay TUN */
+#define BYPEER_DESTINATION_CLOUD     2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
+#define BYPEER_DESTINATION_WIREGUARD 4u /* of an ingress record: an own address and port of WireGuard */
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
 
 enum bypeer_link_kind {
     BYPEER_LINK_NONE = 0,
-    BYPEER_LINK_LOCAL = 1,  /* this host's overlay TUN */
-    BYPEER_LINK_FABRIC = 2, /* VXLAN-GPE to a peer */
+    BYPEER_LINK_LOCAL = 1,     /* this host's overlay TUN */
+    BYPEER_LINK_FABRIC = 2,    /* VXLAN-GPE to a peer */
+    BYPEER_LINK_WIREGUARD = 3, /* WireGuard that ends here: a peer behind a hub link */
 };
 
 /*
@@ -156,24 +198,37 @@ enum bypeer_link_kind {
  * the outer headers as they go on the wire, ready to be copied; the worker fills in lengths, UDP source port, UDP
  * checksum, traffic class and (IPv4) header checksum. overlay/fabric/link.h prepares it and says what its checksum
  * fields hold.
+ *
+ * Of a WireGuard link the headers are those of IP and UDP only, and the sessions that it sends by follow them: by .next
+ * as soon as something was heard by that (bypeer_wireguard_state.heard), else by .current. .peer and .peer_port are
+ * where control knows the peer to be; where it was heard since is in bypeer_peer_state.
  */
 #define BYPEER_LINK_TEMPLATE_BYTES 64
 struct bypeer_link {
     uint32_t id;
     uint8_t kind;           /* enum bypeer_link_kind */
     uint8_t underlay;       /* 4 or 6 */
-    uint8_t template_bytes; /* IPv6: 40 + 8 + 8 = 56; IPv4: 20 + 8 + 8 = 36 */
+    uint8_t template_bytes; /* IPv6: 40 + 8 + 8 = 56; IPv4: 20 + 8 + 8 = 36; WireGuard: 48 and 28 */
     uint8_t reserved0;
     uint32_t group;     /* group id of all that comes and goes by this link */
     uint32_t adjacency; /* adjacency id of the next hop; 0: not resolved, packets are dropped and counted */
-    uint32_t vni;       /* 24 bits */
+    uint32_t vni;       /* 24 bits; of a fabric link */
     uint16_t mtu;       /* largest inner IPv6 packet, bytes */
-    uint16_t udp_port;  /* fabric port, both ends, host order */
+    uint16_t udp_port;  /* fabric port, both ends; WireGuard: ours. Host order */
     uint32_t session;   /* index into the sessions region */
     uint32_t serial;    /* tells a reused link id: the sessions region counts from 0 for a new one */
     uint8_t peer[16];   /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
     uint8_t local[16];  /* outer address of this node on this link, likewise */
-    uint8_t header[BYPEER_LINK_TEMPLATE_BYTES];
+    union {
+        uint8_t header[BYPEER_LINK_TEMPLATE_BYTES];
+        struct {
+            uint8_t header[48];
+            uint32_t current, next; /* slots of BYPEER_WIREGUARD_SESSIONS; 0: none */
+            uint16_t peer_port;     /* of .peer, host order; 0: where the peer is is not known */
+            uint16_t persistent_s;  /* keepalive interval; 0: none */
+            uint32_t reserved;
+        } wireguard;
+    };
 };
 _Static_assert(sizeof(struct bypeer_link) == 2 * BYPEER_CACHE_LINE, "two lines");
 _Static_assert(offsetof(struct bypeer_link, header) == BYPEER_CACHE_LINE, "template on its own line");
@@ -285,12 +340,29 @@ struct bypeer_name_own {
 };
 _Static_assert(sizeof(struct bypeer_name_own) == 2 * BYPEER_CACHE_LINE, "two lines");
 
+/*
+ * A session's receiver index is 12 random bits over the slot of its record, so that a worker finds the record by one
+ * line, and a stranger who guesses indexes finds nothing to have opened but one in 4096 of them.
+ */
+#define BYPEER_SESSION_SLOT_BITS 20
+#define BYPEER_SESSIONS_MAX      ((1u << BYPEER_SESSION_SLOT_BITS) - 1) /* slot 0 is none */
+
+/* What workers need to judge handshakes before control sees them. Constant in a generation. */
+struct bypeer_wireguard_config {
+    uint8_t public_key[32];    /* ours */
+    uint8_t cookie_secret[32]; /* bypeer_cookie_checker_init() */
+    uint32_t load_per_s;       /* good MAC1s a second, of one worker, beyond which it asks for MAC2 */
+    uint32_t reserved[15];
+};
+_Static_assert(sizeof(struct bypeer_wireguard_config) == 2 * BYPEER_CACHE_LINE, "two lines");
+
 /* --- status ------------------------------------------------------------------------------------------------------- */
 
 enum bypeer_status_section {
     BYPEER_STATUS_COUNTERS, /* struct bypeer_counter_name: what each counter of a worker means */
     BYPEER_STATUS_WORKERS,  /* struct bypeer_status_worker; the last one is the host thread */
     BYPEER_STATUS_PORTS,    /* struct bypeer_status_port */
+    BYPEER_STATUS_EVENTS,   /* struct bypeer_event_ring: one for each of the workers section, in its order */
     BYPEER_STATUS_SECTIONS,
 };
 
@@ -308,7 +380,7 @@ struct bypeer_status_header {
     uint64_t heartbeat;         /* counts up at least 4 times a second */
     uint64_t reserved1[5];
     struct bypeer_section sections[BYPEER_STATUS_SECTIONS];
-    uint8_t reserved2[56];
+    uint8_t reserved2[32];
 };
 _Static_assert(offsetof(struct bypeer_status_header, grace_completed) == 128, "line 2");
 _Static_assert(sizeof(struct bypeer_status_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");
@@ -336,7 +408,7 @@ struct bypeer_counter_name {
 };
 _Static_assert(sizeof(struct bypeer_counter_name) == 2 * BYPEER_CACHE_LINE, "two lines");
 
-#define BYPEER_COUNTERS_MAX 120
+#define BYPEER_COUNTERS_MAX 248
 struct bypeer_status_worker {
     uint32_t lcore;         /* CPU that it is bound to */
     uint32_t state;         /* enum bypeer_worker_state */
@@ -347,7 +419,7 @@ struct bypeer_status_worker {
     uint64_t reserved[3];
     uint64_t counters[BYPEER_COUNTERS_MAX];
 };
-_Static_assert(sizeof(struct bypeer_status_worker) == 16 * BYPEER_CACHE_LINE, "16 lines of its own");
+_Static_assert(sizeof(struct bypeer_status_worker) == 32 * BYPEER_CACHE_LINE, "32 lines of its own");
 
 enum bypeer_worker_state {
     BYPEER_WORKER_STARTING = 0,
@@ -370,6 +442,15 @@ struct bypeer_status_port {
 };
 _Static_assert(sizeof(struct bypeer_status_port) == 2 * BYPEER_CACHE_LINE, "two lines");
 
+/* What a worker tells control without waiting for it: events.h. */
+#define BYPEER_EVENTS 4096
+struct bypeer_event_ring {
+    uint64_t head; /* events ever; the last one is events[(head - 1) % BYPEER_EVENTS] */
+    uint64_t reserved[7];
+    uint64_t events[BYPEER_EVENTS]; /* type << 56 | value */
+};
+_Static_assert(sizeof(struct bypeer_event_ring) % BYPEER_CACHE_LINE == 0, "whole lines");
+
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 
 /*
@@ -387,12 +468,43 @@ struct bypeer_session {
 };
 _Static_assert(sizeof(struct bypeer_session) == BYPEER_CACHE_LINE, "one line");
 
+/* What changes per packet of one peer of a WireGuard link: entry [link session], written by all workers. */
+struct bypeer_peer_state {
+    uint64_t link_serial; /* as above; to start anew harms nothing, since these are times and hints only */
+    struct bypeer_activity activity;
+    uint64_t reserved[2];
+    struct bypeer_seen_words seen; /* where the peer was heard, if that is not where its link record says */
+};
+_Static_assert(sizeof(struct bypeer_peer_state) == 2 * BYPEER_CACHE_LINE, "two lines");
+_Static_assert(offsetof(struct bypeer_peer_state, seen) == BYPEER_CACHE_LINE, "on a line of its own");
+
+/* Nonces and replay window of one slot of BYPEER_WIREGUARD_SESSIONS, whichever session uses it: counter.h. */
+struct bypeer_wireguard_state {
+    uint64_t next_counter; /* use and counter of the next packet to be sealed */
+    uint64_t heard;        /* use of the session by which something authentic came */
+    uint64_t reserved[6];
+    struct bypeer_window window; /* of uses and counters likewise */
+};
+_Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "whole lines");
+
+enum bypeer_sessions_section {
+    BYPEER_SESSIONS_LINKS,     /* struct bypeer_session [worker * links + link session] */
+    BYPEER_SESSIONS_PEERS,     /* struct bypeer_peer_state [link session] */
+    BYPEER_SESSIONS_WIREGUARD, /* struct bypeer_wireguard_state [slot] */
+    BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [number] */
+    BYPEER_SESSIONS_SECTIONS,
+};
+
 struct bypeer_sessions_header {
     struct bypeer_region_header region;
     uint32_t workers;
     uint32_t links; /* per worker */
-    uint64_t reserved[7];
-    struct bypeer_section sections[1];
-    uint8_t reserved1[40];
+    uint32_t slots;
+    uint32_t relays;
+    uint32_t rows; /* of workers, that were ever in use: who sums up reads no others */
+    uint32_t reserved0;
+    uint64_t reserved[5];
+    struct bypeer_section sections[BYPEER_SESSIONS_SECTIONS];
+    uint8_t reserved1[32];
 };
 _Static_assert(sizeof(struct bypeer_sessions_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");

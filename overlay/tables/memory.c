@@ -26,9 +26,16 @@ static int memory_seals(enum bypeer_memory_use use)
     return use == BYPEER_MEMORY_SESSIONS ? seals : seals | F_SEAL_FUTURE_WRITE;
 }
 
+/* Whether pages come when they are touched. */
+static bool memory_is_sparse(enum bypeer_memory_use use)
+{
+    return use == BYPEER_MEMORY_SESSIONS;
+}
+
 /*
  * Populating allocates every page, by huge ones where the advice is heeded, and fills in the page table. So a lack of
- * memory is an error here and not a SIGBUS later, and no worker takes a page fault.
+ * memory is an error here and not a SIGBUS later, and no worker takes a page fault. Sparse memory gets no huge pages:
+ * one touched entry would take 2 MiB.
  */
 static int memory_fill(struct bypeer_memory *memory, enum bypeer_memory_use use)
 {
@@ -41,9 +48,9 @@ static int memory_fill(struct bypeer_memory *memory, enum bypeer_memory_use use)
         return -errno;
     memory->base = base;
     /* The kernel may have no transparent huge pages for shared memory: advice, and nothing depends on it. */
-    if (memory->page_bytes == PAGE_NORMAL)
+    if (memory->page_bytes == PAGE_NORMAL && !memory_is_sparse(use))
         madvise(base, memory->bytes, MADV_HUGEPAGE);
-    if (madvise(base, memory->bytes, MADV_POPULATE_WRITE))
+    if (!memory_is_sparse(use) && madvise(base, memory->bytes, MADV_POPULATE_WRITE))
         return errno == EFAULT ? -ENOMEM : -errno;
     if (madvise(base, memory->bytes, MADV_DONTDUMP) || fcntl(memory->fd, F_ADD_SEALS, memory_seals(use)))
         return -errno;
@@ -106,7 +113,7 @@ int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_us
             return 0;
     }
     /* Normal pages are overcommitted: to take more than there is would not fail but kill some process. */
-    if (bytes > memory_available())
+    if (!memory_is_sparse(use) && bytes > memory_available())
         return -ENOMEM;
     return memory_try(ret_memory, use, name, bytes, PAGE_NORMAL);
 }
@@ -165,7 +172,7 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
     memory.writable = writable && use == BYPEER_MEMORY_SESSIONS;
     int protection = PROT_READ | (memory.writable ? PROT_WRITE : 0);
     /* Workers must not wait for pages; nobody else needs pages of a region that its sender may have made of holes. */
-    int populate = use == BYPEER_MEMORY_TABLES || memory.writable ? MAP_POPULATE : 0;
+    int populate = use == BYPEER_MEMORY_TABLES ? MAP_POPULATE : 0;
     memory.base = mmap(NULL, memory.bytes, protection, MAP_SHARED | populate, fd, 0);
     if (memory.base == MAP_FAILED) {
         error = -errno;
@@ -174,7 +181,7 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
     }
     /* Advice that may be refused: huge page tables where the maker got transparent ones, and no place in a core dump.
      */
-    if (memory.page_bytes == PAGE_NORMAL)
+    if (memory.page_bytes == PAGE_NORMAL && !memory_is_sparse(use))
         madvise(memory.base, memory.bytes, MADV_HUGEPAGE);
     if (madvise(memory.base, memory.bytes, MADV_DONTDUMP)) {
         error = -errno;

@@ -2,21 +2,26 @@
  * Memory that two processes share: a memfd, its mapping, its seals. The only file of overlay/ that makes system calls
  * for files, because a region without its seals would be another contract.
  *
- * The maker creates a memfd (huge pages where there are enough free, else normal ones), allocates every page of it,
- * maps it, and only then seals it: the maker's mapping is the last writable one that will ever exist. Whoever gets the
+ * The maker creates a memfd (huge pages where there are enough free, else normal ones), allocates every page of it
+ * (but of sessions), maps it, and only then seals it: of tables and status the maker's mapping is the last writable one
+ * that will ever exist. Whoever gets the
  * descriptor checks size and seals before he maps, so that nobody can shrink the memory under him (SIGBUS) or hand him
  * something that is no memfd at all.
  *
  *   use       who writes                      seals                                pages
  *   tables    the maker alone                 shrink, grow, future write, seal     huge or normal
  *   status    the maker alone                 shrink, grow, future write, seal     huge or normal
- *   sessions  each data plane in turn         shrink, grow, seal                   normal
+ *   sessions  each data plane in turn         shrink, grow, seal                   normal, when they are touched
+ *
+ * Sessions are made at their largest size, so that they never have to grow, and most of that is never touched: a page
+ * is allocated when somebody first writes to it, or reads it. A worker waits some microseconds for each page of links
+ * or sessions that it is the first to touch.
  *
  * Sessions are not of huge pages, because he who may write may punch a hole, and a hole in huge pages is a SIGBUS for
- * the reader when the pool is empty; a hole in normal pages reads as zero. The kernel may still back normal pages by
- * transparent huge ones; they are asked for.
+ * the reader when the pool is empty; a hole in normal pages reads as zero. The normal pages of the others may still be
+ * backed by transparent huge ones; they are asked for.
  *
- * All mappings are kept out of core dumps: they hold keys one day.
+ * All mappings are kept out of core dumps: they hold keys.
  *
  * Thread: any; calls that create or receive take milliseconds per gigabyte.
  */
@@ -48,10 +53,10 @@ struct bypeer_memory {
     }
 
 /*
- * Makes at least bytes of zeroed memory for this use, allocated, mapped read-write and sealed. huge: try huge pages
- * first (1 GiB ones from 4 GiB on, then 2 MiB), and take normal ones where there are not enough; name is for /proc.
- * Returns 0, -EINVAL (bytes is 0), -ENOMEM (also when the machine has less available than that), or what memfd_create,
- * ftruncate, mmap, madvise or fcntl said.
+ * Makes at least bytes of zeroed memory for this use, allocated (but of sessions), mapped read-write and sealed. huge:
+ * try huge pages first (1 GiB ones from 4 GiB on, then 2 MiB), and take normal ones where there are not enough; name is
+ * for /proc. Returns 0, -EINVAL (bytes is 0), -ENOMEM (also when the machine has less available than is to be
+ * allocated), or what memfd_create, ftruncate, mmap, madvise or fcntl said.
  */
 int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, const char *name, uint64_t bytes,
                          bool huge);

@@ -45,6 +45,11 @@ static const struct region_shape region_tables = {
             [BYPEER_NAME_RUNS] = sizeof(struct bypeer_name_run),
             [BYPEER_NAME_EXTRAS] = sizeof(struct bypeer_name_extra),
             [BYPEER_NAME_OWNS] = sizeof(struct bypeer_name_own),
+            [BYPEER_WIREGUARD_SESSIONS] = sizeof(struct bypeer_wireguard_session),
+            [BYPEER_WIREGUARD_CONFIG] = sizeof(struct bypeer_wireguard_config),
+            [BYPEER_RELAY_BUCKETS] = sizeof(struct bypeer_bucket),
+            [BYPEER_RELAY_STASH] = sizeof(uint32_t),
+            [BYPEER_RELAYS] = sizeof(struct bypeer_destination),
         },
 };
 
@@ -58,6 +63,7 @@ static const struct region_shape region_status = {
             [BYPEER_STATUS_COUNTERS] = sizeof(struct bypeer_counter_name),
             [BYPEER_STATUS_WORKERS] = sizeof(struct bypeer_status_worker),
             [BYPEER_STATUS_PORTS] = sizeof(struct bypeer_status_port),
+            [BYPEER_STATUS_EVENTS] = sizeof(struct bypeer_event_ring),
         },
 };
 
@@ -65,8 +71,14 @@ static const struct region_shape region_sessions = {
     .name = "sessions",
     .header_bytes = sizeof(struct bypeer_sessions_header),
     .sections_offset = offsetof(struct bypeer_sessions_header, sections),
-    .sections = 1,
-    .entry_bytes = {sizeof(struct bypeer_session)},
+    .sections = BYPEER_SESSIONS_SECTIONS,
+    .entry_bytes =
+        {
+            [BYPEER_SESSIONS_LINKS] = sizeof(struct bypeer_session),
+            [BYPEER_SESSIONS_PEERS] = sizeof(struct bypeer_peer_state),
+            [BYPEER_SESSIONS_WIREGUARD] = sizeof(struct bypeer_wireguard_state),
+            [BYPEER_SESSIONS_RELAYS] = sizeof(struct bypeer_relay_state),
+        },
 };
 
 static const struct region_shape *region_shape(enum bypeer_region_kind kind)
@@ -87,7 +99,7 @@ static uint64_t round_to_line(uint64_t bytes)
     return (bytes + BYPEER_CACHE_LINE - 1) & ~(uint64_t)(BYPEER_CACHE_LINE - 1);
 }
 
-/* Counts of 32 bits and entries of at most 1 KiB: a section has less than 2^42 bytes, and no sum here overflows. */
+/* Counts of 32 bits and entries of at most 64 KiB: a section has less than 2^48 bytes, and no sum here overflows. */
 uint64_t bypeer_region_bytes(enum bypeer_region_kind kind, const uint64_t counts[])
 {
     const struct region_shape *shape = region_shape(kind);

@@ -4,39 +4,67 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool size_allowed(uint32_t workers, uint32_t links)
+static bool within(uint32_t count, uint32_t most)
 {
-    return workers >= 1 && workers <= BYPEER_SESSIONS_WORKERS_MAX && links >= 1 && links <= BYPEER_SESSIONS_LINKS_MAX;
+    return count >= 1 && count <= most;
 }
 
-uint64_t bypeer_sessions_bytes(uint32_t workers, uint32_t links)
+static bool size_allowed(const struct bypeer_sessions_size *size)
 {
-    if (!size_allowed(workers, links))
+    return within(size->workers, BYPEER_SESSIONS_WORKERS_MAX) && within(size->links, BYPEER_SESSIONS_LINKS_MAX) &&
+           within(size->slots, BYPEER_SESSIONS_SLOTS_MAX) && within(size->relays, BYPEER_SESSIONS_RELAYS_MAX);
+}
+
+static void section_counts(const struct bypeer_sessions_size *size,
+                           uint64_t ret_counts[static BYPEER_SESSIONS_SECTIONS])
+{
+    ret_counts[BYPEER_SESSIONS_LINKS] = (uint64_t)size->workers * size->links;
+    ret_counts[BYPEER_SESSIONS_PEERS] = size->links;
+    ret_counts[BYPEER_SESSIONS_WIREGUARD] = size->slots;
+    ret_counts[BYPEER_SESSIONS_RELAYS] = size->relays;
+}
+
+uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size)
+{
+    if (!size_allowed(size))
         return 0;
-    uint64_t count = (uint64_t)workers * links;
-    return bypeer_region_bytes(BYPEER_REGION_SESSIONS, &count);
+    uint64_t counts[BYPEER_SESSIONS_SECTIONS];
+    section_counts(size, counts);
+    return bypeer_region_bytes(BYPEER_REGION_SESSIONS, counts);
 }
 
-int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes, uint32_t workers,
-                         uint32_t links, uint64_t generation, uint64_t created_ns)
+/* The maker's and the taker's are the same as the reader's, but may be written to. */
+static struct bypeer_sessions sessions_writable(void *base, const struct bypeer_sessions_view *view)
 {
-    if (!size_allowed(workers, links))
+    return (struct bypeer_sessions){
+        .header = base,
+        .entries = (struct bypeer_session *)(uintptr_t)view->entries,
+        .peers = (struct bypeer_peer_state *)(uintptr_t)view->peers,
+        .wireguard = (struct bypeer_wireguard_state *)(uintptr_t)view->wireguard,
+        .relays = (struct bypeer_relay_state *)(uintptr_t)view->relays,
+        .size = view->size,
+        .generation = view->generation,
+    };
+}
+
+int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
+                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns)
+{
+    if (!size_allowed(size))
         return -EINVAL;
-    uint64_t count = (uint64_t)workers * links;
-    int error = bypeer_region_init(base, bytes, BYPEER_REGION_SESSIONS, 1, generation, created_ns, &count);
+    uint64_t counts[BYPEER_SESSIONS_SECTIONS];
+    section_counts(size, counts);
+    int error = bypeer_region_init(base, bytes, BYPEER_REGION_SESSIONS, 1, generation, created_ns, counts);
     if (error)
         return error;
     struct bypeer_sessions_header *header = base;
-    header->workers = workers;
-    header->links = links;
+    header->workers = size->workers;
+    header->links = size->links;
+    header->slots = size->slots;
+    header->relays = size->relays;
     bypeer_region_publish(base);
-    *ret_sessions = (struct bypeer_sessions){
-        .entries = (void *)((uint8_t *)base + header->sections[0].offset),
-        .workers = workers,
-        .links = links,
-        .generation = generation,
-    };
-    return 0;
+    char why[BYPEER_REGION_WHY_BYTES];
+    return bypeer_sessions_attach(ret_sessions, base, bytes, why);
 }
 
 int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base, uint64_t bytes,
@@ -47,18 +75,31 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
     if (error)
         return error;
     const struct bypeer_sessions_header *header = base;
-    uint32_t workers = __atomic_load_n(&header->workers, __ATOMIC_RELAXED);
-    uint32_t links = __atomic_load_n(&header->links, __ATOMIC_RELAXED);
-    if (!size_allowed(workers, links) || (uint64_t)workers * links != region.sections[0].count) {
+    const struct bypeer_sessions_size size = {
+        .workers = __atomic_load_n(&header->workers, __ATOMIC_RELAXED),
+        .links = __atomic_load_n(&header->links, __ATOMIC_RELAXED),
+        .slots = __atomic_load_n(&header->slots, __ATOMIC_RELAXED),
+        .relays = __atomic_load_n(&header->relays, __ATOMIC_RELAXED),
+    };
+    uint64_t counts[BYPEER_SESSIONS_SECTIONS];
+    section_counts(&size, counts);
+    bool fits = size_allowed(&size);
+    for (unsigned i = 0; i < BYPEER_SESSIONS_SECTIONS; i++)
+        fits = fits && counts[i] == region.sections[i].count;
+    if (!fits) {
         snprintf(why, BYPEER_REGION_WHY_BYTES,
-                 "sessions of %" PRIu32 " workers and %" PRIu32 " links do not fill %" PRIu64 " entries", workers,
-                 links, region.sections[0].count);
+                 "sessions of %" PRIu32 " workers, %" PRIu32 " links, %" PRIu32 " slots and %" PRIu32
+                 " relay addresses do not fill their sections",
+                 size.workers, size.links, size.slots, size.relays);
         return -EPROTO;
     }
     *ret_view = (struct bypeer_sessions_view){
-        .entries = bypeer_region_section(&region, base, 0),
-        .workers = workers,
-        .links = links,
+        .header = header,
+        .entries = bypeer_region_section(&region, base, BYPEER_SESSIONS_LINKS),
+        .peers = bypeer_region_section(&region, base, BYPEER_SESSIONS_PEERS),
+        .wireguard = bypeer_region_section(&region, base, BYPEER_SESSIONS_WIREGUARD),
+        .relays = bypeer_region_section(&region, base, BYPEER_SESSIONS_RELAYS),
+        .size = size,
         .generation = region.generation,
     };
     return 0;
@@ -71,46 +112,30 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
     int error = bypeer_sessions_view(&view, base, bytes, why);
     if (error)
         return error;
-    *ret_sessions = (struct bypeer_sessions){
-        .entries = (struct bypeer_session *)view.entries,
-        .workers = view.workers,
-        .links = view.links,
-        .generation = view.generation,
-    };
+    *ret_sessions = sessions_writable(base, &view);
     return 0;
 }
 
-/* Adds what was counted for the same link; of two links with different serials the newer one stays. */
-static void session_add(struct bypeer_session *to, const struct bypeer_session *from)
+int bypeer_sessions_use_rows(const struct bypeer_sessions *sessions, uint32_t workers)
 {
-    if (from->link_serial == 0 || from->link_serial < to->link_serial)
-        return;
-    bypeer_session_begin(to, from->link_serial);
-    to->received_packets += from->received_packets;
-    to->received_bytes += from->received_bytes;
-    to->sent_packets += from->sent_packets;
-    to->sent_bytes += from->sent_bytes;
-    if (to->last_received_ns < from->last_received_ns)
-        to->last_received_ns = from->last_received_ns;
-}
-
-void bypeer_sessions_copy(const struct bypeer_sessions *to, const struct bypeer_sessions *from)
-{
-    uint32_t links = to->links < from->links ? to->links : from->links;
-    for (uint32_t worker = 0; worker < from->workers; worker++)
-        for (uint32_t i = 0; i < links; i++)
-            session_add(&to->entries[(uint64_t)(worker % to->workers) * to->links + i],
-                        &from->entries[(uint64_t)worker * from->links + i]);
+    if (workers > sessions->size.workers)
+        return -ENOSPC;
+    if (__atomic_load_n(&sessions->header->rows, __ATOMIC_RELAXED) < workers)
+        __atomic_store_n(&sessions->header->rows, workers, __ATOMIC_RELAXED);
+    return 0;
 }
 
 void bypeer_sessions_sum(const struct bypeer_sessions_view *view, uint32_t session, uint64_t link_serial,
                          struct bypeer_session *ret_sum)
 {
     *ret_sum = (struct bypeer_session){.link_serial = link_serial};
-    if (session >= view->links || link_serial == 0)
+    if (session >= view->size.links || link_serial == 0)
         return;
-    for (uint32_t worker = 0; worker < view->workers; worker++) {
-        const struct bypeer_session *entry = &view->entries[(uint64_t)worker * view->links + session];
+    /* To read a row that nobody uses would allocate it. */
+    uint32_t rows = __atomic_load_n(&view->header->rows, __ATOMIC_RELAXED);
+    rows = rows < view->size.workers ? rows : view->size.workers;
+    for (uint32_t worker = 0; worker < rows; worker++) {
+        const struct bypeer_session *entry = &view->entries[(uint64_t)worker * view->size.links + session];
         /* Pairs with the release in bypeer_session_begin(); an entry that is being started anew counts nothing. */
         if (__atomic_load_n(&entry->link_serial, __ATOMIC_ACQUIRE) != link_serial)
             continue;

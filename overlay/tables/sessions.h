@@ -1,58 +1,80 @@
 /*
  * The sessions region: what changes per packet and outlives the data plane (layout.h).
  *
- * A data plane makes it when control has none parked, or when the one that it has is too small; control keeps the
- * descriptor, and gives it to the next data plane, which goes on where the last one was. One row a worker, one entry a
- * link, one writer an entry:
+ * A data plane makes it when control has none parked; control keeps the descriptor, and gives it to the next data
+ * plane, which goes on where the last one was. It is made at BYPEER_SESSIONS_LARGEST, and pages of it are allocated
+ * when they are touched (memory.h); so it never has to grow, and nothing in it is ever copied.
  *
- *   | header | worker 0: session 0, 1, ... links - 1 | worker 1: ... |
+ *   | header | worker 0: link 0, 1, ... | worker 1: ... | peers, by link | WireGuard, by slot | relay addresses |
  *
- * 64 bytes an entry: a million links and 4 workers take 244 MiB.
+ *   entry             bytes                written by     a million of them in use
+ *   link and worker   64                   that worker    64 MB a worker
+ *   peer              128                  all workers    128 MB
+ *   WireGuard slot    1792                 all workers    1.8 GB
+ *   relay address     128                  all workers    128 MB
  *
- * An entry belongs to the link whose serial it bears. A worker that finds another serial there than its link has starts
- * the entry anew (bypeer_session_begin()); a reader of sums leaves it out.
+ * An entry belongs to the link, session or pair whose serial (or use) it bears. A worker that finds another serial
+ * there than its link has starts the entry anew (bypeer_session_begin(), bypeer_peer_begin()); a reader of sums leaves
+ * it out.
  */
 #pragma once
 
 #include "overlay/tables/region.h"
 
-#define BYPEER_SESSIONS_WORKERS_MAX 1024
+#define BYPEER_SESSIONS_WORKERS_MAX 64
 #define BYPEER_SESSIONS_LINKS_MAX   (1u << 20)
+#define BYPEER_SESSIONS_SLOTS_MAX   (1u << BYPEER_SESSION_SLOT_BITS)
+#define BYPEER_SESSIONS_RELAYS_MAX  (1u << 21)
+
+struct bypeer_sessions_size {
+    uint32_t workers; /* 1 to BYPEER_SESSIONS_WORKERS_MAX, and so on */
+    uint32_t links;   /* per worker, and of peers; a bypeer_link.session from here on has no entry */
+    uint32_t slots;
+    uint32_t relays;
+};
+
+#define BYPEER_SESSIONS_LARGEST                                                                                       \
+    ((struct bypeer_sessions_size){BYPEER_SESSIONS_WORKERS_MAX, BYPEER_SESSIONS_LINKS_MAX, BYPEER_SESSIONS_SLOTS_MAX, \
+                                   BYPEER_SESSIONS_RELAYS_MAX})
 
 /* A data plane's, writable. */
 struct bypeer_sessions {
-    struct bypeer_session *entries; /* [worker * links + session] */
-    uint32_t workers;
-    uint32_t links; /* per worker; a bypeer_link.session from here on has no entry */
+    struct bypeer_sessions_header *header;
+    struct bypeer_session *entries; /* [worker * size.links + link session] */
+    struct bypeer_peer_state *peers;
+    struct bypeer_wireguard_state *wireguard;
+    struct bypeer_relay_state *relays;
+    struct bypeer_sessions_size size;
     uint64_t generation;
 };
 
 /* Control's, read-only. */
 struct bypeer_sessions_view {
+    const struct bypeer_sessions_header *header;
     const struct bypeer_session *entries;
-    uint32_t workers;
-    uint32_t links;
+    const struct bypeer_peer_state *peers;
+    const struct bypeer_wireguard_state *wireguard;
+    const struct bypeer_relay_state *relays;
+    struct bypeer_sessions_size size;
     uint64_t generation;
 };
 
-/* Bytes of a region for so many workers and links; 0: outside the limits. */
-uint64_t bypeer_sessions_bytes(uint32_t workers, uint32_t links);
+/* Bytes of a region of this size; 0: outside the limits. */
+uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size);
 
 /* Makes and publishes a region in bytes of zeroed memory at base. 0 or -EINVAL. */
-int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes, uint32_t workers,
-                         uint32_t links, uint64_t generation, uint64_t created_ns);
+int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
+                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns);
 
-/* Checks a region that somebody else made. Errors as of bypeer_region_check(); -EPROTO also if rows do not fit. */
+/* Checks a region that somebody else made. Errors as of bypeer_region_check(); -EPROTO also if the sections do not have
+ * the sizes that the header says. */
 int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
                            char why[static BYPEER_REGION_WHY_BYTES]);
 int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base, uint64_t bytes,
                          char why[static BYPEER_REGION_WHY_BYTES]);
 
-/*
- * Takes over what another region counted, before any worker writes to this one: worker w's row is added to row
- * w % workers. Links beyond this region's are left out.
- */
-void bypeer_sessions_copy(const struct bypeer_sessions *to, const struct bypeer_sessions *from);
+/* Says that so many workers will count here, before they do. -ENOSPC: there are not so many rows. */
+int bypeer_sessions_use_rows(const struct bypeer_sessions *sessions, uint32_t workers);
 
 /* Sum over all workers of what belongs to the link with this serial; .last_received_ns is the latest. */
 void bypeer_sessions_sum(const struct bypeer_sessions_view *view, uint32_t session, uint64_t link_serial,
@@ -72,4 +94,18 @@ static inline void bypeer_session_begin(struct bypeer_session *entry, uint64_t l
     __atomic_store_n(&entry->sent_bytes, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->last_received_ns, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&entry->link_serial, link_serial, __ATOMIC_RELEASE);
+}
+
+/* The same for a peer's entry, which all workers share: two that start it anew at once lose some times, no more. */
+static inline void bypeer_peer_begin(struct bypeer_peer_state *peer, uint64_t link_serial)
+{
+    if (__builtin_expect(__atomic_load_n(&peer->link_serial, __ATOMIC_ACQUIRE) == link_serial, 1))
+        return;
+    __atomic_store_n(&peer->activity.sent_ns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&peer->activity.received_ns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&peer->activity.unanswered_ns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&peer->activity.owed_ns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&peer->activity.asked_ns, 0, __ATOMIC_RELAXED);
+    bypeer_seen_clear(&peer->seen); /* its check would refuse another link's anyway */
+    __atomic_store_n(&peer->link_serial, link_serial, __ATOMIC_RELEASE);
 }

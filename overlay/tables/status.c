@@ -15,6 +15,7 @@ static void section_counts(const struct bypeer_status_size *size, uint64_t ret_c
     ret_counts[BYPEER_STATUS_COUNTERS] = size->counters;
     ret_counts[BYPEER_STATUS_WORKERS] = size->workers;
     ret_counts[BYPEER_STATUS_PORTS] = size->ports;
+    ret_counts[BYPEER_STATUS_EVENTS] = size->workers;
 }
 
 uint64_t bypeer_status_bytes(const struct bypeer_status_size *size)
@@ -44,6 +45,7 @@ int bypeer_status_init(struct bypeer_status *ret_status, void *base, uint64_t by
         .counters = (void *)(start + header->sections[BYPEER_STATUS_COUNTERS].offset),
         .workers = (void *)(start + header->sections[BYPEER_STATUS_WORKERS].offset),
         .ports = (void *)(start + header->sections[BYPEER_STATUS_PORTS].offset),
+        .events = (void *)(start + header->sections[BYPEER_STATUS_EVENTS].offset),
         .size = *size,
     };
     return 0;
@@ -65,11 +67,17 @@ int bypeer_status_attach(struct bypeer_status_view *ret_view, const void *base, 
                  counters, workers, ports, BYPEER_COUNTERS_MAX, BYPEER_STATUS_WORKERS_MAX, BYPEER_STATUS_PORTS_MAX);
         return -EPROTO;
     }
+    if (region.sections[BYPEER_STATUS_EVENTS].count != workers) {
+        snprintf(why, BYPEER_REGION_WHY_BYTES, "status of %" PRIu64 " workers has events of %" PRIu64, workers,
+                 region.sections[BYPEER_STATUS_EVENTS].count);
+        return -EPROTO;
+    }
     *ret_view = (struct bypeer_status_view){
         .header = base,
         .counters = bypeer_region_section(&region, base, BYPEER_STATUS_COUNTERS),
         .workers = bypeer_region_section(&region, base, BYPEER_STATUS_WORKERS),
         .ports = bypeer_region_section(&region, base, BYPEER_STATUS_PORTS),
+        .events = bypeer_region_section(&region, base, BYPEER_STATUS_EVENTS),
         .size = {.counters = (uint32_t)counters, .workers = (uint32_t)workers, .ports = (uint32_t)ports},
         .generation = region.generation,
     };

@@ -2,14 +2,14 @@
  * The status region: what a data plane says about itself (layout.h).
  *
  * The data plane makes one at start, before it says HELLO, and writes into it for as long as it lives: a worker its own
- * 16 lines, the broker line 2 of the header. It is also the process's reader slot (grace.h).
+ * 32 lines and its ring of events, the broker line 2 of the header. It is also the process's reader slot (grace.h).
  *
  * Control maps it read-only and believes nothing: it copies offsets and counts once (bypeer_status_attach()), loads
  * numbers as they come, and copies text through bypeer_status_text().
  *
- *   | header | counter names | workers, then the host thread | ports |
+ *   | header | counter names | workers, then the host thread | ports | events, of the same workers |
  *
- * With 120 counters, 64 workers and 16 ports: 256 + 120 * 128 + 65 * 1024 + 16 * 128 = 84,224 bytes.
+ * With 248 counters, 64 workers and 16 ports: 256 + 248 * 128 + 65 * 2048 + 16 * 128 + 65 * 32832 = 2,301,248 bytes.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ struct bypeer_status_size {
 #define BYPEER_STATUS_WORKERS_MAX 1024
 #define BYPEER_STATUS_PORTS_MAX   1024
 
-/* No status region is larger: a limit for bypeer_memory_receive(). Rounded up to one huge page. */
-#define BYPEER_STATUS_BYTES_MAX (UINT64_C(2) << 20)
+/* No status region is larger: a limit for bypeer_memory_receive(). Rounded up to huge pages. */
+#define BYPEER_STATUS_BYTES_MAX (UINT64_C(36) << 20)
 
 /* The maker's own. */
 struct bypeer_status {
@@ -33,6 +33,7 @@ struct bypeer_status {
     struct bypeer_counter_name *counters;
     struct bypeer_status_worker *workers;
     struct bypeer_status_port *ports;
+    struct bypeer_event_ring *events; /* one a worker */
     struct bypeer_status_size size;
 };
 
@@ -42,6 +43,7 @@ struct bypeer_status_view {
     const struct bypeer_counter_name *counters;
     const struct bypeer_status_worker *workers;
     const struct bypeer_status_port *ports;
+    const struct bypeer_event_ring *events; /* one a worker: events.h */
     struct bypeer_status_size size;
     uint64_t generation;
 };

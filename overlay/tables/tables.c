@@ -99,6 +99,26 @@ static void attach_names(struct bypeer_tables *tables, const struct bypeer_regio
     };
 }
 
+/* Look-ups count on slot 0, which is nobody's, and on the one configuration. */
+static int attach_wireguard(struct bypeer_tables *tables, const struct bypeer_region *region, const void *base,
+                            char why[static 160])
+{
+    const struct bypeer_section *sections = region->sections;
+    const struct bypeer_tables_header *header = base;
+    if (sections[BYPEER_WIREGUARD_SESSIONS].count < 1 ||
+        sections[BYPEER_WIREGUARD_SESSIONS].count > BYPEER_SESSIONS_MAX + UINT64_C(1))
+        return attach_refuse(why, "sessions", sections[BYPEER_WIREGUARD_SESSIONS].count, "1 to 1048576");
+    if (sections[BYPEER_WIREGUARD_CONFIG].count != 1)
+        return attach_refuse(why, "WireGuard", sections[BYPEER_WIREGUARD_CONFIG].count, "1");
+    tables->sessions = bypeer_region_section(region, base, BYPEER_WIREGUARD_SESSIONS);
+    tables->session_count = (uint32_t)sections[BYPEER_WIREGUARD_SESSIONS].count;
+    tables->wireguard = bypeer_region_section(region, base, BYPEER_WIREGUARD_CONFIG);
+    tables->relay_prefix = header->relay_prefix;
+    if (tables->relay_prefix.bits > 128)
+        return attach_refuse(why, "relays", tables->relay_prefix.bits, "a prefix of at most 128 bits");
+    return 0;
+}
+
 int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uint64_t bytes, char why[static 160])
 {
     struct bypeer_region region;
@@ -120,6 +140,10 @@ int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uin
         error = attach_prefixes(&tables, &region, base, why);
     if (!error)
         error = attach_slots(&tables.clouds, &region, base, BYPEER_CLOUD_INDEX, "clouds", why);
+    if (!error)
+        error = attach_wireguard(&tables, &region, base, why);
+    if (!error)
+        error = attach_exact(&tables.relays, &region, base, BYPEER_RELAY_BUCKETS, "relays", why);
     if (error)
         return error;
     attach_names(&tables, &region, base);
@@ -137,6 +161,12 @@ void bypeer_ingresses_lookup(const struct bypeer_tables *tables, const uint8_t *
                              const struct bypeer_destination *found[])
 {
     bypeer_exact_lookup(&tables->ingresses, keys, count, found);
+}
+
+void bypeer_relays_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
+                          const struct bypeer_destination *found[])
+{
+    bypeer_exact_lookup(&tables->relays, keys, count, found);
 }
 
 void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t vni, uint8_t ret_key[static 16])

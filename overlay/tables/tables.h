@@ -63,6 +63,11 @@ struct bypeer_tables {
         const struct bypeer_name_own *owns;
         uint32_t part_count, record_count, node_count, run_count, extra_count, own_count;
     } names; /* names.h */
+    const struct bypeer_wireguard_session *sessions;
+    uint32_t session_count;
+    const struct bypeer_wireguard_config *wireguard;
+    struct bypeer_exact relays;
+    struct bypeer_relay_prefix relay_prefix; /* as it was at attach: .bits at most 128 */
 };
 
 /*
@@ -85,6 +90,10 @@ void bypeer_destinations_lookup(const struct bypeer_tables *tables, const uint8_
 void bypeer_ingresses_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
                              const struct bypeer_destination *found[]);
 
+/* The same for relay addresses. */
+void bypeer_relays_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
+                          const struct bypeer_destination *found[]);
+
 /* Longest prefix match for one address; NULL: no prefix holds it. Meant for what the exact match missed. */
 const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tables *tables,
                                                         const uint8_t address[static 16]);
@@ -100,7 +109,7 @@ void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t v
  * there is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other
  * address or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no
  * meaning. The endpoints of PNRP clouds have such records too, flagged BYPEER_DESTINATION_CLOUD, whose .link is the
- * number of the cloud (names.h).
+ * number of the cloud (names.h), and so have those of WireGuard, flagged BYPEER_DESTINATION_WIREGUARD.
  */
 #define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
 
@@ -127,4 +136,33 @@ static inline const struct bypeer_adjacency *bypeer_tables_adjacency(const struc
 static inline const struct bypeer_group *bypeer_tables_group(const struct bypeer_tables *tables, uint32_t id)
 {
     return bypeer_slots_find(&tables->groups, id, sizeof(struct bypeer_group));
+}
+
+/* The session in a slot, or NULL: there is none. */
+static inline const struct bypeer_wireguard_session *bypeer_tables_session_in(const struct bypeer_tables *tables,
+                                                                              uint32_t slot)
+{
+    if (slot == 0 || slot >= tables->session_count)
+        return NULL;
+    const struct bypeer_wireguard_session *session = &tables->sessions[slot];
+    /* The index is stored last: pairs with the release in bypeer_writer_put_session(). */
+    return __atomic_load_n(&session->local_index, __ATOMIC_ACQUIRE) != 0 ? session : NULL;
+}
+
+/* The session of a receiver index, or NULL. */
+static inline const struct bypeer_wireguard_session *bypeer_tables_session(const struct bypeer_tables *tables,
+                                                                           uint32_t index)
+{
+    uint32_t slot = index & BYPEER_SESSIONS_MAX;
+    const struct bypeer_wireguard_session *session = &tables->sessions[slot < tables->session_count ? slot : 0];
+    return __atomic_load_n(&session->local_index, __ATOMIC_ACQUIRE) == index && index != 0 ? session : NULL;
+}
+
+/* Starts to fetch the record that bypeer_tables_session() looks at. */
+static inline void bypeer_tables_prefetch_session(const struct bypeer_tables *tables, uint32_t index)
+{
+    uint32_t slot = index & BYPEER_SESSIONS_MAX;
+    const struct bypeer_wireguard_session *session = &tables->sessions[slot < tables->session_count ? slot : 0];
+    __builtin_prefetch(session);
+    __builtin_prefetch((const uint8_t *)session + BYPEER_CACHE_LINE);
 }

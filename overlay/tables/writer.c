@@ -26,10 +26,10 @@ static uint32_t records_for(uint32_t capacity)
 }
 
 /* Of each fabric link its (peer, VNI) and its endpoint, of each cloud its endpoints, and while one link or cloud
- * changes, those of its old and new state. */
+ * changes, those of its old and new state; and WireGuard's endpoints. */
 static uint32_t ingresses_for(uint32_t links)
 {
-    return 2 * links + 2 + (BYPEER_CLOUDS_MAX + 1) * BYPEER_CLOUD_ADDRESSES;
+    return 2 * links + 2 + (BYPEER_CLOUDS_MAX + 1) * BYPEER_CLOUD_ADDRESSES + BYPEER_ENDPOINTS_MAX;
 }
 
 static int within(uint32_t count, uint32_t least, uint32_t most)
@@ -42,7 +42,8 @@ static int size_is_valid(const struct bypeer_tables_size *size)
     return within(size->destinations, BYPEER_DESTINATIONS_MIN, BYPEER_DESTINATIONS_MAX) &&
            within(size->links, 1, BYPEER_TABLES_IDS_MAX) && within(size->adjacencies, 1, BYPEER_TABLES_IDS_MAX) &&
            within(size->groups, 1, BYPEER_TABLES_IDS_MAX) && within(size->prefixes, 1, BYPEER_TABLES_IDS_MAX) &&
-           size->names <= BYPEER_NAMES_MAX;
+           size->names <= BYPEER_NAMES_MAX && size->sessions <= BYPEER_SESSIONS_MAX &&
+           size->relays <= BYPEER_RELAYS_MAX;
 }
 
 static void section_counts(const struct bypeer_tables_size *size, uint64_t counts[static BYPEER_TABLES_SECTIONS])
@@ -65,6 +66,11 @@ static void section_counts(const struct bypeer_tables_size *size, uint64_t count
     counts[BYPEER_CLOUD_INDEX] = BYPEER_CLOUDS_MAX + 1;
     counts[BYPEER_CLOUDS] = WRITER_CLOUDS;
     bypeer_names_section_counts(size->names, counts);
+    counts[BYPEER_WIREGUARD_SESSIONS] = (uint64_t)size->sessions + 1;
+    counts[BYPEER_WIREGUARD_CONFIG] = 1;
+    counts[BYPEER_RELAY_BUCKETS] = bypeer_exact_buckets_for(size->relays);
+    counts[BYPEER_RELAY_STASH] = BYPEER_EXACT_STASH;
+    counts[BYPEER_RELAYS] = records_for(size->relays);
 }
 
 uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size)
@@ -133,6 +139,11 @@ static int writer_init(struct bypeer_writer *writer)
         error = writer_init_slots(writer, &writer->clouds, BYPEER_CLOUD_INDEX, BYPEER_CLOUDS_MAX);
     if (!error)
         error = bypeer_names_writer_init(&writer->names, writer->header, size->names);
+    if (!error)
+        error = bypeer_sessions_writer_init(&writer->sessions, writer_section(writer, BYPEER_WIREGUARD_SESSIONS),
+                                            writer_count(writer, BYPEER_WIREGUARD_SESSIONS));
+    if (!error)
+        error = writer_init_exact(writer, &writer->relays, BYPEER_RELAY_BUCKETS, size->relays);
     return error;
 }
 
@@ -175,6 +186,8 @@ void bypeer_writer_free(struct bypeer_writer *writer)
 {
     if (!writer)
         return;
+    bypeer_exact_writer_free(&writer->relays);
+    bypeer_sessions_writer_free(&writer->sessions);
     bypeer_names_writer_free(&writer->names);
     bypeer_slots_writer_free(&writer->clouds);
     bypeer_prefix_writer_free(&writer->prefixes);
@@ -209,6 +222,79 @@ const struct bypeer_destination *bypeer_writer_find_destination(const struct byp
 void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16])
 {
     bypeer_exact_writer_prefetch(&writer->destinations, key);
+}
+
+/* --- relay addresses ------------------------------------------------------------------------------------------------
+ */
+
+int bypeer_writer_put_relay(struct bypeer_writer *writer, const struct bypeer_destination *relay)
+{
+    const struct bypeer_destination written = bypeer_writer_record(writer, relay);
+    return bypeer_exact_writer_put(&writer->relays, &written);
+}
+
+int bypeer_writer_remove_relay(struct bypeer_writer *writer, const uint8_t key[static 16])
+{
+    return bypeer_exact_writer_remove(&writer->relays, key);
+}
+
+const struct bypeer_destination *bypeer_writer_find_relay(const struct bypeer_writer *writer,
+                                                          const uint8_t key[static 16])
+{
+    return bypeer_exact_writer_find(&writer->relays, key);
+}
+
+void bypeer_writer_set_relay_prefix(struct bypeer_writer *writer, const struct bypeer_relay_prefix *prefix)
+{
+    writer->header->relay_prefix = *prefix;
+}
+
+/* --- WireGuard -------------------------------------------------------------------------------------------------------
+ */
+
+static struct bypeer_wireguard_config *writer_wireguard(const struct bypeer_writer *writer)
+{
+    return writer_section(writer, BYPEER_WIREGUARD_CONFIG);
+}
+
+void bypeer_writer_set_wireguard(struct bypeer_writer *writer, const struct bypeer_wireguard_config *config)
+{
+    *writer_wireguard(writer) = *config;
+}
+
+static struct bypeer_destination writer_endpoint(const struct bypeer_writer *writer, const uint8_t address[static 16],
+                                                 uint16_t port)
+{
+    struct bypeer_destination endpoint = {.flags = BYPEER_DESTINATION_WIREGUARD, .prefix_bits = 128};
+    bypeer_ingress_key(writer->header->hash_seed, address, BYPEER_INGRESS_ENDPOINT | port, endpoint.key);
+    return endpoint;
+}
+
+int bypeer_writer_put_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port)
+{
+    const struct bypeer_destination endpoint = writer_endpoint(writer, address, port);
+    if (bypeer_exact_writer_find(&writer->ingresses, endpoint.key))
+        return -EEXIST;
+    if (writer->endpoint_count == BYPEER_ENDPOINTS_MAX)
+        return -ENOSPC;
+    int error = bypeer_exact_writer_put(&writer->ingresses, &endpoint);
+    if (error < 0)
+        return error;
+    memcpy(writer->endpoints[writer->endpoint_count].address, address, 16);
+    writer->endpoints[writer->endpoint_count++].port = port;
+    return 0;
+}
+
+int bypeer_writer_remove_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port)
+{
+    for (uint32_t i = 0; i < writer->endpoint_count; i++) {
+        if (writer->endpoints[i].port != port || memcmp(writer->endpoints[i].address, address, 16) != 0)
+            continue;
+        const struct bypeer_destination endpoint = writer_endpoint(writer, address, port);
+        writer->endpoints[i] = writer->endpoints[--writer->endpoint_count];
+        return bypeer_exact_writer_remove(&writer->ingresses, endpoint.key);
+    }
+    return -ENOENT;
 }
 
 /* --- growth ---------------------------------------------------------------------------------------------------------
@@ -251,6 +337,18 @@ static int writer_copy_prefixes(struct bypeer_writer *to, const struct bypeer_wr
     return bypeer_writer_commit_prefixes(to);
 }
 
+static int writer_copy_wireguard(struct bypeer_writer *to, const struct bypeer_writer *from)
+{
+    to->header->relay_prefix = from->header->relay_prefix;
+    *writer_wireguard(to) = *writer_wireguard(from);
+    for (uint32_t i = 0; i < from->endpoint_count; i++) {
+        int error = bypeer_writer_put_endpoint(to, from->endpoints[i].address, from->endpoints[i].port);
+        if (error < 0)
+            return error;
+    }
+    return bypeer_sessions_writer_copy(&to->sessions, &from->sessions);
+}
+
 int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
     int error = bypeer_slots_writer_copy(&to->groups, &from->groups);
@@ -262,6 +360,10 @@ int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *fro
         error = writer_copy_clouds(to, from);
     if (!error)
         error = writer_copy_prefixes(to, from);
+    if (!error)
+        error = writer_copy_wireguard(to, from);
+    if (!error)
+        error = bypeer_exact_writer_copy(&to->relays, &from->relays);
     if (!error)
         error = bypeer_exact_writer_copy(&to->destinations, &from->destinations);
     return error;
@@ -279,12 +381,15 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
                  .adjacencies = writer->adjacencies.used,
                  .groups = writer->groups.used,
                  .prefixes = writer->prefixes.used,
-                 .names = bypeer_names_writer_used(&writer->names)},
+                 .names = bypeer_names_writer_used(&writer->names),
+                 .sessions = writer->sessions.used,
+                 .relays = writer->relays.used},
         .retired = bypeer_pool_retired(&writer->destinations.pool) + bypeer_pool_retired(&writer->ingresses.pool) +
                    bypeer_pool_retired(&writer->links.pool) + bypeer_pool_retired(&writer->adjacencies.pool) +
                    bypeer_pool_retired(&writer->groups.pool) + bypeer_pool_retired(&writer->prefixes.pool) +
                    bypeer_pool_retired(&writer->prefixes.halves) + bypeer_pool_retired(&writer->clouds.pool) +
-                   bypeer_pool_retired(&writer->names.halves) + bypeer_pool_retired(&writer->names.deltas),
+                   bypeer_pool_retired(&writer->names.halves) + bypeer_pool_retired(&writer->names.deltas) +
+                   bypeer_pool_retired(&writer->sessions.pool) + bypeer_pool_retired(&writer->relays.pool),
         .bytes = writer->bytes,
     };
 }
@@ -292,7 +397,7 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
 /* --- grace periods
  * ---------------------------------------------------------------------------------------------------- */
 
-#define WRITER_POOLS 10
+#define WRITER_POOLS 12
 
 static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools[static WRITER_POOLS])
 {
@@ -306,6 +411,8 @@ static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools
     pools[7] = &writer->clouds.pool;
     pools[8] = &writer->names.halves;
     pools[9] = &writer->names.deltas;
+    pools[10] = &writer->relays.pool;
+    pools[11] = &writer->sessions.pool;
 }
 
 uint64_t bypeer_writer_request(struct bypeer_writer *writer)
@@ -329,6 +436,7 @@ void bypeer_writer_reclaim(struct bypeer_writer *writer, uint64_t completed)
 {
     struct bypeer_pool *pools[WRITER_POOLS];
     writer_pools(writer, pools);
-    for (unsigned i = 0; i < WRITER_POOLS; i++)
+    for (unsigned i = 0; i < WRITER_POOLS - 1; i++)
         bypeer_pool_reclaim(pools[i], completed);
+    bypeer_sessions_writer_reclaim(&writer->sessions, completed);
 }

@@ -24,6 +24,8 @@
 #define BYPEER_DESTINATIONS_MIN 1000
 #define BYPEER_DESTINATIONS_MAX 100000000
 #define BYPEER_TABLES_IDS_MAX   1000000
+#define BYPEER_RELAYS_MAX       ((1u << 21) - 1) /* as many as have a state in the sessions region */
+#define BYPEER_ENDPOINTS_MAX    64               /* of WireGuard */
 
 /* How much a generation can hold. All counts are of usable entries. */
 struct bypeer_tables_size {
@@ -33,7 +35,15 @@ struct bypeer_tables_size {
     uint32_t groups;
     uint32_t prefixes;
     uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 224 bytes each */
+    uint32_t sessions; /* of WireGuard: 0 to BYPEER_SESSIONS_MAX, 128 bytes each */
+    uint32_t relays;   /* relay addresses: 0 to BYPEER_RELAYS_MAX, 73 bytes each */
 };
+
+/* Sessions for so many links: previous, current and next of each peer, and some that wait for a grace period. */
+static inline uint32_t bypeer_tables_sessions_for(uint32_t links)
+{
+    return links < BYPEER_SESSIONS_MAX / 4 ? 3 * links + links / 4 + 64 : BYPEER_SESSIONS_MAX;
+}
 
 struct bypeer_writer;
 
@@ -52,8 +62,8 @@ int bypeer_writer_create(struct bypeer_writer **ret_writer, void *base, uint64_t
 void bypeer_writer_publish(struct bypeer_writer *writer);
 void bypeer_writer_free(struct bypeer_writer *writer); /* NULL is fine; the memory stays the caller's */
 
-/* Puts every record of from into the empty writer to (links, adjacencies, groups and clouds keep their ids), names with
- * all that was put, committed or not. 0 or -ENOSPC. */
+/* Puts every record of from into the empty writer to (links, adjacencies, groups and clouds keep their ids, sessions
+ * their slots), names with all that was put, committed or not. 0 or -ENOSPC. */
 int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from);
 
 /*
@@ -76,12 +86,53 @@ int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_gr
 /*
  * A fabric link is also entered into (removed from) the ingress table under (peer, VNI); -EEXIST: another link has it.
  * The first link with its (local, udp_port) also enters that endpoint (tables.h, BYPEER_INGRESS_ENDPOINT), the last one
- * removes it: the ingress table has room for two records a link.
+ * removes it: the ingress table has room for two records a link. Links of other kinds enter nothing there.
  */
 int bypeer_writer_put_link(struct bypeer_writer *writer, const struct bypeer_link *link);
 int bypeer_writer_remove_adjacency(struct bypeer_writer *writer, uint32_t id);
 int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id);
 int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id);
+
+/*
+ * WireGuard sessions, by slot: a receiver index is random bits over its slot (layout.h).
+ *
+ *   take    a slot for a handshake that may become a session; readers see nothing yet
+ *   put     its session, whose .local_index names the slot: seen from now on, never changed
+ *   give    back a slot for which no session came
+ *   remove  hides a session at once; its keys are overwritten, and its slot is free, after a grace period
+ *
+ * Take: 0; -ENOSPC: all are in use; -EAGAIN: let a grace period pass. Slots are used again in the order in which they
+ * became free. At a restart, before anything else: adopt puts a session of the generation before into this very slot
+ * (0; -EEXIST: it is in use; -EINVAL: no such slot, or not the one of its index); block keeps a slot of it that was not
+ * adopted from being used by this writer. The others do nothing with a slot that is not in that state.
+ */
+int bypeer_writer_take_session(struct bypeer_writer *writer, uint32_t *ret_slot);
+void bypeer_writer_put_session(struct bypeer_writer *writer, uint32_t slot,
+                               const struct bypeer_wireguard_session *session);
+void bypeer_writer_give_session(struct bypeer_writer *writer, uint32_t slot);
+void bypeer_writer_remove_session(struct bypeer_writer *writer, uint32_t slot);
+int bypeer_writer_adopt_session(struct bypeer_writer *writer, uint32_t slot,
+                                const struct bypeer_wireguard_session *session);
+void bypeer_writer_block_session(struct bypeer_writer *writer, uint32_t slot);
+/* The present session of a slot or NULL; valid until it is removed. */
+const struct bypeer_wireguard_session *bypeer_writer_find_session(const struct bypeer_writer *writer, uint32_t slot);
+
+/* What workers need for handshakes: before the tables are published. */
+void bypeer_writer_set_wireguard(struct bypeer_writer *writer, const struct bypeer_wireguard_config *config);
+
+/* An own address and port (host order) of WireGuard, as an endpoint in the ingress table (tables.h). 0; -EEXIST: it is
+ * one already, of WireGuard, a cloud or a fabric link; -ENOSPC: more than BYPEER_ENDPOINTS_MAX; -EAGAIN. Remove: 0 or
+ * -ENOENT. */
+int bypeer_writer_put_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port);
+int bypeer_writer_remove_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port);
+
+/* Relay records (layout.h); results as of destinations. */
+int bypeer_writer_put_relay(struct bypeer_writer *writer, const struct bypeer_destination *relay);
+int bypeer_writer_remove_relay(struct bypeer_writer *writer, const uint8_t key[static 16]);
+const struct bypeer_destination *bypeer_writer_find_relay(const struct bypeer_writer *writer,
+                                                          const uint8_t key[static 16]);
+/* Before the tables are published. */
+void bypeer_writer_set_relay_prefix(struct bypeer_writer *writer, const struct bypeer_relay_prefix *prefix);
 
 /*
  * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which

@@ -51,7 +51,7 @@ static int endpoint_acquire(struct bypeer_writer *writer, const struct bypeer_li
     struct bypeer_destination endpoint = {.link = link->id, .prefix_bits = 128, .serial = 1};
     link_endpoint_key(writer, link, endpoint.key);
     const struct bypeer_destination *taken = bypeer_exact_writer_find(&writer->ingresses, endpoint.key);
-    if (taken && taken->flags & BYPEER_DESTINATION_CLOUD)
+    if (taken && taken->flags & (BYPEER_DESTINATION_CLOUD | BYPEER_DESTINATION_WIREGUARD))
         return -EEXIST;
     uint64_t *links = endpoint_links(writer, endpoint.key);
     if (!links)
@@ -104,7 +104,7 @@ static int ingresses_put(struct bypeer_writer *writer, const struct bypeer_link 
 
 int bypeer_writer_put_link(struct bypeer_writer *writer, const struct bypeer_link *link)
 {
-    if (link->kind != BYPEER_LINK_LOCAL && link->kind != BYPEER_LINK_FABRIC)
+    if (link->kind != BYPEER_LINK_LOCAL && link->kind != BYPEER_LINK_FABRIC && link->kind != BYPEER_LINK_WIREGUARD)
         return -EINVAL;
     if (link->id == 0 || link->id > writer->links.capacity)
         return -EINVAL;

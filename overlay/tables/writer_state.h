@@ -70,6 +70,24 @@ struct bypeer_names_writer {
     struct bypeer_names_build build;
 };
 
+/* Where a slot of a session is on its way. */
+enum bypeer_session_stage {
+    BYPEER_SESSION_FRESH = 0, /* never used by this writer */
+    BYPEER_SESSION_FREE,      /* used before */
+    BYPEER_SESSION_TAKEN,
+    BYPEER_SESSION_PUT,
+    BYPEER_SESSION_RETIRED,
+    BYPEER_SESSION_BLOCKED,
+};
+
+struct bypeer_sessions_writer {
+    struct bypeer_wireguard_session *records;
+    uint8_t *stages; /* enum bypeer_session_stage, by slot */
+    uint32_t slots;
+    uint32_t used; /* taken, put or blocked */
+    struct bypeer_pool pool;
+};
+
 struct bypeer_writer {
     struct bypeer_tables_header *header;
     uint64_t bytes;
@@ -84,22 +102,47 @@ struct bypeer_writer {
     struct bypeer_prefix_writer prefixes;
     struct bypeer_slots_writer clouds;
     struct bypeer_names_writer names;
+    struct bypeer_sessions_writer sessions;
+    struct bypeer_exact_writer relays;
+    struct {
+        uint8_t address[16];
+        uint16_t port;
+    } endpoints[BYPEER_ENDPOINTS_MAX]; /* of WireGuard */
+    uint32_t endpoint_count;
 };
 
-/* A destination as this generation's layout has it: what the layout does not know yet is zero, as readers expect. */
+/* A record as this generation's layout has it: what the layout does not know yet is zero, as readers expect. */
+static inline struct bypeer_destination bypeer_writer_record(const struct bypeer_writer *writer,
+                                                             const struct bypeer_destination *given)
+{
+    struct bypeer_destination record = *given;
+#ifdef BYPEER_NEXT_LAYOUT
+    if (writer->layout < 2)
+        record.expires_s = 0;
+#else
+    (void)writer;
+    record.reserved0 = 0;
+#endif
+    return record;
+}
+
+/* The same of one that is no relay record. */
 static inline struct bypeer_destination bypeer_writer_destination(const struct bypeer_writer *writer,
                                                                   const struct bypeer_destination *given)
 {
-    struct bypeer_destination destination = *given;
+    struct bypeer_destination destination = bypeer_writer_record(writer, given);
     memset(destination.reserved, 0, sizeof(destination.reserved));
-#ifdef BYPEER_NEXT_LAYOUT
-    if (writer->layout < 2)
-        destination.expires_s = 0;
-#else
-    (void)writer;
-#endif
     return destination;
 }
+
+/* An empty table on zeroed memory of so many slots. 0 or -ENOMEM. */
+int bypeer_sessions_writer_init(struct bypeer_sessions_writer *sessions, struct bypeer_wireguard_session *records,
+                                uint32_t slots);
+void bypeer_sessions_writer_free(struct bypeer_sessions_writer *sessions);
+/* Lets go of what has passed its grace period, and wipes it. */
+void bypeer_sessions_writer_reclaim(struct bypeer_sessions_writer *sessions, uint64_t completed);
+/* Puts every session of from, and takes every slot that is taken there. 0 or -ENOSPC. */
+int bypeer_sessions_writer_copy(struct bypeer_sessions_writer *to, const struct bypeer_sessions_writer *from);
 
 int bypeer_prefix_writer_init(struct bypeer_prefix_writer *prefixes, struct bypeer_tables_header *header,
                               struct bypeer_destination *routes, uint32_t route_count, uint32_t capacity);

@@ -1,23 +1,31 @@
 /* A sessions region of any contents: refused, or summed up and taken over without a step outside. */
 #include "overlay/tables/sessions.h"
+#include "overlay/wireguard/counter.h"
 #include "tests/fuzz/region_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile uint64_t sink;
 
-static void take_over(const struct bypeer_sessions *from)
+static void take_over(const struct bypeer_sessions *sessions, const uint8_t *key)
 {
-    uint64_t bytes = bypeer_sessions_bytes(2, 3);
-    struct bypeer_sessions to;
-    void *base;
-    if (posix_memalign(&base, BYPEER_CACHE_LINE, bytes))
-        return;
-    memset(base, 0, bytes);
-    if (bypeer_sessions_init(&to, base, bytes, 2, 3, 1, 0))
-        abort();
-    bypeer_sessions_copy(&to, from);
-    free(base);
+    const struct bypeer_sessions_size *size = &sessions->size;
+    uint32_t use, link, slot;
+    uint64_t first;
+    struct bypeer_seen seen;
+    memcpy(&use, key, sizeof(use));
+    link = use % size->links;
+    slot = use % size->slots;
+    bypeer_sessions_use_rows(sessions, size->workers);
+    bypeer_session_begin(&sessions->entries[(uint64_t)(size->workers - 1) * size->links + link], use);
+    sink += bypeer_seen_read(&sessions->peers[link].seen, use, &seen);
+    bypeer_peer_begin(&sessions->peers[link], use);
+    struct bypeer_wireguard_state *state = &sessions->wireguard[slot];
+    sink += bypeer_counter_take(&state->next_counter, use & BYPEER_COUNTER_USES, 32, &first);
+    sink += bypeer_window_check(&state->window, use);
+    sink += bypeer_window_accept(&state->window, use);
+    sink += bypeer_counter_next_use(use, &state->next_counter, &state->window);
+    sink += sessions->relays[use % size->relays].serial;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -36,14 +44,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             uint64_t serial;
             memcpy(&session, data + at, sizeof(session));
             memcpy(&serial, data + at + 4, sizeof(serial));
-            bypeer_sessions_sum(&view, session % (view.links + 1), serial, &sum);
+            bypeer_sessions_sum(&view, session % (view.size.links + 1), serial, &sum);
             sink += sum.received_packets;
             bypeer_sessions_sum(&view, session, view.entries[0].link_serial, &sum);
             sink += sum.sent_bytes;
         }
     }
     if (bypeer_sessions_attach(&sessions, base, bytes, why) == 0)
-        take_over(&sessions);
+        for (unsigned at = 1; at + 4 <= REGION_INPUT_HEAD; at++)
+            take_over(&sessions, data + at);
     free(base);
     return 0;
 }

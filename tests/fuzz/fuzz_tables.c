@@ -26,12 +26,17 @@ static void look_up(const struct bypeer_tables *tables, const uint8_t *key)
         touch(found, sizeof(*found));
         variants[i].lookup(&tables->ingresses, &key, 1, &found);
         touch(found, sizeof(*found));
+        variants[i].lookup(&tables->relays, &key, 1, &found);
+        touch(found, sizeof(*found));
     }
     touch(bypeer_prefixes_lookup(tables, key), sizeof(struct bypeer_destination));
     memcpy(&id, key, sizeof(id));
     touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
     touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
     touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
+    touch(bypeer_tables_session(tables, id), sizeof(struct bypeer_wireguard_session));
+    touch(bypeer_tables_session_in(tables, id), sizeof(struct bypeer_wireguard_session));
+    touch(tables->wireguard, sizeof(*tables->wireguard));
 }
 
 /* From an ID outwards, as far as a walk goes. */

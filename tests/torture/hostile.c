@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "overlay/tables/events.h"
 #include "overlay/tables/exact.h"
 #include "overlay/tables/grace.h"
 #include "overlay/tables/names_build.h"
@@ -24,6 +25,7 @@
 #include "overlay/tables/sessions.h"
 #include "overlay/tables/status.h"
 #include "overlay/tables/writer.h"
+#include "overlay/wireguard/counter.h"
 #include "tests/torture/torture.h"
 
 #define PAGE          4096
@@ -113,10 +115,11 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
     for (unsigned i = 0; i < BURST; i++)
         pointers[i] = keys[i];
     bypeer_exact_variants(variants);
-    for (unsigned v = 0; v < 2 * BYPEER_EXACT_VARIANTS; v++) {
-        if (!variants[v / 2].lookup)
+    const struct bypeer_exact *exacts[] = {&tables->destinations, &tables->ingresses, &tables->relays};
+    for (unsigned v = 0; v < 3 * BYPEER_EXACT_VARIANTS; v++) {
+        if (!variants[v / 3].lookup)
             continue;
-        variants[v / 2].lookup(v % 2 ? &tables->ingresses : &tables->destinations, pointers, BURST, found);
+        variants[v / 3].lookup(exacts[v % 3], pointers, BURST, found);
         for (unsigned i = 0; i < BURST; i++)
             if (found[i])
                 touch(found[i], sizeof(*found[i]));
@@ -124,6 +127,13 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
     }
     for (unsigned i = 0; i < BURST; i++) {
         uint32_t id = (uint32_t)(i % 2 ? draw() % 64 : draw());
+        const struct bypeer_wireguard_session *session = bypeer_tables_session(tables, id);
+        bypeer_tables_prefetch_session(tables, id);
+        if (session)
+            touch(session, sizeof(*session));
+        session = bypeer_tables_session_in(tables, id);
+        if (session)
+            touch(session, sizeof(*session));
         touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
         touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
         touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
@@ -211,8 +221,14 @@ static void put_names(struct bypeer_writer *writer)
 
 static struct guarded make_tables(void)
 {
-    const struct bypeer_tables_size size = {
-        .destinations = 1000, .links = 40, .adjacencies = 20, .groups = 10, .prefixes = 100, .names = NAMES};
+    const struct bypeer_tables_size size = {.destinations = 1000,
+                                            .links = 40,
+                                            .adjacencies = 20,
+                                            .groups = 10,
+                                            .prefixes = 100,
+                                            .names = NAMES,
+                                            .sessions = 50,
+                                            .relays = 100};
     struct guarded region = guarded_make(bypeer_tables_bytes(&size));
     struct bypeer_writer *writer;
     if (bypeer_writer_create(&writer, region.base, region.bytes, &size, BYPEER_LAYOUT_NEWEST, 1, draw(), 0))
@@ -225,6 +241,13 @@ static struct guarded make_tables(void)
             bypeer_writer_put_prefix(writer, &prefix);
         if (i < size.links)
             bypeer_writer_put_link(writer, &link);
+        if (i < size.relays)
+            bypeer_writer_put_relay(writer, &destination);
+    }
+    for (uint32_t slot, i = 0; i < size.sessions; i++) {
+        if (bypeer_writer_take_session(writer, &slot))
+            exit(EXIT_FAILURE);
+        bypeer_writer_put_session(writer, slot, &(struct bypeer_wireguard_session){.local_index = slot});
     }
     bypeer_writer_commit_prefixes(writer);
     put_names(writer);
@@ -327,6 +350,13 @@ static void read_status(const struct bypeer_status_view *view)
         bypeer_status_text(text, view->counters[i].text, sizeof(view->counters[i].text));
         sink += strlen(text);
     }
+    for (uint32_t i = 0; i < view->size.workers; i++) {
+        uint64_t tail = i % 2 ? draw() : view->events[i].head - 5000, value;
+        enum bypeer_event type;
+        bool lost = false;
+        for (unsigned n = 0; n < 5000 && bypeer_event_take(&view->events[i], &tail, &type, &value, &lost); n++)
+            sink += value + (uint64_t)type;
+    }
     for (uint32_t i = 0; i < view->size.ports; i++) {
         bypeer_status_text(text, view->ports[i].name, sizeof(view->ports[i].name));
         sink += strlen(text);
@@ -365,22 +395,44 @@ static void read_sessions(const struct bypeer_sessions_view *view)
 {
     struct bypeer_session sum;
     for (unsigned i = 0; i < 200; i++) {
-        uint32_t session = (uint32_t)(i % 2 ? draw() % (view->links + 1) : draw());
+        uint32_t session = (uint32_t)(i % 2 ? draw() % (view->size.links + 1) : draw());
         bypeer_sessions_sum(view, session, i % 4 ? 7 : draw(), &sum);
         sink += sum.received_packets;
+        if (session < view->size.links) {
+            struct bypeer_seen seen;
+            sink += bypeer_seen_read(&view->peers[session].seen, 7, &seen);
+        }
         lookups++;
     }
 }
 
+/* The first and last entry of each section, whatever it holds. */
+static void write_sessions(const struct bypeer_sessions *sessions)
+{
+    const struct bypeer_sessions_size *size = &sessions->size;
+    const uint32_t links[] = {0, size->links - 1}, slots[] = {0, size->slots - 1};
+    uint64_t first;
+    for (unsigned i = 0; i < 2; i++) {
+        bypeer_session_begin(&sessions->entries[(uint64_t)(size->workers - 1) * size->links + links[i]], draw());
+        bypeer_peer_begin(&sessions->peers[links[i]], draw());
+        struct bypeer_wireguard_state *state = &sessions->wireguard[slots[i]];
+        sink += bypeer_counter_take(&state->next_counter, (uint32_t)draw() >> 12, 32, &first);
+        sink += bypeer_counter_next_use(0, &state->next_counter, &state->window);
+        sink += bypeer_window_accept(&state->window, draw());
+        sink += sessions->relays[i ? size->relays - 1 : 0].serial;
+    }
+    bypeer_sessions_use_rows(sessions, size->workers);
+}
+
 static void attack_sessions(unsigned rounds)
 {
-    struct guarded region = guarded_make(bypeer_sessions_bytes(3, 100));
-    struct guarded copy = guarded_make(bypeer_sessions_bytes(2, 150));
-    struct bypeer_sessions sessions, to;
+    const struct bypeer_sessions_size size = {.workers = 3, .links = 100, .slots = 20, .relays = 30};
+    struct guarded region = guarded_make(bypeer_sessions_bytes(&size));
+    struct bypeer_sessions sessions;
     struct bypeer_sessions_view view;
     char why[BYPEER_REGION_WHY_BYTES];
-    bypeer_sessions_init(&sessions, region.base, region.bytes, 3, 100, 1, 0);
-    bypeer_sessions_init(&to, copy.base, copy.bytes, 2, 150, 1, 0);
+    bypeer_sessions_init(&sessions, region.base, region.bytes, &size, 1, 0);
+    bypeer_sessions_use_rows(&sessions, size.workers);
     for (unsigned i = 0; i < 300; i++)
         sessions.entries[i].link_serial = 7;
     keep_good(&region);
@@ -394,7 +446,7 @@ static void attack_sessions(unsigned rounds)
         }
         /* A data plane that takes over what another left behind. */
         if (bypeer_sessions_attach(&sessions, region.base, region.bytes, why) == 0)
-            bypeer_sessions_copy(&to, &sessions);
+            write_sessions(&sessions);
         restore(&region);
         if (bypeer_sessions_view(&view, region.base, region.bytes, why))
             exit(EXIT_FAILURE);
@@ -402,7 +454,6 @@ static void attack_sessions(unsigned rounds)
         read_sessions(&view);
     }
     guarded_free(&region);
-    guarded_free(&copy);
 }
 
 int main(int argc, char **argv)

@@ -67,7 +67,7 @@ static void set_up(void)
 {
     uv_loop_init(&loop);
     snprintf(path, sizeof(path), "/tmp/bypeer-channel-%ld.sock", (long)getpid());
-    struct bypeer_channel_settings settings = {.path = path, .user = (uid_t)-1, .group = (gid_t)-1, .session_links = 9};
+    struct bypeer_channel_settings settings = {.path = path, .user = (uid_t)-1, .group = (gid_t)-1};
     struct bypeer_channel_hooks hooks = {.attached = on_attached, .ports = on_ports, .need_layout = on_need_layout};
     cr_assert_eq(bypeer_channel_open(&channel, &loop, &settings, &hooks, &problem), 0, "%s", problem.value);
     generation = make_generation(7, BYPEER_LAYOUT_NEWEST);
@@ -194,7 +194,6 @@ Test(channel, a_data_plane_gets_sessions_and_tables)
     player_connect(&player);
     player_say_hello(&player);
     cr_assert_eq(player_hear(&player, BYPEER_HANDOVER_SESSIONS, &message), -1, "none is parked: it is to make one");
-    cr_assert_eq(message.sessions.links, 9);
 
     struct bypeer_memory memory;
     struct bypeer_tables tables;
@@ -231,9 +230,11 @@ Test(channel, sessions_are_parked_for_the_next_one)
 
     struct bypeer_memory memory;
     struct bypeer_sessions sessions;
-    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "sessions", bypeer_sessions_bytes(1, 9), false),
+    const struct bypeer_sessions_size size = {1, 9, 4, 4};
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "sessions", bypeer_sessions_bytes(&size), false),
                  0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, 1, 9, 1, 1), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1), 0);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, 1), 0);
     sessions.entries[3] = (struct bypeer_session){.sent_packets = 11, .link_serial = 5};
     struct bypeer_handover made = {.type = BYPEER_HANDOVER_SESSIONS_MADE};
     player_say(&player, &made, &memory.fd, 1);
@@ -257,23 +258,6 @@ Test(channel, sessions_are_parked_for_the_next_one)
     cr_assert_eq(((struct bypeer_sessions_header *)again.base)->region.magic, BYPEER_REGION_MAGIC);
     bypeer_memory_free(&again);
     bypeer_memory_free(&memory);
-    player_end(&player);
-}
-
-Test(channel, more_links_need_larger_sessions)
-{
-    struct player player;
-    struct bypeer_handover message;
-    player_make(&player);
-    player_connect(&player);
-    player_say_hello(&player);
-    player_hear(&player, BYPEER_HANDOVER_SESSIONS, &message);
-    close(player_hear(&player, BYPEER_HANDOVER_TABLES, &message));
-    bypeer_channel_set_session_links(channel, 9);
-    player_hears_nothing(&player);
-    bypeer_channel_set_session_links(channel, 100);
-    cr_assert_eq(player_hear(&player, BYPEER_HANDOVER_SESSIONS, &message), -1);
-    cr_assert_eq(message.sessions.links, 100);
     player_end(&player);
 }
 

@@ -220,7 +220,7 @@ Test(dataplane_channel, keeps_its_tables_and_sessions_when_control_dies)
 {
     int fds[BYPEER_HANDOVER_FDS];
     greet();
-    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS, .sessions.links = 100}, -1);
+    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS}, -1);
     hear_type(BYPEER_HANDOVER_SESSIONS_MADE, fds);
     close(fds[0]);
     hand_over(3);
@@ -244,50 +244,52 @@ Test(dataplane_channel, keeps_its_tables_and_sessions_when_control_dies)
     hand_over(4);
 }
 
+static struct bypeer_memory make_sessions(const struct bypeer_sessions_size *size, struct bypeer_sessions *ret_sessions)
+{
+    struct bypeer_memory memory;
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(size), false), 0);
+    cr_assert_eq(bypeer_sessions_init(ret_sessions, memory.base, memory.bytes, size, 1, 1), 0);
+    return memory;
+}
+
+static void say_parked(const struct bypeer_memory *memory)
+{
+    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS, .sessions = {.has_fd = 1}}, memory->fd);
+}
+
 Test(dataplane_channel, goes_on_counting_in_parked_sessions)
 {
-    int fds[BYPEER_HANDOVER_FDS];
     greet();
-    struct bypeer_memory parked;
     struct bypeer_sessions sessions;
-    uint64_t bytes = bypeer_sessions_bytes(2, 50);
-    cr_assert_eq(bypeer_memory_create(&parked, BYPEER_MEMORY_SESSIONS, "test", bytes, false), 0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, parked.base, parked.bytes, 2, 50, 1, 1), 0);
+    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){2, 50, 4, 4}, &sessions);
     bypeer_session_begin(&sessions.entries[50 + 3], 9);
     sessions.entries[50 + 3].sent_packets = 1234;
-    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS, .sessions = {.has_fd = 1, .links = 50}}, parked.fd);
+    say_parked(&parked);
     hand_over(1);
-    cr_assert_eq(bypeer_view_now->sessions.links, 50);
+    cr_assert_eq(bypeer_view_now->sessions.size.links, 50);
     cr_assert_eq(bypeer_view_now->sessions.entries[50 + 3].sent_packets, 1234);
     bypeer_view_now->sessions.entries[50 + 3].sent_packets++;
     cr_assert_eq(sessions.entries[50 + 3].sent_packets, 1235, "it is the same memory");
+    cr_assert_eq(sessions.header->rows, 2, "control is told of the rows that are in use");
 
-    /* More links than there is room for: a larger region, with what was counted. */
-    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS, .sessions.links = 500}, -1);
-    hear_type(BYPEER_HANDOVER_SESSIONS_MADE, fds);
-    close(fds[0]);
-    cr_assert_eq(bypeer_view_now->sessions.links, 500);
-    cr_assert_eq(bypeer_view_now->sessions.entries[500 + 3].sent_packets, 1235);
-    cr_assert_eq(generation_in_use(), 1);
+    /* Asked again, it stays with what it counts in. */
+    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS}, -1);
+    hand_over(2);
+    bypeer_view_now->sessions.entries[50 + 3].sent_packets++;
+    cr_assert_eq(sessions.entries[50 + 3].sent_packets, 1236);
     bypeer_memory_free(&parked);
 }
 
-Test(dataplane_channel, parked_sessions_of_more_links_or_fewer_workers)
+Test(dataplane_channel, parked_sessions_that_lack_rows_are_not_used)
 {
     int fds[BYPEER_HANDOVER_FDS];
     greet();
-    struct bypeer_memory parked;
     struct bypeer_sessions sessions;
-    uint64_t bytes = bypeer_sessions_bytes(1, 50);
-    cr_assert_eq(bypeer_memory_create(&parked, BYPEER_MEMORY_SESSIONS, "test", bytes, false), 0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, parked.base, parked.bytes, 1, 50, 1, 1), 0);
-    bypeer_session_begin(&sessions.entries[3], 9);
-    sessions.entries[3].received_packets = 77;
-    say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS, .sessions = {.has_fd = 1, .links = 50}}, parked.fd);
+    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){1, 50, 4, 4}, &sessions);
+    say_parked(&parked);
     hear_type(BYPEER_HANDOVER_SESSIONS_MADE, fds);
     close(fds[0]);
-    cr_assert_eq(bypeer_view_now->sessions.workers, 2, "a row for each of today's workers");
-    cr_assert_eq(bypeer_view_now->sessions.entries[3].received_packets, 77);
+    cr_assert_eq(bypeer_view_now->sessions.size.workers, BYPEER_SESSIONS_WORKERS_MAX);
     bypeer_memory_free(&parked);
 }
 

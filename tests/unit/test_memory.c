@@ -144,6 +144,6 @@ Test(memory, size_that_no_machine_has_is_an_error)
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_TABLES, "test", 0, true), -EINVAL);
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_TABLES, "test", UINT64_MAX, true), -ENOMEM);
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_TABLES, "test", UINT64_C(1) << 60, true), -ENOMEM);
-    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", UINT64_C(1) << 45, false), -ENOMEM,
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_TABLES, "test", UINT64_C(1) << 45, false), -ENOMEM,
                  "an error, and not the end of some process");
 }

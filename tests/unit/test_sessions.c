@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,13 +13,16 @@
 
 static char why[BYPEER_REGION_WHY_BYTES];
 
-static struct bypeer_sessions made(uint32_t workers, uint32_t links, struct bypeer_sessions_view *ret_view)
+static const struct bypeer_sessions_size small = {.workers = 2, .links = 10, .slots = 6, .relays = 7};
+
+static struct bypeer_sessions made(struct bypeer_sessions_view *ret_view)
 {
-    uint64_t bytes = bypeer_sessions_bytes(workers, links);
+    uint64_t bytes = bypeer_sessions_bytes(&small);
     void *base = aligned_alloc(BYPEER_CACHE_LINE, bytes);
     struct bypeer_sessions sessions;
     memset(base, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, base, bytes, workers, links, 7, 99), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, base, bytes, &small, 7, 99), 0);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, small.workers), 0);
     cr_assert_eq(bypeer_sessions_view(ret_view, base, bytes, why), 0, "%s", why);
     cr_assert_eq(bypeer_sessions_attach(&sessions, base, bytes, why), 0, "%s", why);
     return sessions;
@@ -28,7 +32,7 @@ static struct bypeer_sessions made(uint32_t workers, uint32_t links, struct bype
 static void received(const struct bypeer_sessions *sessions, uint32_t worker, uint32_t session, uint64_t serial,
                      uint64_t bytes, uint64_t now_ns)
 {
-    struct bypeer_session *entry = &sessions->entries[worker * sessions->links + session];
+    struct bypeer_session *entry = &sessions->entries[worker * sessions->size.links + session];
     bypeer_session_begin(entry, serial);
     entry->received_packets++;
     entry->received_bytes += bytes;
@@ -38,7 +42,7 @@ static void received(const struct bypeer_sessions *sessions, uint32_t worker, ui
 Test(sessions, sum_goes_over_all_workers)
 {
     struct bypeer_sessions_view view;
-    struct bypeer_sessions sessions = made(2, 10, &view);
+    struct bypeer_sessions sessions = made(&view);
     struct bypeer_session sum;
     received(&sessions, 0, 3, 77, 100, 1000);
     received(&sessions, 1, 3, 77, 200, 3000);
@@ -55,7 +59,7 @@ Test(sessions, sum_goes_over_all_workers)
 Test(sessions, a_link_that_takes_over_an_entry_starts_at_zero)
 {
     struct bypeer_sessions_view view;
-    struct bypeer_sessions sessions = made(2, 10, &view);
+    struct bypeer_sessions sessions = made(&view);
     struct bypeer_session sum;
     received(&sessions, 0, 3, 77, 100, 1000);
     received(&sessions, 1, 3, 77, 100, 1000);
@@ -66,37 +70,41 @@ Test(sessions, a_link_that_takes_over_an_entry_starts_at_zero)
     cr_assert_eq(sum.received_bytes, 100);
 }
 
-Test(sessions, counts_survive_a_change_of_workers_and_links)
+Test(sessions, rows_that_no_worker_uses_are_not_looked_at)
 {
-    struct bypeer_sessions_view view, larger_view, smaller_view;
-    struct bypeer_sessions sessions = made(3, 4, &view);
-    for (uint32_t worker = 0; worker < 3; worker++)
-        for (uint32_t session = 0; session < 4; session++)
-            received(&sessions, worker, session, 100 + session, 10, 1000 + worker);
-    /* One worker has not seen the link that took over entry 2 yet. */
-    received(&sessions, 0, 2, 200, 7, 5000);
-
-    struct bypeer_sessions larger = made(5, 8, &larger_view), smaller = made(1, 2, &smaller_view);
-    bypeer_sessions_copy(&larger, &sessions);
-    bypeer_sessions_copy(&smaller, &sessions);
+    struct bypeer_sessions_view view;
+    struct bypeer_sessions sessions = made(&view);
     struct bypeer_session sum;
-    bypeer_sessions_sum(&larger_view, 1, 101, &sum);
-    cr_assert_eq(sum.received_bytes, 30);
-    bypeer_sessions_sum(&smaller_view, 1, 101, &sum);
-    cr_assert_eq(sum.received_bytes, 30);
-    cr_assert_eq(sum.last_received_ns, 1002);
-    bypeer_sessions_sum(&larger_view, 2, 200, &sum);
-    cr_assert_eq(sum.received_bytes, 7);
-    bypeer_sessions_sum(&smaller_view, 2, 200, &sum);
-    cr_assert_eq(sum.received_bytes, 0, "no room");
+    received(&sessions, 0, 3, 77, 100, 1000);
+    received(&sessions, 1, 3, 77, 100, 1000);
+    sessions.header->rows = 1;
+    bypeer_sessions_sum(&view, 3, 77, &sum);
+    cr_assert_eq(sum.received_bytes, 100);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, 2), 0);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, 1), 0,
+                 "a data plane with fewer workers leaves the others' counts");
+    bypeer_sessions_sum(&view, 3, 77, &sum);
+    cr_assert_eq(sum.received_bytes, 200);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, 3), -ENOSPC);
+}
 
-    /* One row for two links with the same entry: the newer link's counts stay. */
-    struct bypeer_sessions one = made(1, 4, &view);
-    bypeer_sessions_copy(&one, &sessions);
-    bypeer_sessions_sum(&view, 2, 200, &sum);
-    cr_assert_eq(sum.received_bytes, 7);
-    bypeer_sessions_sum(&view, 2, 102, &sum);
-    cr_assert_eq(sum.received_bytes, 0);
+Test(sessions, a_peer_of_another_link_begins_with_nothing_seen)
+{
+    struct bypeer_sessions_view view;
+    struct bypeer_sessions sessions = made(&view);
+    struct bypeer_peer_state *peer = &sessions.peers[4];
+    const struct bypeer_seen there = {.remote = {1}, .port = 51820};
+    struct bypeer_seen seen;
+    bypeer_peer_begin(peer, 50);
+    bypeer_activity_sent(&peer->activity, true, 1000);
+    bypeer_seen_write(&peer->seen, 50, &there);
+    bypeer_peer_begin(peer, 50);
+    cr_assert_eq(view.peers[4].activity.sent_ns, 1000);
+    cr_assert(bypeer_seen_read(&view.peers[4].seen, 50, &seen));
+    bypeer_peer_begin(peer, 51);
+    cr_assert_eq(peer->activity.sent_ns, 0);
+    cr_assert_eq(peer->activity.unanswered_ns, 0);
+    cr_assert_not(bypeer_seen_read(&peer->seen, 51, &seen));
 }
 
 /* As the data plane does it: attach to what was parked, count, die without a word. */
@@ -118,8 +126,10 @@ Test(sessions, counts_go_on_where_a_killed_data_plane_left_them)
     struct bypeer_sessions sessions;
     struct bypeer_sessions_view view;
     struct bypeer_session sum;
-    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(2, 10), false), 0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, 2, 10, 7, 99), 0);
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(&small), false),
+                 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &small, 7, 99), 0);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, small.workers), 0);
     int parked = dup(memory.fd);
     bypeer_memory_free(&memory);
     cr_assert_eq(bypeer_memory_receive(&control, BYPEER_MEMORY_SESSIONS, dup(parked), 1 << 20, false, why), 0);
@@ -138,23 +148,73 @@ Test(sessions, counts_go_on_where_a_killed_data_plane_left_them)
     bypeer_memory_free(&control);
 }
 
-Test(sessions, rows_must_fill_the_region)
+Test(sessions, what_the_header_says_must_fill_the_region)
 {
     struct bypeer_sessions_view view;
-    uint64_t bytes = bypeer_sessions_bytes(2, 10);
+    uint64_t bytes = bypeer_sessions_bytes(&small);
     struct bypeer_sessions_header *header = aligned_alloc(BYPEER_CACHE_LINE, bytes);
     struct bypeer_sessions sessions;
     memset(header, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, header, bytes, 2, 10, 7, 99), 0);
-    header->links = 11;
-    cr_assert_eq(bypeer_sessions_view(&view, header, bytes, why), -EPROTO);
-    header->links = 20;
-    header->workers = 1;
-    cr_assert_eq(bypeer_sessions_view(&view, header, bytes, why), 0, "the same room, cut in another way");
-    header->links = 0;
-    header->workers = 0;
-    cr_assert_eq(bypeer_sessions_view(&view, header, bytes, why), -EPROTO);
+    cr_assert_eq(bypeer_sessions_init(&sessions, header, bytes, &small, 7, 99), 0);
+    uint32_t *counts[] = {&header->workers, &header->links, &header->slots, &header->relays};
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t was = *counts[i];
+        const uint32_t wrong[] = {0, was - 1, was + 1, UINT32_MAX};
+        for (unsigned j = 0; j < 4; j++) {
+            *counts[i] = wrong[j];
+            cr_assert_eq(bypeer_sessions_view(&view, header, bytes, why), -EPROTO, "%u of count %u", wrong[j], i);
+        }
+        *counts[i] = was;
+    }
+    header->rows = UINT32_MAX; /* its maker's, like all else */
+    cr_assert_eq(bypeer_sessions_view(&view, header, bytes, why), 0);
+    struct bypeer_session sum;
+    bypeer_sessions_sum(&view, small.links - 1, 7, &sum);
     free(header);
-    cr_assert_eq(bypeer_sessions_bytes(0, 1), 0);
-    cr_assert_eq(bypeer_sessions_bytes(1, BYPEER_SESSIONS_LINKS_MAX + 1), 0);
+    struct bypeer_sessions_size none = small;
+    none.workers = 0;
+    cr_assert_eq(bypeer_sessions_bytes(&none), 0);
+    none = (struct bypeer_sessions_size){1, BYPEER_SESSIONS_LINKS_MAX + 1, 1, 1};
+    cr_assert_eq(bypeer_sessions_bytes(&none), 0);
+}
+
+/* Pages of a file that are allocated. */
+static uint64_t allocated_bytes(int fd)
+{
+    struct stat status;
+    cr_assert_eq(fstat(fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+Test(sessions, the_largest_region_takes_only_what_is_touched)
+{
+    const struct bypeer_sessions_size largest = BYPEER_SESSIONS_LARGEST;
+    uint64_t bytes = bypeer_sessions_bytes(&largest);
+    struct bypeer_memory memory, control, next;
+    struct bypeer_sessions sessions;
+    struct bypeer_sessions_view view;
+    struct bypeer_session sum;
+    cr_assert_gt(bytes, UINT64_C(5) << 30);
+    cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bytes, true), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &largest, 7, 99), 0);
+    cr_assert_eq(bypeer_sessions_use_rows(&sessions, 2), 0);
+    received(&sessions, 0, largest.links - 1, 77, 100, 1000);
+    sessions.wireguard[largest.slots - 1].next_counter = 5;
+    sessions.relays[largest.relays - 1].serial = 6;
+
+    /* Whoever takes it, to read or to write, allocates no more than he looks at. */
+    cr_assert_eq(bypeer_memory_receive(&control, BYPEER_MEMORY_SESSIONS, dup(memory.fd), memory.bytes, false, why), 0,
+                 "%s", why);
+    cr_assert_eq(bypeer_memory_receive(&next, BYPEER_MEMORY_SESSIONS, dup(memory.fd), memory.bytes, true, why), 0);
+    cr_assert_eq(bypeer_sessions_view(&view, control.base, control.bytes, why), 0, "%s", why);
+    for (uint32_t session = 0; session < largest.links; session += largest.links / 16)
+        bypeer_sessions_sum(&view, session, 77, &sum);
+    bypeer_sessions_sum(&view, largest.links - 1, 77, &sum);
+    cr_assert_eq(sum.received_packets, 1);
+    cr_assert_eq(view.wireguard[largest.slots - 1].next_counter, 5);
+    cr_assert_eq(view.relays[largest.relays - 1].serial, 6);
+    cr_assert_lt(allocated_bytes(memory.fd), UINT64_C(1) << 20);
+    bypeer_memory_free(&next);
+    bypeer_memory_free(&control);
+    bypeer_memory_free(&memory);
 }

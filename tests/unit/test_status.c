@@ -74,16 +74,24 @@ Test(status, sizes_have_limits)
     cr_assert_leq(bypeer_status_bytes(&most), BYPEER_STATUS_BYTES_MAX);
 }
 
+Test(status, each_worker_has_events)
+{
+    struct bypeer_status_header *header = status.header;
+    header->sections[BYPEER_STATUS_EVENTS].count--;
+    cr_assert_eq(bypeer_status_attach(&view, header, bytes, why), -EPROTO);
+    cr_assert(strstr(why, "events"), "%s", why);
+}
+
 Test(status, more_than_the_limits_is_refused)
 {
     /* Enough room for it, so only the limit says no. */
-    uint64_t counts[] = {BYPEER_COUNTERS_MAX + 1, 1, 1};
+    uint64_t counts[] = {BYPEER_COUNTERS_MAX + 1, 1, 1, 1};
     uint64_t large = bypeer_region_bytes(BYPEER_REGION_STATUS, counts);
     void *base = aligned_alloc(BYPEER_CACHE_LINE, large);
     memset(base, 0, large);
     cr_assert_eq(bypeer_region_init(base, large, BYPEER_REGION_STATUS, 1, 7, 0, counts), 0);
     bypeer_region_publish(base);
     cr_assert_eq(bypeer_status_attach(&view, base, large, why), -EPROTO);
-    cr_assert(strstr(why, "121"), "%s", why);
+    cr_assert(strstr(why, "249"), "%s", why);
     free(base);
 }
