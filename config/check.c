@@ -593,6 +593,7 @@ int bypeer_config_check(struct bypeer_config *config, struct bypeer_report *repo
         error = error ? error : check_routes(&check);
         check_names(&check);
         check_wireguard(&check);
+        check_relay(&check);
         for (uint32_t i = 0; i < config->cloud_count && !bypeer_report_full(report); i++)
             check_cloud(&check, i);
     }

@@ -35,3 +35,6 @@ void check_overlay_address(struct check *check, const char *section, uint32_t en
 /* check_peers.c: the sections wireguard and peers; links must be checked before. 0 or -ENOMEM. */
 int check_peers(struct check *check);
 void check_wireguard(struct check *check);
+
+/* check_relay.c: the section relay, whose range of ports is taken apart. */
+void check_relay(struct check *check);

@@ -18,7 +18,7 @@ struct bypeer_config_origin {
     uint32_t line;
 };
 
-#define BYPEER_CONFIG_SECTIONS 13 /* of the schema, schema.h */
+#define BYPEER_CONFIG_SECTIONS 14 /* of the schema, schema.h */
 
 enum bypeer_memory_mode { BYPEER_MEMORY_AUTO, BYPEER_MEMORY_HUGEPAGES, BYPEER_MEMORY_NORMAL };
 enum bypeer_idle_mode {
@@ -173,6 +173,14 @@ struct bypeer_config {
         uint32_t dns_count;
         uint8_t dns[BYPEER_CONFIG_WIREGUARD_DNS][16]; /* for peers' files */
     } wireguard;
+    struct {
+        uint8_t prefix[16];           /* that relay addresses are in; host bits zero */
+        uint8_t bits;                 /* 16 to 80; 0: this node is no relay */
+        uint8_t on_link;              /* answer neighbour solicitations for the prefix; default 0 */
+        uint16_t port;                /* of every relay address; default 51820 */
+        char ipv4_ports[16];          /* "52000-59999"; empty: no port variant */
+        uint16_t port_low, port_high; /* the same; 0: none */
+    } relay;
     uint32_t port_count, group_count, link_count, peer_count, member_count, route_count, cloud_count;
     struct bypeer_config_port *ports;
     struct bypeer_config_group *groups;

@@ -16,6 +16,5 @@ int bypeer_config_read(struct bypeer_config *config, const struct bypeer_documen
  * left out. Fills in the defaults that depend on other values. Returns 0 or -ENOMEM.
  */
 int bypeer_config_check(struct bypeer_config *config, struct bypeer_report *report);
-
 /* Line of a value, of its entry if it is a default. */
 uint32_t bypeer_config_line(const struct bypeer_config *config, const char *section, uint32_t entry, const char *key);

@@ -575,6 +575,41 @@ static const struct bypeer_schema_key peer_keys[] = {
      .help = "File with the preshared key, in base64, readable by its owner only"},
 };
 
+static const struct bypeer_schema_key relay_keys[] = {
+    {.name = "prefix",
+     .type = BYPEER_SCHEMA_PREFIX,
+     FIELD(bypeer_config, relay.prefix),
+     BESIDE(bypeer_config, relay.bits),
+     .minimum = 16,
+     .maximum = 80,
+     .fallback_words = "none: this node is no relay",
+     .example = "\"2001:db8:1:5::/64\"",
+     .help = "Prefix that is routed to this node, for the addresses by which members reach each other",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "port",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, relay.port),
+     .minimum = 1,
+     .maximum = 65535,
+     .fallback = "51820",
+     .help = "UDP port of every relay address",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "on-link",
+     .type = BYPEER_SCHEMA_CHOICE,
+     FIELD(bypeer_config, relay.on_link),
+     .choices = booleans,
+     .fallback = "false",
+     .help = "Whether the prefix is on a port's own network instead of routed: neighbour solicitations are answered",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "ipv4-ports",
+     .type = BYPEER_SCHEMA_TEXT,
+     TEXT(bypeer_config, relay.ipv4_ports, 3),
+     .fallback_words = "none: members need IPv6",
+     .example = "\"52000-59999\"",
+     .help = "UDP ports of this node's IPv4 addresses that stand for relay addresses where a member has only IPv4",
+     .change = BYPEER_SCHEMA_CONTROL},
+};
+
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
 
 const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
@@ -602,6 +637,8 @@ const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
                                  KEYS(wireguard_keys)},
     [BYPEER_CONFIG_PEERS] = {"peers", .help = "WireGuard peers: clients, and other nodes", KEYS(peer_keys),
                              ENTRIES(bypeer_config_peer, peers, peer_count), .entries = 1000000},
+    [BYPEER_CONFIG_RELAY] = {"relay", .help = "Relay links: WireGuard between two members, which this node cannot read",
+                             KEYS(relay_keys)},
 };
 
 bool bypeer_schema_is_list(enum bypeer_schema_type type)

@@ -30,8 +30,9 @@ enum bypeer_config_section {
     BYPEER_CONFIG_CLOUDS,
     BYPEER_CONFIG_WIREGUARD,
     BYPEER_CONFIG_PEERS,
+    BYPEER_CONFIG_RELAY,
 };
-_Static_assert(BYPEER_CONFIG_PEERS + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
+_Static_assert(BYPEER_CONFIG_RELAY + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
 
 enum bypeer_schema_type {
     BYPEER_SCHEMA_TEXT,      /* minimum to maximum bytes */

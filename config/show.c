@@ -73,7 +73,7 @@ void bypeer_show_value(const struct bypeer_schema_key *key, const void *structur
     }
     if (key->type == BYPEER_SCHEMA_PREFIX)
         bits = key->beside_size ? base[key->beside_offset] : (uint8_t)key->minimum;
-    else if (key->beside_size && !bypeer_value_integer(base + key->beside_offset, key->beside_size))
+    if (key->beside_size && !bypeer_value_integer(base + key->beside_offset, key->beside_size))
         return;
     bypeer_value_write(key, base + key->offset, bits, value);
     escape(value, escaped);

@@ -507,3 +507,36 @@ Test(config, a_file_that_cannot_be_read_is_told)
     bypeer_config_errors_free(&errors);
     cr_expect_eq(bypeer_config_load(&config, "/", NULL), -EISDIR);
 }
+
+Test(config, a_relay_needs_a_prefix_of_its_own)
+{
+    struct bypeer_config *config =
+        accept_text("relay: { prefix: \"2001:db8:1:5::/64\", on-link: true, ipv4-ports: \"52000-59999\" }\n");
+    expect_address(config->relay.prefix, "2001:db8:1:5::");
+    cr_expect_eq(config->relay.bits, 64);
+    cr_expect_eq(config->relay.port, 51820);
+    cr_expect_eq(config->relay.on_link, 1);
+    cr_expect_eq(config->relay.port_low, 52000);
+    cr_expect_eq(config->relay.port_high, 59999);
+    bypeer_config_free(config);
+
+    refuse("relay: { prefix: \"2001:db8:1:5::/96\" }\n",
+           "1: relay.prefix: \"2001:db8:1:5::/96\" has 96 bits; use /16 to /80");
+    refuse("ports: [{ name: up, device: a, addresses: [\"2001:db8:1::1/64\"] }]\n"
+           "relay: { prefix: \"2001:db8:1::/64\" }\n",
+           "2: relay.prefix: holds 2001:db8:1::1, this node's own address on port up; use a prefix without own "
+           "addresses, such as another /80 of the network");
+    refuse(LAB_GROUP "relay: { prefix: \"fd12:3456:789a:5::/64\" }\n",
+           "2: relay.prefix: overlaps the prefix of group \"lab\"; use a prefix of the underlay");
+    refuse("relay: { ipv4-ports: \"52000-59999\" }\n",
+           "1: relay.ipv4-ports: needs relay.prefix; add it, or remove this");
+    static const char *const wrong[] = {"52000", "1023-2000", "60000-70000", "5-4", "-1-2000", "2000-", "3000-2000"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[128], message[256];
+        snprintf(text, sizeof(text), "relay: { prefix: \"2001:db8:1:5::/64\", ipv4-ports: \"%s\" }\n", wrong[i]);
+        snprintf(message, sizeof(message),
+                 "1: relay.ipv4-ports: \"%s\" is no range of ports; write one from 1024 to 65535 like 52000-59999",
+                 wrong[i]);
+        refuse(text, message);
+    }
+}
