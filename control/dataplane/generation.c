@@ -76,7 +76,9 @@ int bypeer_generation_grow(const struct bypeer_tables_size *size, const struct b
     larger.adjacencies = generation_enlarge(size->adjacencies, need->adjacencies, BYPEER_TABLES_IDS_MAX);
     larger.groups = generation_enlarge(size->groups, need->groups, BYPEER_TABLES_IDS_MAX);
     larger.prefixes = generation_enlarge(size->prefixes, need->prefixes, BYPEER_TABLES_IDS_MAX);
-    larger.sessions = generation_enlarge(bypeer_tables_sessions_for(larger.links), need->sessions, BYPEER_SESSIONS_MAX);
+    const uint32_t sessions = bypeer_tables_sessions_for(larger.links);
+    larger.sessions =
+        generation_enlarge(size->sessions, need->sessions > sessions ? need->sessions : sessions, BYPEER_SESSIONS_MAX);
     larger.relays = generation_enlarge(size->relays, need->relays, BYPEER_RELAYS_MAX);
     if (need->destinations > members_max && need->destinations > size->destinations) {
         larger.destinations = generation_enlarge(members_max, need->destinations, BYPEER_DESTINATIONS_MAX);

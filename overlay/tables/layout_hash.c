@@ -159,6 +159,7 @@ static const struct layout_field layout_tables[] = {
     FIELD(bypeer_wireguard_session, receive_key),
     FIELD(bypeer_wireguard_session, timestamp),
     FIELD(bypeer_wireguard_session, use),
+    FIELD(bypeer_wireguard_session, pair),
     FIELD(bypeer_wireguard_session, checksum),
     SIZE(bypeer_wireguard_config),
     FIELD(bypeer_wireguard_config, public_key),

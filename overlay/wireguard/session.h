@@ -3,8 +3,8 @@
  *
  *   0              4              8        16       24           32         64
  *   | local index  | remote index | serial | peer.. | created_ns | send key |
- *   64            96               108   112        120        128
- *   | receive key | last timestamp | use | reserved | checksum |
+ *   64            96               108   112    120        128
+ *   | receive key | last timestamp | use | pair | checksum |
  *
  * Sealing touches the first line, opening the first 32 bytes and the second line. A record never changes once it is
  * published; what changes per packet (counter, window, endpoint, times) lies elsewhere, in an entry that bears .serial.
@@ -46,7 +46,7 @@ struct bypeer_wireguard_session {
     uint8_t receive_key[32];
     uint8_t timestamp[BYPEER_WIREGUARD_TIMESTAMP]; /* greatest of the peer's initiations when this was made */
     uint32_t use;                                  /* which use of its slot this is: counter.h */
-    uint8_t reserved[8];
+    uint64_t pair;                                 /* the owner's: tells with which keys of both sides it was made */
     uint64_t checksum;
 };
 _Static_assert(sizeof(struct bypeer_wireguard_session) == 128, "two lines");
@@ -55,6 +55,7 @@ _Static_assert(offsetof(struct bypeer_wireguard_session, send_key) == 32, "as dr
 _Static_assert(offsetof(struct bypeer_wireguard_session, receive_key) == 64, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, timestamp) == 96, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, use) == 108, "as drawn");
+_Static_assert(offsetof(struct bypeer_wireguard_session, pair) == 112, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, checksum) == 120, "as drawn");
 
 /* Sets .checksum: last, after every other field. */
