@@ -123,6 +123,8 @@ void bypeer_channel_use(struct bypeer_channel *channel, struct bypeer_generation
     channel->generation = generation;
     if (!generation)
         return;
+    if (channel->first_generation == 0)
+        channel->first_generation = generation->number;
     bypeer_readers_move(&channel->readers, generation);
     for (unsigned at = 0; at < CONNECTIONS_MAX; at++)
         if (channel->connections[at])

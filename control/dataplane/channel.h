@@ -2,7 +2,7 @@
  * Control's end of the hand-over (overlay/tables/handover.h): the socket that data planes connect to, who they are,
  * what they are sent, and the grace periods that their workers pass.
  *
- *   connection   HELLO -> reader registered -> SESSIONS -> TABLES -> MAPPED
+ *   connection   HELLO -> reader registered -> sessions adopted -> SESSIONS -> TABLES -> MAPPED
  *   process      outlives its connection; ends with its pidfd (readers.h)
  *   sessions     parked here, and in systemd's descriptor store, for the data plane that comes next
  *
@@ -21,6 +21,7 @@
 #include "control/dataplane/generation.h"
 #include "control/dataplane/readers.h"
 #include "overlay/tables/sessions.h"
+#include "overlay/tables/tables.h"
 
 struct bypeer_channel;
 
@@ -28,6 +29,13 @@ struct bypeer_channel_hooks {
     /* The first data plane is attached, or the last one is gone. */
     void (*attached)(void *context, bool attached);
     void (*ports)(void *context, const struct bypeer_handover *ports);
+    /*
+     * A data plane lives on with the tables that a control before this one made: what only lives there (WireGuard
+     * sessions) may be taken over into the present writer. Called once, with the parked sessions in place, before that
+     * data plane is sent any tables. old is unmapped after the call. It came from another process, which may still
+     * write to it: look things up in it as a reader does, and believe a session only if a copy of it is whole.
+     */
+    void (*adopt)(void *context, const struct bypeer_tables *old);
     /* A data plane needs another layout: make a generation of it, and bypeer_channel_use() it. */
     void (*need_layout)(void *context, uint32_t layout);
     void *context;

@@ -15,6 +15,9 @@
 /* Messages read from one connection before the others have their turn. */
 #define MESSAGES_AT_ONCE 64
 
+/* As much as any control hands over: a generation of 100 million members takes about 9 GiB. */
+#define TABLES_BYTES_MAX (UINT64_C(1) << 40)
+
 static void connection_on_closed(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
@@ -137,49 +140,87 @@ void channel_send_sessions(struct bypeer_channel *channel, struct connection *co
         channel_end_connection(channel, connection, strerror(-result));
 }
 
-static void connection_take_hello(struct bypeer_channel *channel, struct connection *connection,
-                                  const struct bypeer_handover *hello, int *fds)
+/* Makes the process behind a HELLO a reader of the present generation, or ends its connection. Takes status_fd over. */
+static bool connection_register(struct bypeer_channel *channel, struct connection *connection,
+                                const struct bypeer_handover *hello, int status_fd)
 {
-    unsigned next = 1;
-    if (hello->hello.has_sessions)
-        channel_park_sessions(channel, fds[next++]);
-    if (hello->hello.has_tables)
-        close(fds[next]); /* nothing in the tables of a control that died is worth more than what we built */
-
     if (!channel->generation || connection->reader >= 0) {
-        close(fds[0]);
+        close(status_fd);
         channel_end_connection(channel, connection, connection->reader >= 0 ? "a second HELLO" : NULL);
-        return;
+        return false;
     }
     if (bypeer_layout_common(hello->hello.layout_oldest, hello->hello.layout_newest) == 0) {
-        close(fds[0]);
+        close(status_fd);
         bypeer_log_limited(
             &channel->log_limit, BYPEER_LOG_ERROR,
             "data plane %ld: reads table layouts %u to %u, this bypeerd writes %u to %u: upgrade the older",
             (long)connection->pid, hello->hello.layout_oldest, hello->hello.layout_newest, BYPEER_LAYOUT_OLDEST,
             BYPEER_LAYOUT_NEWEST);
         channel_end_connection(channel, connection, NULL);
-        return;
+        return false;
     }
     channel_sweep_dead(channel);
-    if (connection->ended)
-        return;
+    if (connection->ended) {
+        close(status_fd);
+        return false;
+    }
     struct bypeer_problem problem;
-    int reader = bypeer_readers_add(&channel->readers, channel->generation, connection->pid, hello, fds[0], &problem);
+    int reader =
+        bypeer_readers_add(&channel->readers, channel->generation, connection->pid, hello, status_fd, &problem);
     if (reader < 0) {
         char text[BYPEER_PROBLEM_TEXT];
         channel_end_connection(channel, connection, bypeer_problem_text(&problem, text));
-        return;
+        return false;
     }
     connection->reader = reader;
     if (channel_await_death(channel, (unsigned)reader) < 0) {
         channel_remove_reader(channel, (unsigned)reader);
+        return false;
+    }
+    return true;
+}
+
+/* Tables that a data plane holds: taken up only if they are those of a control before this one. Takes fd over. */
+static void channel_adopt_tables(struct bypeer_channel *channel, int fd)
+{
+    char why[BYPEER_REGION_WHY_BYTES] = "";
+    struct bypeer_memory memory = BYPEER_MEMORY_NONE;
+    struct bypeer_tables tables;
+    bool wanted = channel->hooks.adopt && !channel->adopted;
+    int result =
+        wanted ? bypeer_memory_receive(&memory, BYPEER_MEMORY_TABLES, fd, TABLES_BYTES_MAX, false, why) : -ENOENT;
+    if (result < 0)
+        close(fd);
+    if (result == 0)
+        result = bypeer_tables_attach(&tables, memory.base, memory.bytes, why);
+    if (result == 0 && tables.generation < channel->first_generation) {
+        channel->adopted = true;
+        channel->hooks.adopt(channel->hooks.context, &tables);
+    } else if (wanted && result < 0) {
+        bypeer_log_limited(&channel->log_limit, BYPEER_LOG_WARNING,
+                           "tables that the data plane holds: nothing is taken over from them: %s", why);
+    }
+    bypeer_memory_free(&memory);
+}
+
+static void connection_take_hello(struct bypeer_channel *channel, struct connection *connection,
+                                  const struct bypeer_handover *hello, int *fds)
+{
+    unsigned next = 1;
+    if (hello->hello.has_sessions)
+        channel_park_sessions(channel, fds[next++]);
+    int tables = hello->hello.has_tables ? fds[next] : -1;
+    if (!connection_register(channel, connection, hello, fds[0])) {
+        if (tables >= 0)
+            close(tables);
         return;
     }
     bool first = !channel->newest;
     channel->newest = connection;
     bypeer_log(BYPEER_LOG_NOTICE, "data plane %ld: attached, release %s", (long)connection->pid,
-               channel->readers.processes[reader].release);
+               channel->readers.processes[connection->reader].release);
+    if (tables >= 0)
+        channel_adopt_tables(channel, tables);
     channel_send_sessions(channel, connection, hello->hello.has_sessions);
     uint32_t layout = bypeer_readers_layout(&channel->readers);
     if (layout != 0 && layout != channel->generation->layout && channel->hooks.need_layout)

@@ -20,8 +20,8 @@
  *   TRACE_END                     ----------->
  *                                 <-----------  GRACE a token was stored in the tables: wake the broker
  *
- * The tables descriptor in HELLO is the generation that the data plane holds from a control that died; it is offered
- * for session records that only live there. This release keeps none in tables and closes it.
+ * The tables descriptor in HELLO is the generation that the data plane holds, perhaps from a control that died; it is
+ * offered for session records that only live there.
  *
  * A message of a type that the receiver does not know is skipped: releases side by side may add some.
  *

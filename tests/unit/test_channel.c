@@ -24,9 +24,11 @@ static struct bypeer_problem problem;
 static int attached; /* how often it was said, minus how often the end of it */
 static unsigned ports_said;
 static uint32_t layout_needed;
+static unsigned adopted; /* how often */
+static uint64_t adopted_serial;
 
 static const struct bypeer_tables_size small = {
-    .destinations = 1000, .links = 8, .adjacencies = 8, .groups = 8, .prefixes = 8};
+    .destinations = 1000, .links = 8, .adjacencies = 8, .groups = 8, .prefixes = 8, .sessions = 8};
 
 static struct bypeer_generation *make_generation(uint64_t number, uint32_t layout)
 {
@@ -63,12 +65,25 @@ static void on_need_layout(void *context, uint32_t layout)
     use_generation(generation->number + 1, layout);
 }
 
+#define OLD_SLOT 5
+
+static void on_adopt(void *context, const struct bypeer_tables *old)
+{
+    (void)context;
+    const struct bypeer_wireguard_session *session = bypeer_tables_session_in(old, OLD_SLOT);
+    adopted++;
+    cr_assert_not_null(session);
+    cr_assert_eq(bypeer_writer_adopt_session(generation->writer, OLD_SLOT, session), 0);
+    adopted_serial = session->serial;
+}
+
 static void set_up(void)
 {
     uv_loop_init(&loop);
     snprintf(path, sizeof(path), "/tmp/bypeer-channel-%ld.sock", (long)getpid());
     struct bypeer_channel_settings settings = {.path = path, .user = (uid_t)-1, .group = (gid_t)-1};
-    struct bypeer_channel_hooks hooks = {.attached = on_attached, .ports = on_ports, .need_layout = on_need_layout};
+    struct bypeer_channel_hooks hooks = {
+        .attached = on_attached, .ports = on_ports, .adopt = on_adopt, .need_layout = on_need_layout};
     cr_assert_eq(bypeer_channel_open(&channel, &loop, &settings, &hooks, &problem), 0, "%s", problem.value);
     generation = make_generation(7, BYPEER_LAYOUT_NEWEST);
     bypeer_channel_use(channel, generation);
@@ -259,6 +274,63 @@ Test(channel, sessions_are_parked_for_the_next_one)
     bypeer_memory_free(&again);
     bypeer_memory_free(&memory);
     player_end(&player);
+}
+
+/* Tables of another life of control, with one session, as a data plane that lives on has them. */
+static struct bypeer_generation *make_old(uint64_t number)
+{
+    struct bypeer_generation *old = make_generation(number, BYPEER_LAYOUT_NEWEST);
+    const struct bypeer_wireguard_session session = {.local_index = 0xfff00000 | OLD_SLOT, .serial = number};
+    cr_assert_eq(bypeer_writer_adopt_session(old->writer, OLD_SLOT, &session), 0);
+    return old;
+}
+
+static void player_says_hello_with(struct player *player, int tables)
+{
+    struct bypeer_handover message = hello(player), heard;
+    message.hello.has_tables = 1;
+    player_connect(player);
+    player_say(player, &message, (int[]){player->memory.fd, tables}, 2);
+    player_hear(player, BYPEER_HANDOVER_SESSIONS, &heard);
+    close(player_hear(player, BYPEER_HANDOVER_TABLES, &heard));
+}
+
+Test(channel, sessions_of_a_control_that_died_are_taken_over_before_new_tables_leave)
+{
+    struct player player;
+    struct bypeer_generation *old = make_old(6), *older = make_old(5);
+    player_make(&player);
+
+    player_says_hello_with(&player, old->memory.fd);
+    cr_assert_eq(adopted, 1);
+    cr_assert_eq(adopted_serial, 6);
+    cr_assert_eq(bypeer_writer_find_session(generation->writer, OLD_SLOT)->serial, 6);
+    close(player.socket);
+    turn();
+    player_says_hello_with(&player, older->memory.fd);
+    cr_assert_eq(adopted, 1, "once is all");
+    bypeer_generation_free(old);
+    bypeer_generation_free(older);
+    player_end(&player);
+}
+
+Test(channel, nothing_is_taken_over_from_tables_of_our_own_or_of_nobodys)
+{
+    struct player player;
+    struct bypeer_generation *ours = make_old(7);
+    struct bypeer_memory junk;
+    player_make(&player);
+    cr_assert_eq(bypeer_memory_create(&junk, BYPEER_MEMORY_TABLES, "junk", 8192, false), 0);
+    const int fds[] = {ours->memory.fd, junk.fd, player.memory.fd};
+    for (unsigned i = 0; i < 3; i++) {
+        player_says_hello_with(&player, fds[i]);
+        cr_assert_eq(adopted, 0);
+        close(player.socket);
+        turn();
+    }
+    bypeer_memory_free(&junk);
+    bypeer_generation_free(ours);
+    bypeer_memory_free(&player.memory);
 }
 
 Test(channel, a_new_generation_is_sent_once_the_one_before_is_answered)
