@@ -11,6 +11,7 @@ struct bench_command {
 extern const struct bench_command bench_aead;
 extern const struct bench_command bench_destinations;
 extern const struct bench_command bench_grace;
+extern const struct bench_command bench_mac1;
 extern const struct bench_command bench_nearest;
 extern const struct bench_command bench_writer;
 

@@ -9,6 +9,7 @@ static const struct bench_command *const commands[] = {
     &bench_aead,
     &bench_destinations,
     &bench_grace,
+    &bench_mac1,
     &bench_nearest,
     &bench_writer,
 };

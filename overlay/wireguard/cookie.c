@@ -56,8 +56,8 @@ static void write_mac2(const uint8_t cookie[static BYPEER_BLAKE2S_MAC], const ui
     bypeer_blake2s_mac(&key, datagram, length - BYPEER_WIREGUARD_MAC, ret_mac);
 }
 
-static bool is_proven(struct bypeer_cookie_checker *checker, const uint8_t *datagram, size_t length,
-                      const uint8_t *source, size_t source_bytes, uint64_t now_ns)
+bool bypeer_cookie_is_proven(struct bypeer_cookie_checker *checker, const uint8_t *datagram, size_t length,
+                             const uint8_t *source, size_t source_bytes, uint64_t now_ns)
 {
     static const uint8_t none[BYPEER_WIREGUARD_MAC];
     const uint8_t *mac2 = datagram + length - BYPEER_WIREGUARD_MAC;
@@ -74,16 +74,43 @@ static bool is_proven(struct bypeer_cookie_checker *checker, const uint8_t *data
     return false;
 }
 
+/* Those of one length at once. */
+static void check_length(const struct bypeer_cookie_checker *checker, const uint8_t *const datagrams[],
+                         const size_t lengths[], unsigned count, size_t length, bool ret_right[])
+{
+    const uint8_t *messages[BYPEER_COOKIE_BURST];
+    uint8_t macs[BYPEER_COOKIE_BURST][BYPEER_BLAKE2S_MAC];
+    unsigned places[BYPEER_COOKIE_BURST], found = 0;
+    size_t covered = length - BYPEER_WIREGUARD_MACS;
+    for (unsigned i = 0; i < count; i++) {
+        if (lengths[i] != length)
+            continue;
+        messages[found] = datagrams[i];
+        places[found++] = i;
+    }
+    if (found == 0)
+        return;
+    bypeer_blake2s_mac_burst(&checker->keys.mac1, messages, covered, found, macs);
+    for (unsigned i = 0; i < found; i++)
+        ret_right[places[i]] = bypeer_crypto_is_same(macs[i], messages[i] + covered, sizeof(macs[i]));
+}
+
+void bypeer_cookie_check_burst(const struct bypeer_cookie_checker *checker, const uint8_t *const datagrams[],
+                               const size_t lengths[], unsigned count, bool ret_right[])
+{
+    check_length(checker, datagrams, lengths, count, BYPEER_WIREGUARD_INITIATION_BYTES, ret_right);
+    check_length(checker, datagrams, lengths, count, BYPEER_WIREGUARD_RESPONSE_BYTES, ret_right);
+}
+
 enum bypeer_cookie_verdict bypeer_cookie_check(struct bypeer_cookie_checker *checker, const uint8_t *datagram,
                                                size_t length, const uint8_t *source, size_t source_bytes,
                                                bool wants_proof, uint64_t now_ns)
 {
-    size_t covered = length - BYPEER_WIREGUARD_MACS;
-    uint8_t mac[BYPEER_BLAKE2S_MAC];
-    bypeer_blake2s_mac(&checker->keys.mac1, datagram, covered, mac);
-    if (!bypeer_crypto_is_same(mac, datagram + covered, sizeof(mac)))
+    bool is_right;
+    bypeer_cookie_check_burst(checker, &datagram, &length, 1, &is_right);
+    if (!is_right)
         return BYPEER_COOKIE_BAD;
-    if (!wants_proof || !is_proven(checker, datagram, length, source, source_bytes, now_ns))
+    if (!wants_proof || !bypeer_cookie_is_proven(checker, datagram, length, source, source_bytes, now_ns))
         return BYPEER_COOKIE_UNPROVEN;
     return BYPEER_COOKIE_PROVEN;
 }

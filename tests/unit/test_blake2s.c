@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "overlay/wireguard/blake2s.h"
+#include "overlay/wireguard/blake2s_lanes.h"
 #include "tests/random.h"
 #include "tests/unit/pnrp_bytes.h"
 
@@ -56,4 +57,67 @@ Test(blake2s, any_key_and_length_as_libcrypto_has_it)
     }
     EVP_MAC_CTX_free(context);
     EVP_MAC_free(method);
+}
+
+Test(blake2s, bursts_of_any_count)
+{
+    enum { MOST = 70, LENGTH = 116 };
+    static uint8_t messages[MOST][LENGTH];
+    const uint8_t *pointers[MOST];
+    uint8_t macs[MOST + 1][BYPEER_BLAKE2S_MAC], expected[BYPEER_BLAKE2S_MAC], after[BYPEER_BLAKE2S_MAC];
+    struct bypeer_blake2s_key key;
+    uint64_t random = 1;
+    bypeer_blake2s_key_init(&key, (const uint8_t *)"a key", 5);
+    for (unsigned i = 0; i < MOST; i++) {
+        for (unsigned at = 0; at < LENGTH; at++)
+            messages[i][at] = (uint8_t)random_next(&random);
+        pointers[i] = messages[i];
+    }
+    for (unsigned count = 0; count <= MOST; count++) {
+        memset(macs, 0xa5, sizeof(macs));
+        memset(after, 0xa5, sizeof(after));
+        bypeer_blake2s_mac_burst(&key, pointers, LENGTH, count, macs);
+        for (unsigned i = 0; i < count; i++) {
+            bypeer_blake2s_mac(&key, messages[i], LENGTH, expected);
+            cr_assert_arr_eq(macs[i], expected, sizeof(expected), "message %u of %u", i, count);
+        }
+        cr_assert_arr_eq(macs[count], after, sizeof(after), "wrote more than %u", count);
+    }
+}
+
+static void fill(void *bytes, size_t length, uint64_t *random)
+{
+    uint8_t *at = bytes;
+    for (size_t i = 0; i < length; i++)
+        at[i] = (uint8_t)random_next(random);
+}
+
+Test(blake2s, all_variants_agree)
+{
+#if defined(__x86_64__)
+    uint64_t random = 2;
+    __builtin_cpu_init();
+    for (unsigned round = 0; round < 1000; round++) {
+        uint8_t room[BLAKE2S_LANES][BLAKE2S_BLOCK_BYTES];
+        const uint8_t *blocks[BLAKE2S_LANES];
+        blake2s_words generic[8], avx2[8], avx512[8];
+        uint64_t bytes = random_next(&random);
+        uint32_t last = round % 2 ? UINT32_MAX : 0;
+        fill(room, sizeof(room), &random);
+        fill(generic, sizeof(generic), &random);
+        memcpy(avx2, generic, sizeof(avx2));
+        memcpy(avx512, generic, sizeof(avx512));
+        for (unsigned lane = 0; lane < BLAKE2S_LANES; lane++)
+            blocks[lane] = room[lane];
+        bypeer_blake2s_compress_generic(generic, blocks, bytes, last);
+        if (__builtin_cpu_supports("avx2")) {
+            bypeer_blake2s_compress_avx2(avx2, blocks, bytes, last);
+            cr_assert_arr_eq((uint8_t *)avx2, (uint8_t *)generic, sizeof(generic), "avx2");
+        }
+        if (__builtin_cpu_supports("avx512vl")) {
+            bypeer_blake2s_compress_avx512(avx512, blocks, bytes, last);
+            cr_assert_arr_eq((uint8_t *)avx512, (uint8_t *)generic, sizeof(generic), "avx512");
+        }
+    }
+#endif
 }
