@@ -310,7 +310,8 @@ void bypeer_host_link_changed(void *data, const struct bypeer_model_link *link, 
     if (link->local)
         return;
     host->unsettled = true;
-    if (gone)
+    bool is_nowhere = link->wireguard && link->peer_port == 0;
+    if (gone || is_nowhere)
         bypeer_adjacencies_remove_link(host->adjacencies, link->id);
     else if (bypeer_adjacencies_set_link(host->adjacencies, link->id, link->peer,
                                          link->has_local ? link->local_address : NULL) < 0)

@@ -70,11 +70,27 @@ int model_check_group(const struct bypeer_store_group *definition, struct bypeer
     return 0;
 }
 
+static int check_peer(const struct bypeer_store_link *definition, struct bypeer_problem *problem)
+{
+    static const uint8_t none[32];
+    if (memcmp(definition->public_key, none, 32) == 0)
+        return bypeer_problem_set(problem, -EINVAL, "bad_key",
+                                  "peer \"%s\"\nhas no public key\nuse what `wg pubkey` gives", definition->name);
+    if (definition->endpoint_port != 0 && !check_is_unicast(definition->endpoint))
+        return bypeer_problem_set(problem, -EINVAL, "bad_endpoint",
+                                  "peer \"%s\"\nits endpoint is no unicast address\nuse the peer's outer address, or "
+                                  "leave it out",
+                                  definition->name);
+    return 0;
+}
+
 int model_check_link(const struct bypeer_store_link *definition, struct bypeer_problem *problem)
 {
     int result = model_check_name("link", definition->name, problem);
     if (result < 0)
         return result;
+    if (definition->wireguard)
+        return check_peer(definition, problem);
     if (!check_is_unicast(definition->peer))
         return bypeer_problem_set(problem, -EINVAL, "bad_peer",
                                   "link \"%s\"\nits peer is no unicast address\nuse the peer's outer address",

@@ -22,13 +22,13 @@ struct bypeer_model_group *model_need_configured_group(struct bypeer_model *mode
     return group;
 }
 
-struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const struct bypeer_config_link *from,
+struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const char *name,
                                                      struct bypeer_problem *problem)
 {
-    struct bypeer_model_link *link = model_find_link(model, from->name);
+    struct bypeer_model_link *link = model_find_link(model, name);
     if (link)
         return link;
-    if (!(link = model_new_link(model, 0, from->name))) {
+    if (!(link = model_new_link(model, 0, name))) {
         model_no_memory(problem);
         return NULL;
     }
@@ -58,8 +58,26 @@ void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *
     link->vni = from->vni;
     link->udp_port = from->udp_port;
     link->mtu = from->mtu;
+    link->wireguard = false;
     memcpy(link->peer, from->peer, 16);
     memcpy(link->local_address, from->local, 16);
+}
+
+void model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
+                          const struct bypeer_config_peer *from)
+{
+    const struct bypeer_model_group *group = model_find_group(model, from->group);
+    link->line = from->origin.line;
+    link->group = group ? group->id : 0;
+    link->vni = 0;
+    link->mtu = 0;
+    link->wireguard = true;
+    link->has_address = from->has_address;
+    link->persistent_s = from->keepalive;
+    link->endpoint_port = from->endpoint.port;
+    memcpy(link->endpoint, from->endpoint.address, 16);
+    memcpy(link->address, from->address, 16);
+    model_set_key(link, from->public_key);
 }
 
 static int configured_no_link(const char *what, uint32_t line, const char *link, struct bypeer_problem *problem)
@@ -73,27 +91,48 @@ static int configured_compare(const void *one, const void *other)
     return memcmp(one, other, 16); /* address comes first */
 }
 
+/* 0 or -ENOENT. */
+static int configured_add(const struct bypeer_model *model, const uint8_t address[static 16], const char *link_name,
+                          uint32_t line, struct bypeer_model_member *ret_member)
+{
+    const struct bypeer_model_link *link = model_find_link(model, link_name);
+    if (!link)
+        return -ENOENT;
+    *ret_member = (struct bypeer_model_member){.link = link->id, .line = line};
+    memcpy(ret_member->address, address, 16);
+    return 0;
+}
+
 int model_configured_members(struct bypeer_model *model, const struct bypeer_config *config,
                              struct bypeer_model_member **ret_members, size_t *ret_count,
                              struct bypeer_problem *problem)
 {
-    struct bypeer_model_member *members = calloc(config->member_count + 1u, sizeof(*members));
+    struct bypeer_model_member *members =
+        calloc((size_t)config->member_count + config->peer_count + 1, sizeof(*members));
+    size_t count = 0;
+    int result = 0;
     if (!members)
         return model_no_memory(problem);
-    for (uint32_t at = 0; at < config->member_count; at++) {
+    for (uint32_t at = 0; at < config->member_count && result == 0; at++) {
         const struct bypeer_config_member *from = &config->members[at];
-        const struct bypeer_model_link *link = model_find_link(model, from->link);
-        if (!link) {
-            free(members);
-            return configured_no_link("member", from->origin.line, from->link, problem);
-        }
-        memcpy(members[at].address, from->address, 16);
-        members[at].link = link->id;
-        members[at].line = from->origin.line;
+        result = configured_add(model, from->address, from->link, from->origin.line, &members[count++]);
+        if (result < 0)
+            configured_no_link("member", from->origin.line, from->link, problem);
     }
-    qsort(members, config->member_count, sizeof(*members), configured_compare);
+    for (uint32_t at = 0; at < config->peer_count && result == 0; at++) {
+        const struct bypeer_config_peer *from = &config->peers[at];
+        if (from->has_address)
+            result = configured_add(model, from->address, from->name, from->origin.line, &members[count++]);
+        if (result < 0)
+            configured_no_link("peer", from->origin.line, from->name, problem);
+    }
+    if (result < 0) {
+        free(members);
+        return result;
+    }
+    qsort(members, count, sizeof(*members), configured_compare);
     *ret_members = members;
-    *ret_count = config->member_count;
+    *ret_count = count;
     return 0;
 }
 

@@ -10,15 +10,19 @@
 struct bypeer_model_group *model_need_configured_group(struct bypeer_model *model,
                                                        const struct bypeer_config_group *from,
                                                        struct bypeer_problem *problem);
-struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const struct bypeer_config_link *from,
+struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model, const char *name,
                                                      struct bypeer_problem *problem);
 
 /* Gives the entry the definition and line of the file. */
 void model_configure_group(struct bypeer_model_group *group, const struct bypeer_config_group *from);
 void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *link,
                           const struct bypeer_config_link *from);
+/* The same of a peer; it must not be live if its key is another one. */
+void model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
+                          const struct bypeer_config_peer *from);
 
-/* Members of the file, sorted by address, to be freed; their links must have entries. */
+/* Members of the file, peers with an address among them, sorted by address, to be freed; their links must have entries.
+ */
 int model_configured_members(struct bypeer_model *model, const struct bypeer_config *config,
                              struct bypeer_model_member **ret_members, size_t *ret_count,
                              struct bypeer_problem *problem);

@@ -13,6 +13,7 @@ struct bypeer_model {
     struct bypeer_model_limits limits;
 
     struct bypeer_ids group_names, link_names;
+    struct bypeer_ids peer_keys;        /* of live peers, by .key_text */
     struct bypeer_model_group **groups; /* by id; NULL: no such entry */
     struct bypeer_model_link **links;
     uint32_t group_room, link_room;   /* entries of the arrays */
@@ -81,6 +82,18 @@ void model_stop_link(struct bypeer_model *model, struct bypeer_model_link *link)
 /* Puts the link's record as it is now into the tables. */
 int model_refresh_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem);
 void model_define_link(struct bypeer_model_link *link, const struct bypeer_store_link *definition);
+/* 1: the peer's own address is a member behind it that was added by API; 0; or negative errno. */
+int model_holds_own_address(struct bypeer_model *model, const struct bypeer_model_link *link,
+                            struct bypeer_problem *problem);
+int model_key_exists(const struct bypeer_model_link *link, const struct bypeer_model_link *other,
+                     struct bypeer_problem *problem);
+/* Names the peer's public key; before that it must not be live. */
+void model_set_key(struct bypeer_model_link *link, const uint8_t public_key[static 32]);
+/* Links and members more than there are: larger tables if need be. */
+int model_reserve(struct bypeer_model *model, size_t links, size_t members, struct bypeer_problem *problem);
+/* NULL: there can be such a member behind the link by API. Else what is wrong with it, and the remedy. */
+const char *model_member_is_wrong(const struct bypeer_model *model, const struct bypeer_model_link *link,
+                                  const uint8_t address[static 16], const char **ret_remedy);
 
 int model_put_member(struct bypeer_model *model, const uint8_t address[static 16], struct bypeer_model_link *link,
                      uint32_t flags, struct bypeer_problem *problem);
@@ -97,6 +110,9 @@ void model_take_route(struct bypeer_model *model, const uint8_t prefix[static 16
 const struct bypeer_model_route *model_find_route(const struct bypeer_model *model, const uint8_t prefix[static 16],
                                                   uint8_t bits);
 int model_commit_routes(struct bypeer_model *model, struct bypeer_problem *problem);
+
+/* load.c: names that neither the file nor the API uses any more give their ids back, in the present transaction. */
+int model_drop_unused(struct bypeer_model *model, struct bypeer_problem *problem);
 
 /*
  * wake.c: makes live what the store has and nothing is in the way of: groups, then links, then members and routes of

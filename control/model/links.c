@@ -8,6 +8,7 @@
 
 #include "control/model/entries.h"
 #include "overlay/fabric/link.h"
+#include "overlay/wireguard/link.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200 5: every IPv6 link carries as much */
 
@@ -20,6 +21,15 @@ void model_define_link(struct bypeer_model_link *link, const struct bypeer_store
     link->vni = definition->vni;
     link->udp_port = definition->udp_port;
     link->mtu = definition->mtu;
+    link->wireguard = definition->wireguard;
+    link->has_preshared = definition->has_preshared;
+    memcpy(link->preshared_key, definition->preshared_key, 32);
+    model_set_key(link, definition->public_key);
+    link->persistent_s = definition->persistent_s;
+    link->endpoint_port = definition->endpoint_port;
+    memcpy(link->endpoint, definition->endpoint, 16);
+    link->has_address = definition->has_address;
+    memcpy(link->address, definition->address, 16);
 }
 
 uint32_t bypeer_model_link_vni(const struct bypeer_model *model, const struct bypeer_model_link *link)
@@ -41,12 +51,16 @@ const char *bypeer_model_link_why_down(const struct bypeer_model *model, const s
         return "is not active";
     if (link->local)
         return "goes to this host";
+    if (link->wireguard && link->peer_port == 0)
+        return "it has not been heard of yet, and has no endpoint";
     if (link->adjacency == 0)
         return link->why_down ? link->why_down : "the kernel has not told the next hop yet";
     if (bypeer_model_link_mtu(model, link) < IPV6_MTU_MIN)
         return "its path carries no 1280 bytes of overlay packet";
     const struct bypeer_adjacency *adjacency = bypeer_model_adjacency(model, link->adjacency);
-    return adjacency && adjacency->valid ? NULL : "its next hop does not answer";
+    if (!adjacency || !adjacency->valid)
+        return "its next hop does not answer";
+    return link->wireguard && link->current == 0 && link->next == 0 ? "there has been no handshake" : NULL;
 }
 
 int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)
@@ -60,11 +74,31 @@ int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_lin
         .vni = link->vni,
         .udp_port = link->udp_port,
         .mtu = link->mtu,
+        .wireguard = link->wireguard,
+        .has_preshared = link->has_preshared,
+        .has_address = link->has_address,
+        .persistent_s = link->persistent_s,
+        .endpoint_port = link->endpoint_port,
     };
     memcpy(row.name, link->name, sizeof(row.name));
     memcpy(row.peer, link->peer, 16);
     memcpy(row.local, link->local_address, 16);
-    return bypeer_store_put_link(model->store, &row, problem);
+    memcpy(row.public_key, link->public_key, 32);
+    memcpy(row.preshared_key, link->preshared_key, 32);
+    memcpy(row.endpoint, link->endpoint, 16);
+    memcpy(row.address, link->address, 16);
+    int result = bypeer_store_put_link(model->store, &row, problem);
+    explicit_bzero(row.preshared_key, sizeof(row.preshared_key));
+    return result;
+}
+
+/* What outer headers and encapsulation take of a packet of the path; of a peer that is nowhere yet, the most. */
+static unsigned links_overhead(const struct bypeer_model_link *link)
+{
+    bool is_ipv4 = model_is_ipv4(link->peer);
+    if (link->wireguard)
+        return is_ipv4 ? BYPEER_WIREGUARD_IPV4_OVERHEAD : BYPEER_WIREGUARD_IPV6_OVERHEAD;
+    return is_ipv4 ? BYPEER_FABRIC_IPV4_TEMPLATE_BYTES : BYPEER_FABRIC_IPV6_TEMPLATE_BYTES;
 }
 
 uint16_t bypeer_model_link_mtu(const struct bypeer_model *model, const struct bypeer_model_link *link)
@@ -72,8 +106,7 @@ uint16_t bypeer_model_link_mtu(const struct bypeer_model *model, const struct by
     if (link->local)
         return UINT16_MAX;
     unsigned path = link->path_mtu ? link->path_mtu : model->limits.port_mtu;
-    unsigned overhead =
-        model_is_ipv4(link->peer) ? BYPEER_FABRIC_IPV4_TEMPLATE_BYTES : BYPEER_FABRIC_IPV6_TEMPLATE_BYTES;
+    unsigned overhead = links_overhead(link);
     unsigned carried = path > overhead ? path - overhead : 0;
     return (uint16_t)(link->mtu && link->mtu < carried ? link->mtu : carried);
 }
@@ -97,9 +130,11 @@ static void links_make_record(const struct bypeer_model *model, const struct byp
 {
     struct bypeer_link record = {
         .id = link->id,
-        .kind = link->local ? BYPEER_LINK_LOCAL : BYPEER_LINK_FABRIC,
+        .kind = link->local       ? BYPEER_LINK_LOCAL
+                : link->wireguard ? BYPEER_LINK_WIREGUARD
+                                  : BYPEER_LINK_FABRIC,
         .group = link->group,
-        .vni = bypeer_model_link_vni(model, link),
+        .vni = link->wireguard ? 0 : bypeer_model_link_vni(model, link),
         .mtu = bypeer_model_link_mtu(model, link),
         .udp_port = link->udp_port,
         .session = link->id,
@@ -109,8 +144,15 @@ static void links_make_record(const struct bypeer_model *model, const struct byp
         memcpy(record.peer, link->peer, 16);
         memcpy(record.local, link->has_local ? link->local_address : link->path_local, 16);
         record.underlay = model_is_ipv4(link->peer) ? 4 : 6;
-        /* Without a source address there is no template yet, and without an adjacency nobody uses it. */
-        if (bypeer_fabric_link_prepare(&record) == 0 && record.mtu >= IPV6_MTU_MIN)
+        if (link->wireguard) {
+            record.wireguard.current = link->current;
+            record.wireguard.next = link->next;
+            record.wireguard.peer_port = link->peer_port;
+            record.wireguard.persistent_s = link->persistent_s;
+        }
+        /* Without both addresses there is no template yet, and without an adjacency nobody uses it. */
+        int prepared = link->wireguard ? bypeer_wireguard_link_prepare(&record) : bypeer_fabric_link_prepare(&record);
+        if (prepared == 0 && record.mtu >= IPV6_MTU_MIN)
             record.adjacency = link->adjacency;
     }
     *ret_record = record;
@@ -148,14 +190,36 @@ int model_check_link_fits(const struct bypeer_model *model, const struct bypeer_
                                   "link \"%s\"\nthere are %u links already, as many as tables.links allows\n"
                                   "raise tables.links and reload",
                                   link->name, model->live_links);
+    const struct bypeer_model_link *other = link->wireguard ? bypeer_model_find_peer(model, link->key_text) : NULL;
+    if (other && other->id != link->id)
+        return model_key_exists(link, other, problem);
     return 0;
+}
+
+/* A peer is where its definition says until it is heard elsewhere. */
+static int links_start_peer(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    if (link->live)
+        return 0;
+    link->udp_port = model->limits.wireguard_port;
+    if (link->endpoint_port != 0) {
+        memcpy(link->peer, link->endpoint, 16);
+        link->peer_port = link->endpoint_port;
+    }
+    return bypeer_ids_add(&model->peer_keys, link->key_text, link->id) < 0 ? model_no_memory(problem) : 0;
 }
 
 int model_start_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
 {
-    int result = model_refresh_link(model, link, problem);
+    int result = link->wireguard ? links_start_peer(model, link, problem) : 0;
     if (result < 0)
         return result;
+    result = model_refresh_link(model, link, problem);
+    if (result < 0) {
+        if (link->wireguard && !link->live)
+            bypeer_ids_remove(&model->peer_keys, link->key_text);
+        return result;
+    }
     if (!link->live && !link->local) {
         model->live_links++;
         struct bypeer_model_group *group = model_group(model, link->group);
@@ -179,6 +243,13 @@ void model_stop_link(struct bypeer_model *model, struct bypeer_model_link *link)
     link->adjacency = 0;
     link->path_mtu = 0;
     memset(link->path_local, 0, sizeof(link->path_local));
+    if (link->wireguard) {
+        bypeer_ids_remove(&model->peer_keys, link->key_text);
+        memset(link->peer, 0, sizeof(link->peer));
+        link->peer_port = 0;
+        link->has_local = false;
+        link->current = link->next = 0;
+    }
     if (!link->local) {
         model->live_links--;
         struct bypeer_model_group *group = model_group(model, link->group);
@@ -254,12 +325,19 @@ int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struc
         return bypeer_problem_set(problem, -EPERM, "configured",
                                   "link \"%s\"\nis in line %u of the configuration file\nremove it there and reload",
                                   name, link->line);
-    if (link->members + link->routes + link->kept > 0)
+    int own = model_holds_own_address(model, link, problem);
+    if (own < 0)
+        return own;
+    if (link->members + link->routes + link->kept > (unsigned)own)
         return bypeer_problem_set(problem, -EBUSY, "in_use",
                                   "link \"%s\"\nis used by %u members and %u routes\nremove them first, with: bypeer "
                                   "members, bypeer routes",
-                                  name, link->members + link->kept, link->routes);
+                                  name, link->members + link->kept - (unsigned)own, link->routes);
     int result = bypeer_store_begin(model->store, problem);
+    if (result == 0 && own)
+        result = model_forget_kept_member(model, link->address, problem);
+    if (result == 0 && own)
+        result = bypeer_store_remove_member(model->store, link->address, problem);
     if (result == 0)
         result = bypeer_store_remove_link(model->store, link->id, problem);
     if (result == 0)
@@ -274,6 +352,8 @@ int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struc
         if (group && group->kept > 0)
             group->kept--;
     }
+    if (own && link->live)
+        model_take_member(model, link->address);
     model_stop_link(model, link);
     model_drop_link(model, link);
     return model->kept > 0 ? model_wake(model, NULL, NULL, problem) : 0;

@@ -56,10 +56,26 @@ static int load_groups(struct bypeer_model *model, const struct bypeer_config *c
 static int load_links(struct bypeer_model *model, const struct bypeer_config *config, struct bypeer_problem *problem)
 {
     for (uint32_t at = 0; at < config->link_count; at++) {
-        struct bypeer_model_link *link = model_need_configured_link(model, &config->links[at], problem);
+        struct bypeer_model_link *link = model_need_configured_link(model, config->links[at].name, problem);
         if (!link)
             return problem->error;
         model_configure_link(model, link, &config->links[at]);
+        int result = model_check_link_fits(model, link, problem);
+        if (result == 0)
+            result = model_start_link(model, link, problem);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int load_peers(struct bypeer_model *model, const struct bypeer_config *config, struct bypeer_problem *problem)
+{
+    for (uint32_t at = 0; at < config->peer_count; at++) {
+        struct bypeer_model_link *link = model_need_configured_link(model, config->peers[at].name, problem);
+        if (!link)
+            return problem->error;
+        model_configure_peer(model, link, &config->peers[at]);
         int result = model_check_link_fits(model, link, problem);
         if (result == 0)
             result = model_start_link(model, link, problem);
@@ -91,8 +107,7 @@ static int load_routes(struct bypeer_model *model, const struct bypeer_config *c
     return result;
 }
 
-/* Names that neither the file nor the API uses any more give their ids back. */
-static int load_drop_unused(struct bypeer_model *model, struct bypeer_problem *problem)
+int model_drop_unused(struct bypeer_model *model, struct bypeer_problem *problem)
 {
     int result = 0;
     for (uint32_t id = 1; id < model->link_room && result == 0; id++) {
@@ -118,6 +133,8 @@ static int load_file(struct bypeer_model *model, const struct bypeer_config *con
     if (result == 0)
         result = load_links(model, config, problem);
     if (result == 0)
+        result = load_peers(model, config, problem);
+    if (result == 0)
         result = load_members(model, config, problem);
     if (result == 0)
         result = load_routes(model, config, problem);
@@ -140,7 +157,7 @@ int bypeer_model_load(struct bypeer_model *model, const struct bypeer_config *co
     if (result == 0)
         result = model_wake(model, warn, context, load.problem);
     if (result == 0)
-        result = load_drop_unused(model, load.problem);
+        result = model_drop_unused(model, load.problem);
     if (result == 0)
         result = bypeer_store_commit(model->store, load.problem);
     if (result < 0)

@@ -122,27 +122,33 @@ int model_forget_kept_member(struct bypeer_model *model, const uint8_t address[s
     return 0;
 }
 
+const char *model_member_is_wrong(const struct bypeer_model *model, const struct bypeer_model_link *link,
+                                  const uint8_t address[static 16], const char **ret_remedy)
+{
+    const struct bypeer_model_group *group = model_group(model, link->group);
+    if (!model_in_prefix(address, group->prefix, 48)) {
+        *ret_remedy = "use an address of the group's /48";
+        return "is not in the prefix of the link's group";
+    }
+    if (group->has_address && memcmp(address, group->address, 16) == 0) {
+        *ret_remedy = "leave it out";
+        return "is this node's own address in the group";
+    }
+    const struct bypeer_model_member *member = model_configured_member(model, address);
+    if (member && member->link != link->id) {
+        *ret_remedy = "change it there and reload";
+        return "is in the configuration file, behind another link";
+    }
+    return NULL;
+}
+
 /* Is every address one that may be a member behind link by API? */
 static int members_check(const struct bypeer_model *model, const struct bypeer_model_link *link,
                          uint8_t (*addresses)[16], size_t count, struct bypeer_problem *problem)
 {
-    const struct bypeer_model_group *group = model_group(model, link->group);
     char text[INET6_ADDRSTRLEN];
     for (size_t at = 0; at < count; at++) {
-        const char *wrong = NULL, *remedy = "";
-        if (!model_in_prefix(addresses[at], group->prefix, 48)) {
-            wrong = "is not in the prefix of the link's group";
-            remedy = "use an address of the group's /48";
-        } else if (group->has_address && memcmp(addresses[at], group->address, 16) == 0) {
-            wrong = "is this node's own address in the group";
-            remedy = "leave it out";
-        } else {
-            const struct bypeer_model_member *member = model_configured_member(model, addresses[at]);
-            if (member && member->link != link->id) {
-                wrong = "is in the configuration file, behind another link";
-                remedy = "change it there and reload";
-            }
-        }
+        const char *remedy, *wrong = model_member_is_wrong(model, link, addresses[at], &remedy);
         if (!wrong)
             continue;
         inet_ntop(AF_INET6, addresses[at], text, sizeof(text));
@@ -151,18 +157,18 @@ static int members_check(const struct bypeer_model *model, const struct bypeer_m
     return 0;
 }
 
-/* Room in the tables for so many more, growing them if need be. */
-static int members_reserve(struct bypeer_model *model, size_t more, struct bypeer_problem *problem)
+int model_reserve(struct bypeer_model *model, size_t links, size_t members, struct bypeer_problem *problem)
 {
     struct bypeer_writer_usage usage;
     bypeer_writer_usage(model->writer, &usage);
-    uint64_t need = (uint64_t)usage.used.destinations + more;
-    if (need <= usage.capacity.destinations)
+    uint64_t need = (uint64_t)usage.used.destinations + members, need_links = (uint64_t)usage.used.links + links;
+    if (need <= usage.capacity.destinations && need_links <= usage.capacity.links)
         return 0;
     if (!model->hooks.make_room)
         return model_make_room(model, -ENOSPC, 0, problem);
     struct bypeer_tables_size size = usage.used;
     size.destinations = need > UINT32_MAX ? UINT32_MAX : (uint32_t)need;
+    size.links = need_links > BYPEER_TABLES_IDS_MAX ? BYPEER_TABLES_IDS_MAX : (uint32_t)need_links;
     return model->hooks.make_room(model->hooks.context, -ENOSPC, &size, problem);
 }
 
@@ -186,7 +192,7 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
         if (!there || there->link != link->id)
             memmove(addresses[changed++], addresses[at], 16);
     }
-    result = members_reserve(model, count - replaced, problem);
+    result = model_reserve(model, 0, count - replaced, problem);
     if (result < 0)
         return result;
 

@@ -29,6 +29,13 @@ int bypeer_model_create(struct bypeer_model **ret_model, struct bypeer_store *st
     return 0;
 }
 
+static void model_free_link(struct bypeer_model_link *link)
+{
+    explicit_bzero(link->preshared_key, sizeof(link->preshared_key));
+    free(link->why_down);
+    free(link);
+}
+
 void bypeer_model_free(struct bypeer_model *model)
 {
     if (!model)
@@ -36,12 +43,11 @@ void bypeer_model_free(struct bypeer_model *model)
     for (uint32_t id = 0; id < model->group_room; id++)
         free(model->groups[id]);
     for (uint32_t id = 0; id < model->link_room; id++)
-        if (model->links[id]) {
-            free(model->links[id]->why_down);
-            free(model->links[id]);
-        }
+        if (model->links[id])
+            model_free_link(model->links[id]);
     bypeer_ids_free(&model->group_names);
     bypeer_ids_free(&model->link_names);
+    bypeer_ids_free(&model->peer_keys);
     free(model->groups);
     free(model->links);
     free(model->routes);
@@ -67,6 +73,7 @@ void bypeer_model_limits(const struct bypeer_config *config, struct bypeer_model
         .groups = config->group_count + GROUPS_BY_API,
         .routes = config->tables.prefixes,
         .port_mtu = mtu,
+        .wireguard_port = config->wireguard.port,
     };
 }
 
@@ -108,7 +115,7 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
     if (result < 0)
         return result;
 
-    members += config->member_count + limits.groups;
+    members += (uint64_t)config->member_count + config->peer_count + limits.groups;
     members += members / 8; /* so that the first batch after a start needs no larger tables */
     uint64_t links = (uint64_t)limits.links + limits.groups; /* each group may have a link to this host */
     *ret_size = (struct bypeer_tables_size){
@@ -232,8 +239,7 @@ void model_drop_link(struct bypeer_model *model, struct bypeer_model_link *link)
     model->links[link->id] = NULL;
     if (link->id < model->link_hint)
         model->link_hint = link->id;
-    free(link->why_down);
-    free(link);
+    model_free_link(link);
 }
 
 struct bypeer_model_group *model_group(const struct bypeer_model *model, uint32_t id)

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "config/diff.h"
+#include "config/wireguard_key.h"
 #include "control/kernel/adjacencies.h"
 #include "control/problem.h"
 #include "control/store/store.h"
@@ -59,10 +60,24 @@ struct bypeer_model_link {
     bool has_local;
     uint32_t group; /* id */
     uint8_t peer[16];
-    uint8_t local_address[16]; /* that was asked for */
+    uint8_t local_address[16]; /* that was asked for; of WireGuard: that the peer sends to */
     uint32_t vni;              /* 0: the group's */
-    uint16_t udp_port;
-    uint16_t mtu; /* that was asked for; 0: what the path carries */
+    uint16_t udp_port;         /* of WireGuard: ours */
+    uint16_t mtu;              /* that was asked for; 0: what the path carries */
+    /* Of WireGuard. */
+    bool wireguard;
+    bool has_preshared;
+    bool has_address;
+    uint8_t public_key[32];
+    uint8_t preshared_key[32];
+    char key_text[BYPEER_WIREGUARD_KEY_TEXT]; /* of the public key */
+    uint16_t persistent_s;                    /* keepalive interval; 0: none */
+    uint8_t endpoint[16];                     /* where to begin */
+    uint16_t endpoint_port;                   /* 0: it is the peer that begins */
+    uint8_t address[16];                      /* its own in the overlay, by which it is a member */
+    /* What the engine of handshakes says. */
+    uint16_t peer_port;     /* with .peer: where the peer is; 0: that is not known */
+    uint32_t current, next; /* slots of the sessions that packets are sent by; 0: none */
     /* What the kernel says. */
     uint32_t adjacency;
     uint8_t path_local[16];
@@ -88,7 +103,8 @@ struct bypeer_model_limits {
     uint32_t links;
     uint32_t groups;
     uint32_t routes;
-    uint16_t port_mtu; /* smallest of the ports: what a link's MTU comes from while its path is not known */
+    uint16_t port_mtu;       /* smallest of the ports: what a link's MTU comes from while its path is not known */
+    uint16_t wireguard_port; /* ours, for all peers */
 };
 
 /* What the model asks of its daemon. Any may be NULL. */
@@ -139,10 +155,23 @@ int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *
 int bypeer_model_add_group(struct bypeer_model *model, const struct bypeer_store_group *definition,
                            struct bypeer_problem *problem);
 int bypeer_model_remove_group(struct bypeer_model *model, const char *name, struct bypeer_problem *problem);
-/* definition->group is ignored, group names it. */
+/* Of a fabric link. definition->group is ignored, group names it. */
 int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_link *definition, const char *group,
                           struct bypeer_problem *problem);
+/* Of either kind; with a peer goes the member that it is itself. */
 int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struct bypeer_problem *problem);
+
+/* A WireGuard peer to be added; .link.group is ignored. */
+struct bypeer_model_peer {
+    struct bypeer_store_link link;
+    char group[64];
+};
+/* All of them, in one transaction, or none: problem names the one that cannot be. */
+int bypeer_model_add_peers(struct bypeer_model *model, const struct bypeer_model_peer *peers, size_t count,
+                           struct bypeer_problem *problem);
+/* Another key for a peer that was added by API: a session by the old one ends at once. */
+int bypeer_model_set_peer_key(struct bypeer_model *model, const char *name, const uint8_t public_key[static 32],
+                              struct bypeer_problem *problem);
 /* Returns 1 if the route is new, 0 if it took the place of one that was added by API. */
 int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits, const char *link,
                            struct bypeer_problem *problem);
@@ -159,6 +188,9 @@ int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)
                                 struct bypeer_problem *problem);
 
 /* --- what there is --- */
+
+/* The live peer with that public key, as text, or NULL. */
+const struct bypeer_model_link *bypeer_model_find_peer(const struct bypeer_model *model, const char *key_text);
 
 /* The entry after id (0: the first), or NULL. Kept entries are among them. */
 const struct bypeer_model_group *bypeer_model_next_group(const struct bypeer_model *model, uint32_t id);
@@ -196,6 +228,13 @@ struct bypeer_model_member {
 long bypeer_model_list_members(struct bypeer_model *model, const uint8_t *after, uint32_t group, uint32_t link,
                                struct bypeer_model_member *ret_members, size_t limit, uint8_t ret_last[static 16],
                                bool *ret_more, struct bypeer_problem *problem);
+
+/* --- what the engine of handshakes says; both publish a new link record. -ENOENT: no live peer has this id --- */
+
+/* Where the peer is, and which of our addresses it sends to (NULL: the kernel's choice). Its path follows. */
+int bypeer_model_set_endpoint(struct bypeer_model *model, uint32_t link, const uint8_t address[static 16],
+                              uint16_t port, const uint8_t *local);
+int bypeer_model_set_sessions(struct bypeer_model *model, uint32_t link, uint32_t current, uint32_t next);
 
 /* --- what the kernel says --- */
 

@@ -27,7 +27,10 @@ static int reload_make_durable(struct bypeer_model *model, const struct bypeer_c
         if (!model_need_configured_group(model, &next->groups[at], problem))
             result = problem->error;
     for (uint32_t at = 0; at < next->link_count && result == 0; at++)
-        if (!model_need_configured_link(model, &next->links[at], problem))
+        if (!model_need_configured_link(model, next->links[at].name, problem))
+            result = problem->error;
+    for (uint32_t at = 0; at < next->peer_count && result == 0; at++)
+        if (!model_need_configured_link(model, next->peers[at].name, problem))
             result = problem->error;
     if (result == 0)
         result = bypeer_store_commit(model->store, problem);
@@ -50,6 +53,8 @@ static void reload_highest_ids(const struct bypeer_model *model, const struct by
         groups = group->id;
     for (uint32_t at = 0; at < next->link_count; at++)
         links += bypeer_model_find_link(model, next->links[at].name) == NULL;
+    for (uint32_t at = 0; at < next->peer_count; at++)
+        links += bypeer_model_find_link(model, next->peers[at].name) == NULL;
     for (uint32_t at = 0; at < next->group_count; at++) {
         bool is_new = bypeer_model_find_group(model, next->groups[at].name) == NULL;
         groups += is_new;
@@ -67,7 +72,7 @@ static int reload_reserve(struct bypeer_model *model, const struct bypeer_config
     reload_highest_ids(model, next, &links, &groups);
     if (links < most)
         links = most;
-    uint64_t members = (uint64_t)usage.used.destinations + next->member_count;
+    uint64_t members = (uint64_t)usage.used.destinations + next->member_count + next->peer_count;
     struct bypeer_tables_size need = usage.used;
     need.links = links < BYPEER_TABLES_IDS_MAX ? links : BYPEER_TABLES_IDS_MAX;
     need.adjacencies = model->limits.links;
@@ -88,6 +93,7 @@ static int reload_reserve(struct bypeer_model *model, const struct bypeer_config
 
 /* --- taking out --- */
 
+/* Its name goes with the unused ones in the end: the next file may have it in another section. */
 static void reload_remove_link(struct bypeer_model *model, const char *name)
 {
     struct bypeer_model_link *link = model_find_link(model, name);
@@ -95,10 +101,6 @@ static void reload_remove_link(struct bypeer_model *model, const char *name)
         return;
     model_stop_link(model, link);
     link->line = 0;
-    if (link->stored || link->kept > 0)
-        return; /* the database has one of that name: it may wake */
-    bypeer_store_remove_link(model->store, link->id, NULL);
-    model_drop_link(model, link);
 }
 
 static void reload_remove_group(struct bypeer_model *model, const char *name)
@@ -137,6 +139,13 @@ static void reload_take_out(struct bypeer_model *model, const struct bypeer_diff
         reload_remove_link(model, link->name);
         break;
     }
+    case BYPEER_CONFIG_PEERS: {
+        const struct bypeer_config_peer *peer = entry->before;
+        if (peer->has_address)
+            model_take_member(model, peer->address);
+        reload_remove_link(model, peer->name);
+        break;
+    }
     case BYPEER_CONFIG_GROUPS: {
         const struct bypeer_config_group *group = entry->before;
         reload_remove_group(model, group->name);
@@ -147,9 +156,25 @@ static void reload_take_out(struct bypeer_model *model, const struct bypeer_diff
     }
 }
 
-/* Links whose key changes make room for each other; a group that changes starts anew. */
-static void reload_stop_moved(struct bypeer_model *model, const struct bypeer_diff_entry *entry)
+/* Another key or group makes it another peer, that counts from zero; another address another member. */
+static int reload_stop_peer(struct bypeer_model *model, const struct bypeer_config_peer *before,
+                            const struct bypeer_config_peer *after, struct bypeer_problem *problem)
 {
+    struct bypeer_model_link *link = model_find_link(model, before->name);
+    if (before->has_address && (!after->has_address || memcmp(before->address, after->address, 16) != 0))
+        model_take_member(model, before->address);
+    if (!link || (memcmp(before->public_key, after->public_key, 32) == 0 && strcmp(before->group, after->group) == 0))
+        return 0;
+    model_stop_link(model, link);
+    return model_make_link_durable(model, link, problem);
+}
+
+/* Links whose key changes make room for each other; a group that changes starts anew. */
+static int reload_stop_moved(struct bypeer_model *model, const struct bypeer_diff_entry *entry,
+                             struct bypeer_problem *problem)
+{
+    if (entry->section == BYPEER_CONFIG_PEERS)
+        return reload_stop_peer(model, entry->before, entry->after, problem);
     if (entry->section == BYPEER_CONFIG_LINKS && reload_is_link_moved(entry->before, entry->after)) {
         struct bypeer_model_link *link =
             model_find_link(model, ((const struct bypeer_config_link *)entry->before)->name);
@@ -161,6 +186,7 @@ static void reload_stop_moved(struct bypeer_model *model, const struct bypeer_di
         if (group)
             model_stop_group(model, group);
     }
+    return 0;
 }
 
 /* --- putting in --- */
@@ -174,6 +200,18 @@ static int reload_refresh_links(struct bypeer_model *model, uint32_t group, stru
         if (link->live && !link->local && link->line == 0 && link->group == group && link->vni == 0)
             result = model_refresh_link(model, model_link(model, link->id), problem);
     return result;
+}
+
+/* A peer stays where it was last heard, unless the file has another endpoint than before. */
+static int reload_start_peer(struct bypeer_model *model, struct bypeer_model_link *link,
+                             const struct bypeer_config_peer *before, struct bypeer_problem *problem)
+{
+    bool moves =
+        link->live && link->endpoint_port != 0 &&
+        (before->endpoint.port != link->endpoint_port || memcmp(before->endpoint.address, link->endpoint, 16) != 0);
+    int result = model_start_link(model, link, problem);
+    return result == 0 && moves ? bypeer_model_set_endpoint(model, link->id, link->endpoint, link->endpoint_port, NULL)
+                                : result;
 }
 
 static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_entry *entry,
@@ -196,6 +234,14 @@ static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_en
             return -ENOENT;
         model_configure_link(model, link, from);
         return model_start_link(model, link, problem);
+    }
+    case BYPEER_CONFIG_PEERS: {
+        const struct bypeer_config_peer *from = entry->after;
+        struct bypeer_model_link *link = model_find_link(model, from->name);
+        if (!link)
+            return -ENOENT;
+        model_configure_peer(model, link, from);
+        return reload_start_peer(model, link, entry->before, problem);
     }
     case BYPEER_CONFIG_ROUTES: {
         struct bypeer_model_route route;
@@ -230,6 +276,8 @@ static void reload_lines(struct bypeer_model *model, const struct bypeer_config 
         model_find_group(model, next->groups[at].name)->line = next->groups[at].origin.line;
     for (uint32_t at = 0; at < next->link_count; at++)
         model_find_link(model, next->links[at].name)->line = next->links[at].origin.line;
+    for (uint32_t at = 0; at < next->peer_count; at++)
+        model_find_link(model, next->peers[at].name)->line = next->peers[at].origin.line;
     for (uint32_t at = 0; at < next->route_count; at++) {
         const struct bypeer_model_route *route =
             model_find_route(model, next->routes[at].prefix, next->routes[at].bits);
@@ -241,13 +289,13 @@ static void reload_lines(struct bypeer_model *model, const struct bypeer_config 
 static int reload_apply(struct bypeer_model *model, const struct bypeer_config *next, const struct bypeer_diff *diff,
                         struct bypeer_model_member *members, size_t member_count, struct bypeer_problem *problem)
 {
+    int result = 0;
     for (size_t at = 0; at < diff->entry_count; at++)
         if (!diff->entries[at].after)
             reload_take_out(model, &diff->entries[at]);
     for (size_t at = 0; at < diff->entry_count; at++)
-        if (diff->entries[at].before && diff->entries[at].after)
-            reload_stop_moved(model, &diff->entries[at]);
-    int result = 0;
+        if (diff->entries[at].before && diff->entries[at].after && result == 0)
+            result = reload_stop_moved(model, &diff->entries[at], problem);
     for (size_t at = 0; at < diff->entry_count && result == 0; at++)
         if (diff->entries[at].after)
             result = reload_put_in(model, &diff->entries[at], problem);
@@ -260,7 +308,9 @@ static int reload_apply(struct bypeer_model *model, const struct bypeer_config *
         result = model_commit_routes(model, problem);
     reload_lines(model, next);
     /* An entry that left the file may have hidden one of the database, or the other way round. */
-    return result == 0 && diff->entry_count > 0 ? model_wake(model, NULL, NULL, problem) : result;
+    if (result == 0 && diff->entry_count > 0)
+        result = model_wake(model, NULL, NULL, problem);
+    return result == 0 ? model_drop_unused(model, problem) : result;
 }
 
 int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *next, const struct bypeer_diff *diff,
@@ -276,6 +326,7 @@ int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *
     struct bypeer_model_member *members = NULL;
     size_t member_count = 0;
     bypeer_model_limits(next, &model->limits);
+    model->limits.wireguard_port = limits_before.wireguard_port; /* until the next start */
     int result = reload_reserve(model, next, &problem);
     if (result == 0)
         result = reload_make_durable(model, next, &problem);

@@ -15,6 +15,24 @@ static bool is_by_api(bool live, uint32_t line)
     return live && line == 0;
 }
 
+/* An address that the file has behind a link: the API may not have it behind another. */
+static void check_overlay_address(const struct bypeer_model *model, const char *section,
+                                  const uint8_t address[static 16], const char *link_name, uint32_t line,
+                                  struct bypeer_report *report)
+{
+    const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, address);
+    if (!there || (there->flags & BYPEER_DESTINATION_LOCAL) || model_configured_member(model, address))
+        return;
+    const struct bypeer_model_link *link = model_link(model, there->link);
+    if (!link || strcmp(link->name, link_name) == 0)
+        return;
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, address, text, sizeof(text));
+    bypeer_report_add(report, line, section,
+                      "member %s was added by API behind link \"%s\"; remove it there (bypeer members remove %s)", text,
+                      link->name, text);
+}
+
 /* --- groups --- */
 
 static void check_group_added(const struct bypeer_model *model, const struct bypeer_config_group *group,
@@ -86,27 +104,63 @@ static uint32_t link_users_by_api(const struct bypeer_model *model, const struct
     return users;
 }
 
+/* A link or peer of the file that is new. */
+static void check_new_name(const struct bypeer_model *model, const char *section, const char *name, uint32_t line,
+                           struct bypeer_report *report)
+{
+    const struct bypeer_model_link *link = model_find_link(model, name);
+    if (link && is_by_api(link->live, link->line))
+        bypeer_report_add(report, line, section,
+                          "link \"%s\" was added by API; remove it there (bypeer links remove %s), or use another name",
+                          name, name);
+}
+
+/* One that is gone (line 0), or changes its group. */
+static void check_users(const struct bypeer_model *model, const char *section, const char *name, uint32_t line,
+                        struct bypeer_report *report)
+{
+    const struct bypeer_model_link *link = model_find_link(model, name);
+    uint32_t users = link ? link_users_by_api(model, link) : 0;
+    if (users > 0)
+        bypeer_report_add(report, line, section,
+                          "link \"%s\" %s, but %u members or routes that were added by API are behind it; "
+                          "remove them first",
+                          name, line ? "changes its group" : "is gone from the file", users);
+}
+
 static void check_link(const struct bypeer_model *model, const struct bypeer_diff_entry *entry,
                        struct bypeer_report *report)
 {
     const struct bypeer_config_link *before = entry->before, *after = entry->after;
-    const struct bypeer_model_link *link = model_find_link(model, before ? before->name : after->name);
-    if (!before) {
-        if (link && is_by_api(link->live, link->line))
-            bypeer_report_add(
-                report, after->origin.line, "links",
-                "link \"%s\" was added by API; remove it there (bypeer links remove %s), or use another name",
-                after->name, after->name);
+    if (!before)
+        check_new_name(model, "links", after->name, after->origin.line, report);
+    else if (!after || strcmp(before->group, after->group) != 0)
+        check_users(model, "links", before->name, after ? after->origin.line : 0, report);
+}
+
+/* --- peers --- */
+
+static void check_peer(const struct bypeer_model *model, const struct bypeer_diff_entry *entry,
+                       struct bypeer_report *report)
+{
+    const struct bypeer_config_peer *before = entry->before, *after = entry->after;
+    if (!before)
+        check_new_name(model, "peers", after->name, after->origin.line, report);
+    else if (!after || strcmp(before->group, after->group) != 0)
+        check_users(model, "peers", before->name, after ? after->origin.line : 0, report);
+    if (!after)
         return;
-    }
-    if (!link || (after && strcmp(before->group, after->group) == 0))
-        return;
-    uint32_t users = link_users_by_api(model, link);
-    if (users > 0)
-        bypeer_report_add(report, after ? after->origin.line : 0, "links",
-                          "link \"%s\" %s, but %u members or routes that were added by API are behind it; "
-                          "remove them first",
-                          before->name, after ? "changes its group" : "is gone from the file", users);
+    char text[BYPEER_WIREGUARD_KEY_TEXT];
+    bypeer_wireguard_key_write(after->public_key, text);
+    const struct bypeer_model_link *holder = bypeer_model_find_peer(model, text);
+    if (holder && is_by_api(holder->live, holder->line) && strcmp(holder->name, after->name) != 0)
+        bypeer_report_add(
+            report, after->origin.line, "peers",
+            "the public key of peer \"%s\" is that of peer \"%s\", which was added by API; remove it there "
+            "(bypeer peer remove %s)",
+            after->name, holder->name, holder->name);
+    if (after->has_address)
+        check_overlay_address(model, "peers", after->address, after->name, after->origin.line, report);
 }
 
 /* A (peer, VNI) of the file, sorted. */
@@ -149,7 +203,7 @@ static void check_wires(const struct bypeer_model *model, const struct bypeer_co
     qsort(wires, next->link_count, sizeof(*wires), wire_compare);
     for (const struct bypeer_model_link *link = bypeer_model_next_link(model, 0); link;
          link = bypeer_model_next_link(model, link->id)) {
-        if (link->local || !is_by_api(link->live, link->line))
+        if (link->local || link->wireguard || !is_by_api(link->live, link->line))
             continue;
         struct wire wire = {.vni = check_vni(model, next, link)};
         memcpy(wire.peer, link->peer, 16);
@@ -169,18 +223,8 @@ static void check_member(const struct bypeer_model *model, const struct bypeer_d
                          struct bypeer_report *report)
 {
     const struct bypeer_config_member *after = entry->after;
-    const struct bypeer_destination *there =
-        after ? bypeer_writer_find_destination(model->writer, after->address) : NULL;
-    if (!there || (there->flags & BYPEER_DESTINATION_LOCAL) || model_configured_member(model, after->address))
-        return;
-    const struct bypeer_model_link *link = model_link(model, there->link);
-    if (!link || strcmp(link->name, after->link) == 0)
-        return;
-    char text[INET6_ADDRSTRLEN];
-    inet_ntop(AF_INET6, after->address, text, sizeof(text));
-    bypeer_report_add(report, after->origin.line, "members",
-                      "member %s was added by API behind link \"%s\"; remove it there (bypeer members remove %s)", text,
-                      link->name, text);
+    if (after)
+        check_overlay_address(model, "members", after->address, after->link, after->origin.line, report);
 }
 
 static void check_route(const struct bypeer_model *model, const struct bypeer_diff_entry *entry,
@@ -220,10 +264,11 @@ static void check_limits(const struct bypeer_model *model, const struct bypeer_c
         links += !link->local && is_by_api(link->live, link->line) ? 1 : 0;
     for (size_t at = 0; at < model->route_count; at++)
         routes += model->routes[at].line == 0 ? 1 : 0;
-    check_limit("tables.links", links, next->link_count, next->tables.links, report);
+    check_limit("tables.links", links, (uint64_t)next->link_count + next->peer_count, next->tables.links, report);
     check_limit("tables.prefixes", routes, next->route_count, next->tables.prefixes, report);
     uint64_t members = model->members > model->configured_count ? model->members - model->configured_count : 0;
-    check_limit("tables.members-max", members, next->member_count, next->tables.members_max, report);
+    check_limit("tables.members-max", members, (uint64_t)next->member_count + next->peer_count,
+                next->tables.members_max, report);
 }
 
 void model_check_reload(const struct bypeer_model *model, const struct bypeer_config *next,
@@ -235,6 +280,8 @@ void model_check_reload(const struct bypeer_model *model, const struct bypeer_co
             check_group(model, entry, report);
         else if (entry->section == BYPEER_CONFIG_LINKS)
             check_link(model, entry, report);
+        else if (entry->section == BYPEER_CONFIG_PEERS)
+            check_peer(model, entry, report);
         else if (entry->section == BYPEER_CONFIG_MEMBERS)
             check_member(model, entry, report);
         else if (entry->section == BYPEER_CONFIG_ROUTES)

@@ -59,11 +59,18 @@ int bypeer_store_put_link(struct bypeer_store *store, const struct bypeer_store_
     sqlite3_bind_text(statement, 2, link->name, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 3, link->serial);
     sqlite3_bind_int64(statement, 4, link->group);
-    store_bind_address(statement, 5, link->defined ? link->peer : NULL);
+    bool peer = link->defined && link->wireguard;
+    store_bind_address(statement, 5, link->defined && !peer ? link->peer : NULL);
     store_bind_address(statement, 6, link->defined && link->has_local ? link->local : NULL);
     sqlite3_bind_int64(statement, 7, link->vni);
     sqlite3_bind_int64(statement, 8, link->udp_port);
     sqlite3_bind_int64(statement, 9, link->mtu);
+    store_bind_key(statement, 10, peer ? link->public_key : NULL);
+    store_bind_key(statement, 11, peer && link->has_preshared ? link->preshared_key : NULL);
+    sqlite3_bind_int64(statement, 12, link->persistent_s);
+    store_bind_address(statement, 13, peer && link->endpoint_port ? link->endpoint : NULL);
+    sqlite3_bind_int64(statement, 14, link->endpoint_port);
+    store_bind_address(statement, 15, peer && link->has_address ? link->address : NULL);
     return store_run(store, statement, "writing a link", problem);
 }
 
@@ -90,6 +97,13 @@ int bypeer_store_each_link(struct bypeer_store *store,
         link.vni = store_read_number(statement, 6, 0xffffff);
         link.udp_port = (uint16_t)store_read_number(statement, 7, UINT16_MAX);
         link.mtu = (uint16_t)store_read_number(statement, 8, UINT16_MAX);
+        link.wireguard = store_read_key(statement, 9, link.public_key);
+        link.defined = link.defined || link.wireguard;
+        link.has_preshared = store_read_key(statement, 10, link.preshared_key);
+        link.persistent_s = (uint16_t)store_read_number(statement, 11, UINT16_MAX);
+        if (store_read_address(statement, 12, link.endpoint))
+            link.endpoint_port = (uint16_t)store_read_number(statement, 13, UINT16_MAX);
+        link.has_address = store_read_address(statement, 14, link.address);
         if ((verdict = visit(context, &link)) != 0)
             break;
     }

@@ -54,6 +54,7 @@ int store_run(struct bypeer_store *store, sqlite3_stmt *statement, const char *w
 
 /* Binds an address, or NULL. The bytes must live until the statement has run. */
 void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address);
+void store_bind_key(sqlite3_stmt *statement, int at, const uint8_t *key); /* 32 bytes, likewise */
 
 /* Ends a walk: ready again, and visit's verdict or the error of the walk itself. */
 int store_end_walk(struct bypeer_store *store, sqlite3_stmt *statement, int code, int verdict,
@@ -61,6 +62,7 @@ int store_end_walk(struct bypeer_store *store, sqlite3_stmt *statement, int code
 
 /* Copies a column of 16 bytes; false: it is NULL or of another size, *ret_address is then untouched. */
 bool store_read_address(sqlite3_stmt *statement, int column, uint8_t ret_address[static 16]);
+bool store_read_key(sqlite3_stmt *statement, int column, uint8_t ret_key[static 32]); /* of 32 bytes, likewise */
 
 /* A column as a number from 0 to limit; what is outside (a damaged file) is 0. */
 uint32_t store_read_number(sqlite3_stmt *statement, int column, uint32_t limit);

@@ -31,6 +31,14 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "  PRIMARY KEY (name, cloud)) WITHOUT ROWID;"
     "CREATE TABLE nodes (cloud TEXT NOT NULL, position INTEGER NOT NULL, address BLOB NOT NULL, port INTEGER NOT NULL,"
     "  PRIMARY KEY (cloud, position)) WITHOUT ROWID;",
+
+    "UPDATE schema SET version = 3;"
+    "ALTER TABLE links ADD COLUMN public_key BLOB;"
+    "ALTER TABLE links ADD COLUMN preshared_key BLOB;"
+    "ALTER TABLE links ADD COLUMN keepalive INTEGER;"
+    "ALTER TABLE links ADD COLUMN endpoint BLOB;"
+    "ALTER TABLE links ADD COLUMN endpoint_port INTEGER;"
+    "ALTER TABLE links ADD COLUMN address BLOB;",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -49,9 +57,11 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_PUT_GROUP] = "INSERT OR REPLACE INTO groups VALUES (?1, ?2, ?3, ?4, ?5)",
     [STORE_REMOVE_GROUP] = "DELETE FROM groups WHERE id = ?1",
     [STORE_EACH_GROUP] = "SELECT id, name, prefix, vni, address FROM groups ORDER BY id",
-    [STORE_PUT_LINK] = "INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STORE_PUT_LINK] =
+        "INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [STORE_REMOVE_LINK] = "DELETE FROM links WHERE id = ?1",
-    [STORE_EACH_LINK] = "SELECT id, name, serial, group_id, peer, local, vni, udp_port, mtu FROM links ORDER BY id",
+    [STORE_EACH_LINK] = "SELECT id, name, serial, group_id, peer, local, vni, udp_port, mtu, public_key, preshared_key,"
+                        " keepalive, endpoint, endpoint_port, address FROM links ORDER BY id",
     [STORE_PUT_MEMBER] = "INSERT OR REPLACE INTO members VALUES (?1, ?2)",
     [STORE_REMOVE_MEMBER] = "DELETE FROM members WHERE address = ?1",
     [STORE_EACH_MEMBER] = "SELECT address, link FROM members WHERE address >= ?1 ORDER BY address",
@@ -121,20 +131,40 @@ int store_run(struct bypeer_store *store, sqlite3_stmt *statement, const char *w
     return result;
 }
 
-void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address)
+static void store_bind_bytes(sqlite3_stmt *statement, int at, const uint8_t *bytes, int count)
 {
-    if (address)
-        sqlite3_bind_blob(statement, at, address, 16, SQLITE_STATIC);
+    if (bytes)
+        sqlite3_bind_blob(statement, at, bytes, count, SQLITE_STATIC);
     else
         sqlite3_bind_null(statement, at);
 }
 
+void store_bind_address(sqlite3_stmt *statement, int at, const uint8_t *address)
+{
+    store_bind_bytes(statement, at, address, 16);
+}
+
+void store_bind_key(sqlite3_stmt *statement, int at, const uint8_t *key)
+{
+    store_bind_bytes(statement, at, key, 32);
+}
+
+static bool store_read_bytes(sqlite3_stmt *statement, int column, uint8_t *ret_bytes, int count)
+{
+    if (sqlite3_column_type(statement, column) != SQLITE_BLOB || sqlite3_column_bytes(statement, column) != count)
+        return false;
+    memcpy(ret_bytes, sqlite3_column_blob(statement, column), (size_t)count);
+    return true;
+}
+
 bool store_read_address(sqlite3_stmt *statement, int column, uint8_t ret_address[static 16])
 {
-    if (sqlite3_column_type(statement, column) != SQLITE_BLOB || sqlite3_column_bytes(statement, column) != 16)
-        return false;
-    memcpy(ret_address, sqlite3_column_blob(statement, column), 16);
-    return true;
+    return store_read_bytes(statement, column, ret_address, 16);
+}
+
+bool store_read_key(sqlite3_stmt *statement, int column, uint8_t ret_key[static 32])
+{
+    return store_read_bytes(statement, column, ret_key, 32);
 }
 
 uint32_t store_read_number(sqlite3_stmt *statement, int column, uint32_t limit)

@@ -6,7 +6,8 @@
  *                                                 newer one is refused and never touched
  *   counters (name, value)                        start, link_serial: numbers that are never given out twice
  *   groups   (id, name, prefix, vni, address)
- *   links    (id, name, serial, group_id, peer, local, vni, udp_port, mtu)
+ *   links    (id, name, serial, group_id, peer, local, vni, udp_port, mtu, public_key, preshared_key, keepalive,
+ *             endpoint, endpoint_port, address)   a link with a public key is a WireGuard peer
  *   members  (address, link)                      WITHOUT ROWID: a member is one b-tree cell of about 24 bytes
  *   routes   (prefix, bits, link)                 WITHOUT ROWID
  *   publications (name, clouds, prefix, comment, port, protocol, endpoints, payload_type, payload)
@@ -31,7 +32,7 @@
 #include "overlay/pnrp/cpa.h"
 #include "overlay/pnrp/name.h"
 
-#define BYPEER_STORE_SCHEMA 2
+#define BYPEER_STORE_SCHEMA 3
 
 struct bypeer_store;
 
@@ -57,6 +58,16 @@ struct bypeer_store_link {
     uint32_t vni; /* 0: the group's */
     uint16_t udp_port;
     uint16_t mtu;
+    /* Of a WireGuard peer; .peer, .local, .vni and .udp_port are then unused. */
+    bool wireguard;
+    bool has_preshared;
+    bool has_address;
+    uint8_t public_key[32];
+    uint8_t preshared_key[32];
+    uint16_t persistent_s;  /* keepalive interval; 0: none */
+    uint8_t endpoint[16];   /* where to begin; IPv4 as ::ffff:a.b.c.d */
+    uint16_t endpoint_port; /* 0: it is the peer that begins */
+    uint8_t address[16];    /* its own in the overlay; the member itself is a row of its own */
 };
 
 struct bypeer_store_route {

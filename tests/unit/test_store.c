@@ -194,6 +194,40 @@ Test(store, a_newer_schema_is_refused_and_left_alone)
     bypeer_store_close(open_store());
 }
 
+Test(store, a_peer_comes_back_as_it_was)
+{
+    struct bypeer_store_link peer = {.id = 3, .serial = 9, .defined = true, .group = 2, .wireguard = true};
+    struct bypeer_store_link kept = {0};
+    strcpy(peer.name, "alice");
+    memset(peer.public_key, 0xa5, 32);
+    memset(peer.preshared_key, 0x5a, 32);
+    peer.has_preshared = true;
+    peer.persistent_s = 25;
+    peer.endpoint_port = 51820;
+    peer.endpoint[0] = 0x20;
+    peer.has_address = true;
+    peer.address[0] = 0xfd;
+    struct bypeer_store *store = open_store();
+    bypeer_store_begin(store, &problem);
+    cr_assert_eq(bypeer_store_put_link(store, &peer, &problem), 0);
+    bypeer_store_commit(store, &problem);
+    bypeer_store_close(store);
+
+    store = open_store();
+    cr_assert_eq(bypeer_store_each_link(store, keep_link, &kept, &problem), 0);
+    cr_assert_arr_eq((uint8_t *)&kept, (uint8_t *)&peer, sizeof(peer));
+    /* Without a secret, an endpoint and an address none of them comes back. */
+    peer.has_preshared = peer.has_address = false;
+    peer.endpoint_port = 0;
+    bypeer_store_begin(store, &problem);
+    cr_assert_eq(bypeer_store_put_link(store, &peer, &problem), 0);
+    bypeer_store_commit(store, &problem);
+    cr_assert_eq(bypeer_store_each_link(store, keep_link, &kept, &problem), 0);
+    cr_assert(kept.wireguard && !kept.has_preshared && !kept.has_address);
+    cr_assert_eq(kept.endpoint_port, 0);
+    bypeer_store_close(store);
+}
+
 Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
 {
     struct bypeer_store *store = open_store();
@@ -201,8 +235,17 @@ Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
     put_members(store, 0, 5);
     bypeer_store_commit(store, &problem);
     bypeer_store_close(store);
-    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; UPDATE schema SET version = 1");
+    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links;"
+            "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
+            "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
+            "INSERT INTO links VALUES (1, 'beta', 5, 1, zeroblob(16), NULL, 0, 4790, 0);"
+            "UPDATE schema SET version = 1");
     store = open_store();
+    struct bypeer_store_link kept = {0};
+    cr_assert_eq(bypeer_store_each_link(store, keep_link, &kept, &problem), 0);
+    cr_assert_str_eq(kept.name, "beta");
+    cr_assert(kept.defined);
+    cr_assert_not(kept.wireguard);
     cr_assert_eq(count_members(store), 5);
     struct bypeer_pnrp_endpoint nodes[1];
     cr_assert_eq(bypeer_store_nodes(store, "global", nodes, 1, &problem), 0);
