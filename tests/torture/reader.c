@@ -17,7 +17,7 @@
 #include "tests/torture/torture.h"
 
 #define BURST     32
-#define SEEN_MAX  (BURST * 2 + 12)
+#define SEEN_MAX  (BURST * 2 + 13)
 #define BYTES_MAX (UINT64_C(1) << 30)
 
 /* A generation, private to this process. */
@@ -243,6 +243,20 @@ static void walk_name(struct reader_thread *thread, struct reader_tables *use)
     check_record(thread, TORTURE_NAME, number, found, &expected, bytes, version, low, high);
 }
 
+static void walk_session(struct reader_thread *thread, struct reader_tables *use)
+{
+    const size_t index_bytes = sizeof(uint32_t); /* goes to 0 when the session is removed */
+    uint32_t slot = 1 + (uint32_t)(torture_draw(&thread->random) % TORTURE_SESSIONS);
+    const struct bypeer_wireguard_session *found = bypeer_tables_session_in(&use->tables, slot);
+    if (!found)
+        return;
+    struct bypeer_wireguard_session expected = torture_session(slot, found->serial);
+    remember(thread, (const uint8_t *)found + index_bytes, sizeof(*found) - index_bytes);
+    const void *copy = thread->seen[thread->seen_count - 1].copy;
+    if (memcmp(copy, (const uint8_t *)&expected + index_bytes, sizeof(*found) - index_bytes) != 0)
+        torture_fail(thread->process->shared, "session %u is not whole", slot);
+}
+
 /* --- a thread ----------------------------------------------------------------------------------------------------- */
 
 static void nap_us(uint64_t us)
@@ -259,12 +273,13 @@ static void walk(struct reader_thread *thread, struct reader_tables *use)
     walk_adjacency(thread, use);
     walk_group(thread, use);
     walk_name(thread, use);
+    walk_session(thread, use);
     if (torture_draw(&thread->random) % 64 == 0)
         nap_us(torture_draw(&thread->random) % 300); /* a long walk */
     for (unsigned i = 0; i < thread->seen_count; i++)
         if (memcmp(thread->seen[i].record, thread->seen[i].copy, thread->seen[i].bytes) != 0)
             torture_fail(thread->process->shared, "a record changed before the walk that found it had ended");
-    __atomic_fetch_add(&thread->counts->lookups, BURST + 6, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&thread->counts->lookups, BURST + 7, __ATOMIC_RELAXED);
     __atomic_fetch_add(&thread->counts->walks, 1, __ATOMIC_RELAXED);
 }
 

@@ -12,6 +12,9 @@
  * it uses it again, so a reader that looks too late sees nonsense. Each generation has its own oracle, because readers
  * of an old one see no changes any more.
  *
+ * Sessions have no oracle, since which slot one gets is not the test's choice: whatever is in a slot must be whole by
+ * its own checksum, and stay so, but for the index by which it is hidden, until the walk ends.
+ *
  * The readers are processes with liburcu, a broker and the hand-over messages, as the data plane is; or, for
  * ThreadSanitizer, threads of the writer's process that look at its own mapping.
  */
@@ -31,6 +34,7 @@
 #define TORTURE_GROUPS       50
 #define TORTURE_PREFIXES     600
 #define TORTURE_NAMES        600
+#define TORTURE_SESSIONS     500
 
 enum torture_kind {
     TORTURE_DESTINATION,
@@ -104,6 +108,7 @@ struct bypeer_link torture_link(uint32_t number, uint64_t version);
 struct bypeer_adjacency torture_adjacency(uint32_t number, uint64_t version);
 struct bypeer_group torture_group(uint32_t number, uint64_t version);
 struct bypeer_name torture_name(uint32_t number, uint64_t version);
+struct bypeer_wireguard_session torture_session(uint32_t slot, uint64_t serial);
 
 static inline uint64_t torture_draw(uint64_t *state)
 {

@@ -117,9 +117,28 @@ static bool is_pending(const struct torture_writer *torture, enum torture_kind k
     return false;
 }
 
+/* Hides a session, or puts one where the writer wants it. */
+static int change_session(struct torture_writer *torture)
+{
+    uint32_t slot = 1 + (uint32_t)(torture_draw(&torture->random) % TORTURE_SESSIONS);
+    if (bypeer_writer_find_session(torture->present.writer, slot)) {
+        bypeer_writer_remove_session(torture->present.writer, slot);
+        return 0;
+    }
+    int result = bypeer_writer_take_session(torture->present.writer, &slot);
+    if (result < 0)
+        return result;
+    struct bypeer_wireguard_session session = torture_session(slot, torture_draw(&torture->random));
+    bypeer_writer_put_session(torture->present.writer, slot, &session);
+    torture->shared->updates++;
+    return 0;
+}
+
 /* One change of one entry. Returns -EAGAIN when readers must look away first. */
 static int change(struct torture_writer *torture)
 {
+    if (torture_draw(&torture->random) % 8 == 0)
+        return change_session(torture);
     enum torture_kind kind = draw_kind(torture);
     uint32_t number = (uint32_t)(torture_draw(&torture->random) % torture_count(kind));
     struct torture_version *version = torture_version(torture->present.oracle, kind, number);
@@ -271,8 +290,8 @@ static void turn(struct torture_writer *torture)
 
 static int make_tables(struct torture_writer *torture, struct writer_tables *ret_tables, bool larger)
 {
-    struct bypeer_tables_size size = {TORTURE_DESTINATIONS, TORTURE_LINKS,    TORTURE_ADJACENCIES,
-                                      TORTURE_GROUPS,       TORTURE_PREFIXES, TORTURE_NAMES};
+    struct bypeer_tables_size size = {TORTURE_DESTINATIONS, TORTURE_LINKS, TORTURE_ADJACENCIES, TORTURE_GROUPS,
+                                      TORTURE_PREFIXES,     TORTURE_NAMES, TORTURE_SESSIONS,    0};
     if (larger)
         size.destinations += size.destinations / 4;
     struct writer_tables tables = {.generation = ++torture->shared->generation};
