@@ -52,6 +52,14 @@ bool bypeer_icmpv6_is_allowed(const uint8_t *about, size_t length, uint8_t type)
     return !icmpv6_may_be_error(about, BYPEER_IPV6_BYTES + (size_t)header.payload_bytes);
 }
 
+uint64_t bypeer_icmpv6_sum(const uint8_t *packet, size_t length)
+{
+    size_t payload = length - BYPEER_IPV6_BYTES;
+    uint64_t sum = bypeer_checksum_plus32(bypeer_checksum_field(BYPEER_NEXT_ICMPV6), packet + BYPEER_IPV6_SOURCE);
+    sum = bypeer_checksum_plus(sum, bypeer_checksum_field((uint16_t)payload));
+    return bypeer_checksum_plus(sum, bypeer_checksum_sum(packet + BYPEER_IPV6_BYTES, payload));
+}
+
 size_t bypeer_icmpv6_write(uint8_t packet[static BYPEER_ICMPV6_ERROR_BYTES], const struct bypeer_icmpv6_error *error,
                            const uint8_t *about, size_t about_length)
 {
@@ -74,11 +82,7 @@ size_t bypeer_icmpv6_write(uint8_t packet[static BYPEER_ICMPV6_ERROR_BYTES], con
     bypeer_store32(icmp + 4, error->value);
     memcpy(icmp + BYPEER_ICMPV6_BYTES, about, quoted);
 
-    /* RFC 8200, 8.1: addresses, length and next header of the pseudo-header, then the message. */
-    uint64_t sum = bypeer_checksum_sum(packet + BYPEER_IPV6_SOURCE, 32);
-    sum = bypeer_checksum_plus(sum, bypeer_checksum_field(payload));
-    sum = bypeer_checksum_plus(sum, bypeer_checksum_field(BYPEER_NEXT_ICMPV6));
-    sum = bypeer_checksum_plus(sum, bypeer_checksum_sum(icmp, payload));
-    bypeer_store16_raw(icmp + 2, (uint16_t)~bypeer_checksum_fold(sum));
-    return BYPEER_IPV6_BYTES + (size_t)payload;
+    size_t length = BYPEER_IPV6_BYTES + (size_t)payload;
+    bypeer_store16_raw(icmp + 2, (uint16_t)~bypeer_checksum_fold(bypeer_icmpv6_sum(packet, length)));
+    return length;
 }

@@ -39,6 +39,9 @@ struct bypeer_icmpv6_error {
  */
 bool bypeer_icmpv6_is_allowed(const uint8_t *about, size_t length, uint8_t type);
 
+/* The sum of an ICMPv6 packet of length bytes without extension headers, its pseudo-header (RFC 8200, 8.1) included. */
+uint64_t bypeer_icmpv6_sum(const uint8_t *packet, size_t length);
+
 /*
  * Writes the whole IPv6 packet that answers about (a valid IPv6 packet of about_length bytes) with this error into
  * packet, which does not overlap it and has room for BYPEER_ICMPV6_ERROR_BYTES. Returns its length.
