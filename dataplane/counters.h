@@ -17,6 +17,9 @@
     NODE(POLICY,       "node.policy",        "packets through policy") \
     NODE(FABRIC_ENCAP, "node.fabric_encap",  "packets through fabric_encap") \
     NODE(PNRP,         "node.pnrp",          "packets through pnrp") \
+    NODE(RELAY,           "node.relay",           "packets through relay") \
+    NODE(RELAY_ICMP,      "node.relay_icmp",      "packets through relay_icmp") \
+    NODE(RELAY_NEIGHBOUR, "node.relay_neighbour", "packets through relay_neighbour") \
     NODE(TRANSMIT,     "node.transmit",      "packets through transmit") \
     NODE(PUNT,         "node.punt",          "packets through punt") \
     NODE(INJECT,       "node.inject",        "packets through inject") \
@@ -39,6 +42,11 @@
     SIDE(PNRP_BUSY,     OTHER, "pnrp.busy",     "INQUIREs answered with B (busy)") \
     SIDE(PNRP_LEARNED,  OTHER, "pnrp.learned",  "LOOKUPs handed to control for an entry that is not known") \
     SIDE(PNRP_PUNTED,   OTHER, "pnrp.punted",   "PNRP messages handed to control") \
+    SIDE(RELAY_CLAIMS, OTHER, "relay.claims", "places that claim to be a member's, not confirmed yet") \
+    SIDE(RELAY_ECHOES, OTHER, "relay.echoes", "places that sent an index back, which confirms them") \
+    SIDE(RELAY_MOVES,  OTHER, "relay.moves",  "members who went on under their index from elsewhere") \
+    SIDE(RELAY_DENIED, OTHER, "relay.denied", "such places that refused what was sent there") \
+    SIDE(RELAY_ERRORS, OTHER, "relay.errors", "ICMPv6 errors turned into errors about a member's packet") \
     DROP(RUNT,             "runt",             "frame too short for its headers") \
     DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
     DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
@@ -52,13 +60,19 @@
     DROP(PNRP_PROFILE,     "pnrp_profile",     "PNRP of another version than the cloud's profile") \
     DROP(PNRP_MALFORMED,   "pnrp_malformed",   "PNRP that is not as specified") \
     DROP(PNRP_METER,       "pnrp_meter",       "INQUIRE beyond what its source may make this node spend") \
+    DROP(RELAY_UNKNOWN,    "relay_unknown",    "relay address that nobody was given") \
+    DROP(RELAY_MESSAGE,    "relay_message",    "no WireGuard message, or not to the relay's port") \
+    DROP(RELAY_SOURCE,     "relay_source",     "from where no member can be, or a fragment from where none is confirmed") \
+    DROP(RELAY_NOBODY,     "relay_nobody",     "the other member was not heard yet") \
+    DROP(RELAY_CREDIT,     "relay_credit",     "more than 3 bytes a byte to a member who is not confirmed there") \
+    DROP(RELAY_ICMP,       "relay_icmp",       "no ICMPv6 error about what was relayed") \
     DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
     DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
     DROP(POLICY,           "policy",           "source and destination are in different groups") \
     DROP(NO_LINK,          "no_link",          "the destination's link does not exist") \
     DROP(NO_ADJACENCY,     "no_adjacency",     "next hop of the link is not resolved") \
-    DROP(HOP_LIMIT,        "hop_limit",        "inner hop limit was used up") \
-    DROP(TOO_BIG,          "too_big",          "inner packet exceeds the link's MTU") \
+    DROP(HOP_LIMIT,        "hop_limit",        "hop limit was used up") \
+    DROP(TOO_BIG,          "too_big",          "packet exceeds the MTU of the link, or of the port") \
     DROP(ECN,              "ecn",              "congestion mark on a packet that is not ECN-capable (RFC 6040)") \
     DROP(NO_BUFFER,        "no_buffer",        "packet memory exhausted") \
     DROP(TRANSMIT_FULL,    "transmit_full",    "port did not accept the frame") \

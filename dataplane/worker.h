@@ -14,6 +14,7 @@
 #include <rte_ring.h>
 
 #include "dataplane/counters.h"
+#include "overlay/tables/sessions.h"
 #include "overlay/tables/tables.h"
 
 #define BYPEER_PORTS_MAX   16
@@ -42,8 +43,9 @@ struct bypeer_trace; /* trace.h */
 struct bypeer_worker {
     /* Constant during a walk. tables is NULL until control has handed some over. */
     const struct bypeer_tables *tables;
-    uint64_t *counters;              /* of this worker, in the status region */
-    struct bypeer_session *sessions; /* row of this worker in the sessions region; NULL: none */
+    uint64_t *counters;                   /* of this worker, in the status region */
+    const struct bypeer_sessions *shared; /* the sessions region, of which it owns a row; NULL: none */
+    struct bypeer_session *sessions;      /* that row, or NULL */
     uint32_t session_count;
     uint16_t index;             /* of the worker, from 0; also its transmit queue on every port */
     uint16_t workers;           /* all together, among which a rate of the node is divided */

@@ -31,6 +31,7 @@ static void worker_look(struct bypeer_worker *worker)
 {
     const struct bypeer_view *view = rcu_dereference(bypeer_view_now);
     worker->tables = view->tables.header != NULL ? &view->tables : NULL;
+    worker->shared = view->sessions.entries != NULL ? &view->sessions : NULL;
     bool has_row = view->sessions.entries != NULL && worker->index < view->sessions.size.workers;
     worker->sessions = has_row ? view->sessions.entries + (size_t)worker->index * view->sessions.size.links : NULL;
     worker->session_count = has_row ? view->sessions.size.links : 0;

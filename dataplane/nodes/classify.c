@@ -1,18 +1,28 @@
 /*
  * classify: tells what is the overlay's from what is the kernel's. In: frames as received. Out: fabric_decap for UDP to
- * an address and port of a fabric link; pnrp for those of a cloud; drop for what is shorter than its headers say; punt
- * for all else, whole: ARP, neighbour discovery, TCP, ICMP, fragments, extension headers, VLAN tags, other ports, other
- * addresses.
+ * an address and port of a fabric link; pnrp for those of a cloud; relay for all that is for the relay's prefix, and
+ * for UDP over IPv4 to one of its ports; relay_neighbour for who asks for an address of the prefix; drop for what is
+ * shorter than its headers say; punt for all else, whole: ARP, neighbour discovery, TCP, ICMP, fragments, extension
+ * headers, VLAN tags, other ports, other addresses.
  *
  * Costs the first line of each frame; the tables are asked only for an address and port other than the newest link's.
  */
 #include "dataplane/nodes/dispatch.h"
+#include "dataplane/nodes/relay.h"
 #include "overlay/fabric/receive.h"
 #include "overlay/tables/names.h"
 
-enum { CLASSIFY_FABRIC_DECAP, CLASSIFY_PNRP, CLASSIFY_PUNT, CLASSIFY_DROP, CLASSIFY_EDGES };
+enum {
+    CLASSIFY_FABRIC_DECAP,
+    CLASSIFY_PNRP,
+    CLASSIFY_RELAY,
+    CLASSIFY_RELAY_NEIGHBOUR,
+    CLASSIFY_PUNT,
+    CLASSIFY_DROP,
+    CLASSIFY_EDGES,
+};
 
-enum classify_owner { CLASSIFY_KERNEL, CLASSIFY_FABRIC, CLASSIFY_CLOUD };
+enum classify_owner { CLASSIFY_KERNEL, CLASSIFY_FABRIC, CLASSIFY_CLOUD, CLASSIFY_RELAYED };
 
 /* The last address and port that were looked up in this burst. */
 struct classify_endpoint {
@@ -43,12 +53,15 @@ static enum classify_owner classify_look_up(const struct bypeer_tables *tables, 
 }
 
 static inline enum classify_owner classify_owner(const struct bypeer_tables *tables, const struct bypeer_link *newest,
-                                                 struct classify_endpoint *endpoint, const uint8_t *frame,
-                                                 const struct bypeer_fabric_outer *outer)
+                                                 const struct relay_scope *scope, struct classify_endpoint *endpoint,
+                                                 const uint8_t *frame, const struct bypeer_fabric_outer *outer)
 {
     if (likely(outer->underlay == 6 && outer->udp_port == newest->udp_port &&
                bypeer_ipv6_is_same(frame + BYPEER_FABRIC_IP_AT + BYPEER_IPV6_DESTINATION, newest->local)))
         return CLASSIFY_FABRIC;
+    if (outer->underlay == 6 ? relay_has(scope, frame + BYPEER_FABRIC_IP_AT + BYPEER_IPV6_DESTINATION)
+                             : relay_has_port(scope, outer->udp_port))
+        return CLASSIFY_RELAYED;
     uint8_t source[16], destination[16];
     bypeer_fabric_addresses(source, destination, frame, outer);
     if (outer->udp_port == newest->udp_port && bypeer_ipv6_is_same(destination, newest->local))
@@ -66,10 +79,27 @@ static rte_edge_t classify_pnrp(struct bypeer_packet *packet, const struct class
     return bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
 }
 
+/* What is no UDP: the relay's whatever it is, if it is for its prefix, so that none of it is routed back. */
+static rte_edge_t classify_other(struct bypeer_packet *packet, const struct relay_scope *scope, const uint8_t *frame,
+                                 size_t length, bool to_port)
+{
+    const uint8_t *ip = frame + BYPEER_FABRIC_IP_AT;
+    if (to_port && bypeer_load16(frame + BYPEER_ETHERNET_TYPE) == BYPEER_ETHERTYPE_IPV6 && ip[0] >> 4 == 6 &&
+        relay_has(scope, ip + BYPEER_IPV6_DESTINATION)) {
+        packet->underlay = 6;
+        return CLASSIFY_RELAY;
+    }
+    if (!to_port && relay_is_asked(scope, frame, length))
+        return CLASSIFY_RELAY_NEIGHBOUR;
+    packet->device = BYPEER_DEVICE_UNDERLAY;
+    return CLASSIFY_PUNT;
+}
+
 static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
                            rte_edge_t *nexts)
 {
     const struct bypeer_tables *tables = worker->tables;
+    const struct relay_scope scope = relay_scope(tables);
     struct classify_endpoint endpoint = {.udp_port = 0};
     const struct bypeer_link *newest = tables == NULL ? NULL : bypeer_tables_link(tables, worker->newest_link);
     (void)node;
@@ -84,7 +114,7 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
         bool to_port = memcmp(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac, 6) == 0;
         enum classify_owner owner = CLASSIFY_KERNEL;
         if (likely(status == 0 && to_port && tables != NULL))
-            owner = classify_owner(tables, newest, &endpoint, frame, &outer);
+            owner = classify_owner(tables, newest, &scope, &endpoint, frame, &outer);
         if (likely(owner == CLASSIFY_FABRIC)) {
             packet->underlay = outer.underlay;
             nexts[i] = CLASSIFY_FABRIC_DECAP;
@@ -92,7 +122,12 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
                 nexts[i] = bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
         } else if (owner == CLASSIFY_CLOUD && outer.underlay == 6) { /* PNRP is spoken over nothing else */
             nexts[i] = classify_pnrp(packet, &endpoint, &outer, end);
-        } else if (status == 0 || status == -EPROTONOSUPPORT) {
+        } else if (owner == CLASSIFY_RELAYED) {
+            packet->underlay = outer.underlay;
+            nexts[i] = CLASSIFY_RELAY;
+        } else if (status == -EPROTONOSUPPORT) {
+            nexts[i] = classify_other(packet, &scope, frame, mbufs[i]->data_len, to_port);
+        } else if (status == 0) {
             packet->device = BYPEER_DEVICE_UNDERLAY;
             nexts[i] = CLASSIFY_PUNT;
         } else {
@@ -112,6 +147,8 @@ static struct rte_node_register classify_node = {
     .nb_edges = CLASSIFY_EDGES,
     .next_nodes = {[CLASSIFY_FABRIC_DECAP] = "fabric_decap",
                    [CLASSIFY_PNRP] = "pnrp",
+                   [CLASSIFY_RELAY] = "relay",
+                   [CLASSIFY_RELAY_NEIGHBOUR] = "relay_neighbour",
                    [CLASSIFY_PUNT] = "punt",
                    [CLASSIFY_DROP] = "drop"},
 };

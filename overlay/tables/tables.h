@@ -109,7 +109,8 @@ void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t v
  * there is a record under bypeer_ingress_key(seed, local, BYPEER_INGRESS_ENDPOINT | udp_port). A datagram to any other
  * address or port is the kernel's. A VNI has 24 bits, so the two kinds of key never meet. The record's link is of no
  * meaning. The endpoints of PNRP clouds have such records too, flagged BYPEER_DESTINATION_CLOUD, whose .link is the
- * number of the cloud (names.h), and so have those of WireGuard, flagged BYPEER_DESTINATION_WIREGUARD.
+ * number of the cloud (names.h), and so have those of WireGuard, flagged BYPEER_DESTINATION_WIREGUARD. One with port 0
+ * says no more than that the address is this node's: the relay sends nothing to such.
  */
 #define BYPEER_INGRESS_ENDPOINT UINT32_C(0x80000000)
 

@@ -1,0 +1,350 @@
+/*
+ * relay: carries WireGuard from member to member without a key. In: what is addressed to the relay's prefix, or to a
+ * port of an own IPv4 address that is the relay's, whole IP packets. Out: transmit with addresses and ports rewritten;
+ * relay_icmp for errors, and for what is too big for the way out; relay_neighbour for solicitations; punt for IPv4 that
+ * is not the relay's after all; drop.
+ *
+ * Costs a bucket and a record for the address, and the states of both members (three lines), each fetched for the whole
+ * burst before it is looked at; the payload is not touched. Who is believed to be where: overlay/relay/rules.h.
+ */
+#include "dataplane/nodes/relay.h"
+#include "overlay/ip/icmpv6.h"
+#include "overlay/relay/rewrite.h"
+#include "overlay/relay/rules.h"
+
+enum { RELAY_TRANSMIT, RELAY_ICMP, RELAY_NEIGHBOUR, RELAY_PUNT, RELAY_DROP, RELAY_EDGES };
+
+#define RELAY_IP_AT          BYPEER_ETHERNET_BYTES
+#define RELAY_FRAGMENT_BYTES 8
+
+/* A packet as the rules see it. */
+struct relay_packet {
+    struct bypeer_relay_place place;
+    struct bypeer_relay_message message;
+    uint8_t key[16];
+    uint8_t underlay; /* 4 or 6 */
+    uint8_t udp_at;   /* of the UDP header in the frame; 0: a later fragment */
+    uint8_t number;   /* in the burst */
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Each of these returns 0 or why the packet is dropped. */
+
+static inline unsigned relay_read_udp(struct relay_packet *packet, const uint8_t *frame, size_t udp_at, size_t end,
+                                      size_t udp_bytes, uint16_t ip_bytes)
+{
+    const uint8_t *udp = frame + udp_at;
+    if (unlikely(udp_at + BYPEER_UDP_BYTES + BYPEER_RELAY_MESSAGE_HEAD > end || udp_bytes < BYPEER_UDP_BYTES))
+        return BYPEER_DROP_RELAY_MESSAGE;
+    packet->udp_at = (uint8_t)udp_at;
+    packet->place.port_and_mac =
+        bypeer_relay_port_and_mac(bypeer_load16(udp + BYPEER_UDP_SOURCE), frame + BYPEER_ETHERNET_SOURCE);
+    return likely(bypeer_relay_message_read(&packet->message, udp + BYPEER_UDP_BYTES, udp_bytes - BYPEER_UDP_BYTES,
+                                            ip_bytes))
+               ? 0
+               : BYPEER_DROP_RELAY_MESSAGE;
+}
+
+/* Only data is ever fragmented: by a kernel that knows the path MTU. Its ends are checked by who puts it together. */
+static __rte_noinline unsigned relay_read_fragment(struct relay_packet *packet, const uint8_t *frame, size_t end,
+                                                   uint16_t ip_bytes)
+{
+    const uint8_t *header = frame + RELAY_IP_AT + BYPEER_IPV6_BYTES;
+    size_t udp_at = RELAY_IP_AT + BYPEER_IPV6_BYTES + RELAY_FRAGMENT_BYTES;
+    if (udp_at >= end || header[0] != BYPEER_NEXT_UDP)
+        return BYPEER_DROP_RELAY_MESSAGE;
+    if ((bypeer_load16(header + 2) & 0xfff8) != 0) {
+        packet->message = (struct bypeer_relay_message){.bytes = ip_bytes};
+        packet->place.port_and_mac = bypeer_relay_port_and_mac(0, frame + BYPEER_ETHERNET_SOURCE);
+        packet->udp_at = 0;
+        return 0;
+    }
+    if (udp_at + BYPEER_UDP_BYTES > end)
+        return BYPEER_DROP_RELAY_MESSAGE;
+    size_t udp_bytes = bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
+    unsigned reason = relay_read_udp(packet, frame, udp_at, end, udp_bytes, ip_bytes);
+    return reason == 0 && packet->message.type != BYPEER_WIREGUARD_DATA ? BYPEER_DROP_RELAY_MESSAGE : reason;
+}
+
+/* classify has seen an IPv6 header, and that the packet is no longer than the frame. */
+static inline unsigned relay_read_ipv6(struct relay_packet *packet, const struct relay_scope *scope,
+                                       const uint8_t *frame)
+{
+    const uint8_t *ip = frame + RELAY_IP_AT;
+    uint16_t payload = bypeer_load16(ip + BYPEER_IPV6_LENGTH);
+    uint16_t ip_bytes = (uint16_t)(BYPEER_IPV6_BYTES + payload);
+    size_t udp_at = RELAY_IP_AT + BYPEER_IPV6_BYTES, end = RELAY_IP_AT + (size_t)BYPEER_IPV6_BYTES + payload;
+    unsigned reason;
+    packet->underlay = 6;
+    packet->place.address[0] = bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE);
+    packet->place.address[1] = bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE + 8);
+    memcpy(packet->key, ip + BYPEER_IPV6_DESTINATION, 16);
+    if (unlikely(ip[BYPEER_IPV6_HOP_LIMIT] <= 1))
+        return BYPEER_DROP_HOP_LIMIT;
+    if (unlikely(bypeer_ipv4_is_mapped(ip + BYPEER_IPV6_SOURCE)))
+        return BYPEER_DROP_RELAY_SOURCE;
+    if (likely(ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_UDP)) {
+        size_t udp_bytes = payload < BYPEER_UDP_BYTES ? 0 : bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
+        if (unlikely(udp_bytes != payload)) /* whatever follows the datagram is nobody's */
+            return BYPEER_DROP_RELAY_MESSAGE;
+        reason = relay_read_udp(packet, frame, udp_at, end, udp_bytes, ip_bytes);
+    } else if (ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_FRAGMENT) {
+        reason = relay_read_fragment(packet, frame, end, ip_bytes);
+    } else {
+        reason = BYPEER_DROP_RELAY_MESSAGE;
+    }
+    if (unlikely(reason != 0 || packet->udp_at == 0))
+        return reason;
+    const uint8_t *udp = frame + packet->udp_at;
+    /* RFC 8200, 8.1: over IPv6 there is a checksum. */
+    bool is_ours =
+        bypeer_load16(udp + BYPEER_UDP_DESTINATION) == scope->port && bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) != 0;
+    return likely(is_ours) ? 0 : BYPEER_DROP_RELAY_MESSAGE;
+}
+
+/* classify has seen an IPv4 header without options, no fragment, and UDP in it. What is refused is the kernel's. */
+static __rte_noinline unsigned relay_read_ipv4(struct relay_packet *packet, const uint8_t *frame)
+{
+    const uint8_t *ip = frame + RELAY_IP_AT;
+    size_t udp_at = RELAY_IP_AT + BYPEER_IPV4_BYTES;
+    uint16_t ip_bytes = bypeer_load16(ip + BYPEER_IPV4_LENGTH);
+    uint8_t address[16];
+    size_t udp_bytes = bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
+    bypeer_ipv4_map(address, ip + BYPEER_IPV4_SOURCE);
+    memcpy(packet->place.address, address, 16);
+    bypeer_relay_port_key(packet->key, ip + BYPEER_IPV4_DESTINATION,
+                          bypeer_load16(frame + udp_at + BYPEER_UDP_DESTINATION));
+    packet->underlay = 4;
+    if (bypeer_checksum_fold(bypeer_checksum_sum(ip, BYPEER_IPV4_BYTES)) != 0xffff)
+        return BYPEER_DROP_OUTER_CHECKSUM;
+    if (udp_bytes != ip_bytes - (size_t)BYPEER_IPV4_BYTES)
+        return BYPEER_DROP_RELAY_MESSAGE;
+    return relay_read_udp(packet, frame, udp_at, RELAY_IP_AT + (size_t)ip_bytes, udp_bytes, ip_bytes);
+}
+
+/* The kernel may have a socket of its own on a port of the relay's range. */
+static rte_edge_t relay_punt(struct bypeer_packet *packet)
+{
+    packet->device = BYPEER_DEVICE_UNDERLAY;
+    return RELAY_PUNT;
+}
+
+/* Whether the packet is to be looked up; else *ret_next says where it goes. */
+static inline bool relay_read(struct relay_packet *ret_packet, const struct relay_scope *scope, struct rte_mbuf *mbuf,
+                              rte_edge_t *ret_next)
+{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    const uint8_t *ip = frame + RELAY_IP_AT;
+    ret_packet->place.device = (uint8_t)packet->port;
+    unsigned reason;
+    if (likely(packet->underlay == 6)) {
+        if (unlikely(ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_ICMPV6)) {
+            bool asks = bypeer_relay_may_solicit(ip, mbuf->data_len - (size_t)RELAY_IP_AT);
+            *ret_next = asks ? RELAY_NEIGHBOUR : RELAY_ICMP;
+            return false;
+        }
+        reason = relay_read_ipv6(ret_packet, scope, frame);
+    } else {
+        reason = relay_read_ipv4(ret_packet, frame);
+    }
+    if (likely(reason == 0))
+        return true;
+    *ret_next = packet->underlay == 6 ? bypeer_refuse(packet, reason, RELAY_DROP) : relay_punt(packet);
+    return false;
+}
+
+/* --- what is learnt ----------------------------------------------------------------------------------------------- */
+
+static bool relay_is_host(const struct bypeer_relay_place *place)
+{
+    const uint8_t *address = (const uint8_t *)place->address;
+    if (!bypeer_ipv4_is_mapped(address))
+        return bypeer_ipv6_is_routable(address);
+    /* RFC 6890: this network, loopback, multicast and reserved. */
+    return address[12] != 0 && address[12] != 127 && address[12] < 224;
+}
+
+static bool relay_is_own(const struct bypeer_tables *tables, const struct bypeer_relay_place *place)
+{
+    const uint32_t ports[2] = {0, bypeer_relay_port(place)};
+    uint8_t key[2][16];
+    const uint8_t *keys[2] = {key[0], key[1]};
+    const struct bypeer_destination *found[2];
+    for (unsigned i = 0; i < 2; i++)
+        bypeer_ingress_key(tables->ingresses.seed, (const uint8_t *)place->address, BYPEER_INGRESS_ENDPOINT | ports[i],
+                           key[i]);
+    bypeer_ingresses_lookup(tables, keys, 2, found);
+    return found[0] != NULL || found[1] != NULL;
+}
+
+bool bypeer_relay_may_be_at(const struct bypeer_worker *worker, const struct relay_scope *scope,
+                            const struct bypeer_relay_place *place)
+{
+    uint8_t mac[8];
+    bypeer_store64(mac, place->port_and_mac);
+    return bypeer_relay_port(place) != 0 && (mac[2] & 1) == 0 && place->device < worker->port_count &&
+           memcmp(mac + 2, worker->ports[place->device].mac, 6) != 0 && relay_is_host(place) &&
+           !relay_has_words(scope, place->address[0], place->address[1]) && !relay_is_own(worker->tables, place);
+}
+
+/* Whether an IPv4 source is where the member's hub link has him, who has proved it there. */
+static bool relay_is_member(const struct bypeer_worker *worker, const struct bypeer_destination *record,
+                            const struct bypeer_relay_place *place)
+{
+    const struct bypeer_link *link = bypeer_tables_link(worker->tables, record->flags >> BYPEER_RELAY_LINK_SHIFT);
+    const uint8_t *address = (const uint8_t *)place->address;
+    struct bypeer_seen seen;
+    if (link->kind != BYPEER_LINK_WIREGUARD)
+        return false;
+    if (link->session < worker->shared->size.links &&
+        bypeer_seen_read(&worker->shared->peers[link->session].seen, link->serial, &seen))
+        return bypeer_ipv6_is_same(seen.remote, address);
+    return link->wireguard.peer_port != 0 && bypeer_ipv6_is_same(link->peer, address);
+}
+
+/* Whatever is not as usual. False: the packet's source is none that a member may have. */
+static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct relay_scope *scope,
+                                      const struct relay_packet *packet, const struct bypeer_destination *record,
+                                      struct bypeer_relay_state *own, uint32_t now_s)
+{
+    static const uint8_t counters[] = {
+        [BYPEER_RELAY_HEARD_CLAIM] = BYPEER_COUNT_RELAY_CLAIMS,
+        [BYPEER_RELAY_HEARD_CANDIDATE] = BYPEER_COUNT_RELAY_CLAIMS,
+        [BYPEER_RELAY_HEARD_ECHO] = BYPEER_COUNT_RELAY_ECHOES,
+        [BYPEER_RELAY_HEARD_MOVE] = BYPEER_COUNT_RELAY_MOVES,
+    };
+    if (packet->message.type == BYPEER_WIREGUARD_NONE)
+        return bypeer_relay_hear_fragment(own, record->serial, &packet->place, now_s);
+    if (!bypeer_relay_may_be_at(worker, scope, &packet->place) ||
+        (packet->underlay == 4 && !relay_is_member(worker, record, &packet->place)))
+        return false;
+    enum bypeer_relay_heard heard = bypeer_relay_hear(own, record->serial, &packet->place, &packet->message, now_s);
+    if (heard != BYPEER_RELAY_HEARD_NOTHING)
+        bypeer_count(worker, counters[heard], 1);
+    return true;
+}
+
+/* --- sending on --------------------------------------------------------------------------------------------------- */
+
+static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct relay_scope *scope,
+                                    struct rte_mbuf *mbuf, const struct relay_packet *relayed,
+                                    const struct bypeer_destination *record, const struct bypeer_relay_place *to)
+{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    if (unlikely(to->device >= worker->port_count))
+        return bypeer_refuse(packet, BYPEER_DROP_NO_PORT, RELAY_DROP);
+    const struct bypeer_port *port = &worker->ports[to->device];
+    if (unlikely(relayed->message.bytes > port->mtu)) {
+        packet->icmp_type = BYPEER_ICMPV6_TOO_BIG;
+        packet->icmp_value = port->mtu;
+        return bypeer_refuse(packet, BYPEER_DROP_TOO_BIG, relayed->underlay == 6 ? RELAY_ICMP : RELAY_DROP);
+    }
+    bypeer_relay_rewrite_ethernet(frame, to, port->mac);
+    if (likely(relayed->underlay == 6))
+        bypeer_relay_rewrite_ipv6(frame + RELAY_IP_AT, relayed->udp_at == 0 ? NULL : frame + relayed->udp_at,
+                                  record->partner, scope->port, to);
+    else
+        bypeer_relay_rewrite_ipv4(frame + RELAY_IP_AT, record->partner, bypeer_load16(record->partner + 8), to);
+    packet->port = to->device;
+    return RELAY_TRANSMIT;
+}
+
+static inline rte_edge_t relay_carry(struct bypeer_worker *worker, const struct relay_scope *scope,
+                                     struct rte_mbuf *mbuf, const struct relay_packet *relayed,
+                                     const struct bypeer_destination *record, uint32_t now_s)
+{
+    static const uint8_t reasons[] = {
+        [BYPEER_RELAY_WAY_NOBODY] = BYPEER_DROP_RELAY_NOBODY,
+        [BYPEER_RELAY_WAY_CREDIT] = BYPEER_DROP_RELAY_CREDIT,
+    };
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    struct bypeer_relay_state *own = relay_state(worker, record->own_state);
+    struct bypeer_relay_state *partner = relay_state(worker, record->partner_state);
+    struct bypeer_relay_place to;
+
+    if (unlikely(own == NULL || partner == NULL))
+        return bypeer_refuse(packet, BYPEER_DROP_RELAY_NOBODY, RELAY_DROP);
+    if (relayed->underlay == 4 && rte_pktmbuf_mtod(mbuf, const uint8_t *)[RELAY_IP_AT + BYPEER_IPV4_TTL] <= 1)
+        return bypeer_refuse(packet, BYPEER_DROP_HOP_LIMIT, RELAY_DROP);
+    if (unlikely(!bypeer_relay_hear_usual(own, record->serial, &relayed->place, &relayed->message, now_s)) &&
+        !relay_hear(worker, scope, relayed, record, own, now_s))
+        return bypeer_refuse(packet, BYPEER_DROP_RELAY_SOURCE, RELAY_DROP);
+    if (unlikely(!bypeer_relay_where_usual(partner, record->serial, &relayed->message, now_s, &to))) {
+        enum bypeer_relay_way way = bypeer_relay_where(partner, record->serial, &relayed->message, now_s, &to);
+        if (way != BYPEER_RELAY_WAY_GO)
+            return bypeer_refuse(packet, reasons[way], RELAY_DROP);
+    }
+    rte_edge_t next = relay_send(worker, scope, mbuf, relayed, record, &to);
+    if (likely(next == RELAY_TRANSMIT))
+        bypeer_relay_count(own, relayed->message.bytes);
+    return next;
+}
+
+static rte_edge_t relay_miss(struct rte_mbuf *mbuf, const struct relay_packet *relayed)
+{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    return relayed->underlay == 6 ? bypeer_refuse(packet, BYPEER_DROP_RELAY_UNKNOWN, RELAY_DROP) : relay_punt(packet);
+}
+
+/* Both lines of the sender's state, of which the second is written, and the receiver's first. */
+static inline void relay_prefetch(const struct bypeer_worker *worker, const struct bypeer_destination *record)
+{
+    struct bypeer_relay_state *own = relay_state(worker, record->own_state);
+    const struct bypeer_relay_state *partner = relay_state(worker, record->partner_state);
+    if (unlikely(own == NULL || partner == NULL))
+        return;
+    rte_prefetch0(own);
+    rte_prefetch0_write(&own->packets);
+    rte_prefetch0(partner);
+}
+
+static void relay_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
+                        rte_edge_t *nexts)
+{
+    const struct relay_scope scope = relay_scope(worker->tables);
+    const uint32_t now_s = (uint32_t)(worker->now_ms / 1000);
+    struct relay_packet packets[BYPEER_BURST_MAX];
+    const uint8_t *keys[BYPEER_BURST_MAX];
+    const struct bypeer_destination *found[BYPEER_BURST_MAX];
+    unsigned some = 0;
+    (void)node;
+
+    for (unsigned i = 0; i < count; i++) {
+        packets[some].number = (uint8_t)i;
+        keys[some] = packets[some].key;
+        some += relay_read(&packets[some], &scope, mbufs[i], &nexts[i]);
+    }
+    if (unlikely(some == 0))
+        return;
+    bypeer_relays_lookup(worker->tables, keys, some, found);
+    for (unsigned i = 0; i < some; i++) {
+        if (likely(found[i] != NULL))
+            relay_prefetch(worker, found[i]);
+    }
+    for (unsigned i = 0; i < some; i++) {
+        struct rte_mbuf *mbuf = mbufs[packets[i].number];
+        nexts[packets[i].number] = likely(found[i] != NULL)
+                                       ? relay_carry(worker, &scope, mbuf, &packets[i], found[i], now_s)
+                                       : relay_miss(mbuf, &packets[i]);
+    }
+}
+
+static uint16_t relay_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)
+{
+    return bypeer_dispatch(graph, node, objs, count, BYPEER_COUNT_NODE_RELAY, relay_burst);
+}
+
+static struct rte_node_register relay_node = {
+    .name = "relay",
+    .process = relay_process,
+    .nb_edges = RELAY_EDGES,
+    .next_nodes = {[RELAY_TRANSMIT] = "transmit",
+                   [RELAY_ICMP] = "relay_icmp",
+                   [RELAY_NEIGHBOUR] = "relay_neighbour",
+                   [RELAY_PUNT] = "punt",
+                   [RELAY_DROP] = "drop"},
+};
+RTE_NODE_REGISTER(relay_node)
