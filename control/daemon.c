@@ -24,6 +24,7 @@
 #include "control/names/nss.h"
 #include "control/node.h"
 #include "control/notify.h"
+#include "control/wireguard/wireguard.h"
 
 #define LOCK_TRIES 300 /* 10 ms each */
 
@@ -34,6 +35,7 @@ struct daemon {
     struct bypeer_channel *channel;
     struct bypeer_server *server;
     struct bypeer_names *names;
+    struct bypeer_wireguard *wireguard;
     struct bypeer_hosts hosts; /* for programs of this host: */
     struct bypeer_nss *nss;
     struct bypeer_dns *dns;
@@ -67,6 +69,7 @@ static void daemon_on_link(void *context, const struct bypeer_model_link *link, 
 {
     struct daemon *daemon = context;
     bypeer_host_link_changed(daemon->host, link, gone);
+    bypeer_wireguard_link_changed(daemon->wireguard, link, gone);
 }
 
 static void daemon_on_route(void *context, const struct bypeer_model_route *route,
@@ -89,6 +92,7 @@ static void daemon_on_renewed(void *context, struct bypeer_generation *generatio
     if (!daemon->channel)
         return;
     bypeer_channel_use(daemon->channel, generation);
+    bypeer_wireguard_dataplane_changed(daemon->wireguard);
 }
 
 static bool daemon_on_reclaim(void *context)
@@ -167,6 +171,7 @@ static void daemon_on_reconfigured(void *context, const struct bypeer_config *be
     if (strcmp(before->tables.group, after->tables.group) != 0)
         bypeer_server_set_group(daemon->server, daemon_find_group(after->tables.group));
     bypeer_names_reconfigure(daemon->names);
+    bypeer_wireguard_reconfigured(daemon->wireguard);
     daemon_follow_hosts(daemon, before, after);
 }
 
@@ -176,9 +181,30 @@ static void daemon_on_attached(void *context, bool attached)
 {
     struct daemon *daemon = context;
     bypeer_host_attached(daemon->host, attached);
+    bypeer_wireguard_dataplane_changed(daemon->wireguard);
     if (!attached)
         bypeer_log(BYPEER_LOG_WARNING, "no data plane is attached: nothing is forwarded");
     daemon_tell_status(daemon);
+}
+
+static const struct bypeer_status_view *daemon_status_view(void *context)
+{
+    const struct daemon *daemon = context;
+    const struct bypeer_dataplane_process *process = daemon->channel ? bypeer_channel_process(daemon->channel) : NULL;
+    return process ? &process->view : NULL;
+}
+
+static const struct bypeer_sessions_view *daemon_sessions_view(void *context)
+{
+    const struct daemon *daemon = context;
+    const struct bypeer_sessions_view *view = daemon->channel ? bypeer_channel_sessions(daemon->channel) : NULL;
+    return view && view->entries ? view : NULL;
+}
+
+static uint64_t daemon_mapped(void *context)
+{
+    const struct daemon *daemon = context;
+    return daemon->channel ? bypeer_channel_mapped(daemon->channel) : 0;
 }
 
 static void daemon_on_ports(void *context, const struct bypeer_handover *ports)
@@ -204,6 +230,7 @@ static void daemon_close(struct daemon *daemon)
     bypeer_nss_close(daemon->nss);
     bypeer_dns_close(daemon->dns);
     bypeer_names_close(daemon->names);
+    bypeer_wireguard_close(daemon->wireguard);
     bypeer_channel_close(daemon->channel);
     bypeer_host_close(daemon->host);
     daemon->server = NULL;
@@ -211,6 +238,8 @@ static void daemon_close(struct daemon *daemon)
     daemon->dns = NULL;
     daemon->names = NULL;
     daemon->node.names = NULL;
+    daemon->wireguard = NULL;
+    daemon->node.wireguard = NULL;
     daemon->channel = NULL;
     daemon->host = NULL;
     daemon->node.channel = NULL;
@@ -361,6 +390,13 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
     if (result < 0)
         return result;
     bypeer_host_use_model(daemon->host, daemon->node.model);
+
+    const struct bypeer_wireguard_dataplane dataplane = {
+        .status = daemon_status_view, .mapped = daemon_mapped, .sessions = daemon_sessions_view, .context = daemon};
+    result = bypeer_wireguard_open(&daemon->wireguard, &daemon->loop, &daemon->node, &dataplane, problem);
+    if (result < 0)
+        return result;
+    daemon->node.wireguard = daemon->wireguard;
     bypeer_host_settle(daemon->host);
     bypeer_writer_publish(daemon->node.generation->writer);
 

@@ -86,6 +86,19 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
     return 0;
 }
 
+int bypeer_node_need_sessions(struct bypeer_node *node, uint32_t sessions, struct bypeer_problem *problem)
+{
+    struct bypeer_tables_size size = node->generation->size;
+    if (size.sessions >= sessions)
+        return 0;
+    if (sessions > BYPEER_SESSIONS_MAX)
+        return bypeer_problem_set(problem, -ENOSPC, "capacity",
+                                  "WireGuard\nthere are as many sessions as fit, %u\nspread the peers over more nodes",
+                                  BYPEER_SESSIONS_MAX);
+    size.sessions = sessions;
+    return bypeer_node_renew(node, &size, node->generation->layout, problem);
+}
+
 bool bypeer_node_reclaim(struct bypeer_node *node)
 {
     struct bypeer_writer *writer = node->generation->writer;

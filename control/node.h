@@ -17,6 +17,7 @@
 
 struct bypeer_channel;
 struct bypeer_names;
+struct bypeer_wireguard;
 
 /* What somebody else has to do on the node's behalf. Any may be NULL. */
 struct bypeer_node_hooks {
@@ -43,9 +44,10 @@ struct bypeer_node {
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
-    struct bypeer_channel *channel; /* NULL: no data plane can attach (tests) */
-    struct bypeer_names *names;     /* NULL: it is in no cloud (tests) */
-    uint64_t started_ns;            /* CLOCK_MONOTONIC */
+    struct bypeer_channel *channel;     /* NULL: no data plane can attach (tests) */
+    struct bypeer_names *names;         /* NULL: it is in no cloud (tests) */
+    struct bypeer_wireguard *wireguard; /* NULL: it does no handshakes (tests) */
+    uint64_t started_ns;                /* CLOCK_MONOTONIC */
 };
 
 /*
@@ -59,6 +61,10 @@ void bypeer_node_close(struct bypeer_node *node);
 /* Makes the next generation, of another size or layout, fills it from the present one and hands it over. */
 int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size *size, uint32_t layout,
                       struct bypeer_problem *problem);
+
+/* The next generation has room for at least so many WireGuard sessions; nothing happens if the present one has.
+ * -ENOSPC: there cannot be so many. */
+int bypeer_node_need_sessions(struct bypeer_node *node, uint32_t sessions, struct bypeer_problem *problem);
 
 /* Asks for a grace period and reclaims what has passed one. Returns whether anything was. */
 bool bypeer_node_reclaim(struct bypeer_node *node);

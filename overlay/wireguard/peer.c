@@ -79,6 +79,11 @@ int bypeer_peer_adopt(struct bypeer_peer *peer, const struct bypeer_wireguard_se
     return 0;
 }
 
+void bypeer_peer_set_persistent(struct bypeer_peer *peer, uint64_t persistent_ns)
+{
+    peer->persistent_ns = persistent_ns;
+}
+
 /* The present time as TAI64N, or the last one and a bit: the other side takes only what is greater. */
 static void peer_next_timestamp(struct bypeer_peer *peer, uint64_t unix_ns)
 {

@@ -107,6 +107,9 @@ void bypeer_peer_end(struct bypeer_peer *peer);
  */
 int bypeer_peer_adopt(struct bypeer_peer *peer, const struct bypeer_wireguard_session *session, bool is_heard);
 
+/* Another keepalive interval; 0: a session on demand. */
+void bypeer_peer_set_persistent(struct bypeer_peer *peer, uint64_t persistent_ns);
+
 /* A session is wanted: data waits for one, or the present one is stale or silent. Any number of times. */
 void bypeer_peer_request(struct bypeer_peer *peer, const struct bypeer_wireguard_time *now);
 
