@@ -41,8 +41,7 @@
 struct bench {
     uint32_t entries, delta, run;
     bool huge;
-    bypeer_names_descend_function *descend;
-    const char *variant;
+    struct bypeer_names_variant variant;
     struct bypeer_writer *writer;
     struct bypeer_tables tables;
     struct bypeer_id_number *sorted; /* all IDs: the rivals' arrays */
@@ -91,7 +90,7 @@ static double turn_ours(void *of)
             targets[k] = bench->targets[i + k];
             fetch_target(bench, i + k);
         }
-        bypeer_names_locate_by(bench->descend, &bench->tables, clouds, targets, BURST, walks);
+        bench->variant.locate(&bench->tables, clouds, targets, BURST, BYPEER_NAMES_FETCH_ABOVE, walks);
         for (unsigned k = 0; k < BURST; k++)
             sum += read_record(bypeer_names_above(&walks[k]));
     }
@@ -150,8 +149,8 @@ static double turn_limit(void *of)
     struct bench *bench = of;
     struct bypeer_names_place place;
     bypeer_names_place(&bench->tables.names, bypeer_names_root_read(bench->tables.header).half, 1, &place);
-    const struct bypeer_name_node *leaves = place.tree.leaves;
-    const struct bypeer_name_record *records = place.tree.records;
+    const struct bypeer_name_node *leaves = place.leaves;
+    const struct bypeer_name_record *records = place.records;
     uint64_t sum = 0;
     double start = now_ns();
     for (uint32_t i = 0; i < LOOKUPS; i += BURST) {
@@ -345,7 +344,7 @@ static int measure(struct bench *bench, bool json)
             "{\"entries\": %" PRIu32 ", \"delta\": %" PRIu32 ", \"run\": %" PRIu32
             ", \"ours_ns\": %.2f, \"binary_ns\": %.2f, \"memcmp_ns\": %.2f, \"limit_ns\": %.2f, \"variant\": \"%s\", "
             "\"huge_pages\": %s}\n",
-            bench->entries, bench->delta, bench->run, ours, binary, bytes, limit, bench->variant,
+            bench->entries, bench->delta, bench->run, ours, binary, bytes, limit, bench->variant.name,
             bench->huge ? "true" : "false");
     else
         printf("%" PRIu32 " entries, %" PRIu32 " of them in the delta, %s pages, bursts of %d, ns a target (median of "
@@ -354,9 +353,9 @@ static int measure(struct bench *bench, bool json)
                "  binary search     %7.2f  %.2f times ours\n"
                "  by memcmp         %7.2f  %.2f times ours\n"
                "  bare limit        %7.2f  ours is %.2f times that\n",
-               bench->entries, bench->delta, bench->huge ? "2 MiB" : "normal", BURST, ROUNDS, LOOKUPS, bench->variant,
-               (int)(10 - strlen(bench->variant)), "", ours, binary, binary / ours, bytes, bytes / ours, limit,
-               ours / limit);
+               bench->entries, bench->delta, bench->huge ? "2 MiB" : "normal", BURST, ROUNDS, LOOKUPS,
+               bench->variant.name, (int)(10 - strlen(bench->variant.name)), "", ours, binary, binary / ours, bytes,
+               bytes / ours, limit, ours / limit);
     return 0;
 }
 
@@ -365,12 +364,11 @@ static int choose_variant(struct bench *bench, const char *name)
     struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
     bypeer_names_variants(variants);
     for (unsigned i = 0; i < BYPEER_NAMES_VARIANTS; i++) {
-        if (!variants[i].descend || (name && strcmp(name, variants[i].name) != 0))
+        if (!variants[i].locate || (name && strcmp(name, variants[i].name) != 0))
             continue;
-        bench->descend = variants[i].descend; /* the last is the fastest */
-        bench->variant = variants[i].name;
+        bench->variant = variants[i]; /* the last is the fastest */
     }
-    return bench->descend ? 0 : bench_fail("--variant %s: this processor or build has no such variant", name);
+    return bench->variant.locate ? 0 : bench_fail("--variant %s: this processor or build has no such variant", name);
 }
 
 static int run(int argc, char **argv)

@@ -26,19 +26,14 @@ static inline struct bypeer_known pnrp_known(const struct bypeer_tables *tables,
 /* What answer.h walks. */
 struct pnrp_walk {
     const struct bypeer_tables *tables;
+    const uint8_t *target;
     struct bypeer_names_walk *names;
 };
 
-static inline struct bypeer_known pnrp_above(void *walk)
+static inline struct bypeer_known pnrp_nearest(void *walk)
 {
     const struct pnrp_walk *of = walk;
-    return pnrp_known(of->tables, bypeer_names_above(of->names));
-}
-
-static inline struct bypeer_known pnrp_below(void *walk)
-{
-    const struct pnrp_walk *of = walk;
-    return pnrp_known(of->tables, bypeer_names_below(of->names));
+    return pnrp_known(of->tables, bypeer_names_nearest(of->names, of->target));
 }
 
 /* Writes the answer over the question. */
@@ -48,7 +43,7 @@ static inline rte_edge_t pnrp_answer(struct bypeer_worker *worker, struct pnrp_s
 {
     const struct bypeer_tables *tables = worker->tables;
     const struct bypeer_known self = pnrp_own(datagram->cloud, NULL);
-    struct pnrp_walk walk = {.tables = tables, .names = names};
+    struct pnrp_walk walk = {.tables = tables, .target = lookup->target, .names = names};
     uint64_t random = pnrp_random(state);
     bool is_anybody = bypeer_id_is_zero(lookup->validate);
     struct bypeer_lookup_facts facts = {
@@ -58,7 +53,7 @@ static inline rte_edge_t pnrp_answer(struct bypeer_worker *worker, struct pnrp_s
     };
     struct bypeer_known known;
     bool remote;
-    bool is_known = bypeer_answer_choose(lookup, &facts, pnrp_above, pnrp_below, &walk, &known, &remote);
+    bool is_known = bypeer_answer_choose(lookup, &facts, pnrp_nearest, &walk, &known, &remote);
     unsigned flags = is_anybody || facts.validate_is_local ? 0 : BYPEER_AUTHORITY_NOT_LOCAL;
     if (unlikely(!remote && bypeer_names_is_leaf(tables, number, lookup->target)))
         flags |= BYPEER_AUTHORITY_LEAF_SET;
@@ -93,7 +88,7 @@ static __rte_noinline void pnrp_learn(struct bypeer_worker *worker, struct pnrp_
     }
     if (count == 0)
         return;
-    bypeer_names_locate(worker->tables, clouds, ids, count, walks);
+    bypeer_names_locate(worker->tables, clouds, ids, count, BYPEER_NAMES_FETCH_ABOVE, walks);
     for (unsigned i = 0; i < count; i++) {
         const struct bypeer_name_record *record = bypeer_names_above(&walks[i]);
         const struct pnrp_datagram *datagram = &lookups->datagrams[samples[i]];
@@ -113,7 +108,8 @@ void bypeer_pnrp_lookup_burst(struct bypeer_worker *worker, struct pnrp_state *s
     uint64_t answered = 0;
     _Static_assert(BYPEER_BURST_MAX <= BYPEER_NAMES_BURST, "a burst in one look-up");
 
-    bypeer_names_locate(worker->tables, lookups->clouds, lookups->targets, lookups->count, walks);
+    bypeer_names_locate(worker->tables, lookups->clouds, lookups->targets, lookups->count, BYPEER_NAMES_FETCH_NEAREST,
+                        walks);
     pnrp_learn(worker, state, lookups, nexts);
     for (unsigned i = 0; i < lookups->count; i++) {
         if (unlikely(lookups->messages[i].target == NULL))

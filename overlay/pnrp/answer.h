@@ -1,9 +1,10 @@
 /*
  * What to answer to a LOOKUP: the one rule of PNRP that must be fast ([MS-PNRP] 3.2.5.2, reference 4.7).
  *
- * The rule does not know how known IDs are kept: it walks outwards from the target by two functions, one ID at a time,
- * each way by ascending distance. The daemon and the simulator walk their cache (cache.h), a worker the index in the
- * shared tables (overlay/tables/names.h); the functions are inlined into each.
+ * The rule does not know how known IDs are kept: it walks outwards from the target by a function that gives one ID at a
+ * time, by ascending distance. The daemon and the simulator walk their cache (answer_cache.h), a worker the index in
+ * the shared tables (overlay/tables/names.h), which mostly need not look at what is farther; the function is inlined
+ * into each.
  *
  * Choice. The nearest ID wins, own or not; of other nodes' IDs one a little farther may be named instead, so that a
  * popular target does not always get the same answer: the nearest of up to BYPEER_ANSWER_CANDIDATES with probability
@@ -22,7 +23,7 @@
 
 /* A known ID, as a walk gives it. */
 struct bypeer_known {
-    const uint8_t *id;         /* 32 bytes; NULL: no more this way */
+    const uint8_t *id;         /* 32 bytes; NULL: no more */
     const uint8_t *address;    /* the first */
     const uint8_t (*more)[16]; /* address_count - 1 further ones */
     uint8_t address_count;
@@ -30,7 +31,7 @@ struct bypeer_known {
     uint16_t port;
 };
 
-/* The next ID of a walk in one direction. */
+/* The next ID of a walk, by ascending distance from the target; of two that are equally far the one above it. */
 typedef struct bypeer_known bypeer_known_step(void *walk);
 
 struct bypeer_lookup_facts {
@@ -110,26 +111,18 @@ bypeer_answer_consider(struct bypeer_answer_search *search, const struct bypeer_
  */
 static inline __attribute__((always_inline)) bool bypeer_answer_choose(const struct bypeer_pnrp_lookup *lookup,
                                                                        const struct bypeer_lookup_facts *facts,
-                                                                       bypeer_known_step *above,
-                                                                       bypeer_known_step *below, void *walk,
+                                                                       bypeer_known_step *nearest, void *walk,
                                                                        struct bypeer_known *ret_known, bool *ret_remote)
 {
     bool is_anybody = bypeer_id_is_zero(lookup->validate);
-    struct bypeer_known up = above(walk), down = below(walk);
     struct bypeer_answer_search search = {.steps = 2 * BYPEER_ANSWER_STEPS};
 
     for (uint32_t random = facts->random; search.rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
         search.rank++;
-    for (; search.steps > 0 && (up.id != NULL || down.id != NULL); search.steps--) {
-        if (down.id == NULL || (up.id != NULL && bypeer_id_compare_distances(lookup->target, up.id, down.id) <= 0)) {
-            if (bypeer_answer_consider(&search, lookup, facts, is_anybody, up))
-                break;
-            up = above(walk);
-        } else {
-            if (bypeer_answer_consider(&search, lookup, facts, is_anybody, down))
-                break;
-            down = below(walk);
-        }
+    for (; search.steps > 0; search.steps--) {
+        struct bypeer_known known = nearest(walk);
+        if (known.id == NULL || bypeer_answer_consider(&search, lookup, facts, is_anybody, known))
+            break;
     }
     *ret_remote = search.found_remote;
     if (search.found)

@@ -23,7 +23,7 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
     const struct bypeer_pnrp_lookup *lookup = &message->lookup;
     struct bypeer_lookup_facts facts = {.random = (uint32_t)bypeer_cloud_random(pnrp)};
     struct bypeer_pnrp_answer answer = {0};
-    struct bypeer_cache_walk walk;
+    struct bypeer_answer_walk walk;
     struct bypeer_known known = {.id = NULL};
     uint8_t addresses[BYPEER_PNRP_ADDRESSES_MAX * 16];
     bool is_remote = false;
@@ -40,9 +40,8 @@ void bypeer_lookup_answer(struct bypeer_pnrp *pnrp, unsigned local, const struct
     }
     for (unsigned i = 0; i < pnrp->endpoint_count; i++)
         facts.own_in_path |= bypeer_pnrp_endpoints_have(&lookup->path, pnrp->endpoints[i].address);
-    bypeer_cache_walk(pnrp->cache, bypeer_id_load(lookup->target), &walk);
-    if (bypeer_answer_choose(lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk, &known,
-                             &is_remote)) {
+    bypeer_answer_walk(pnrp->cache, lookup->target, &walk);
+    if (bypeer_answer_choose(lookup, &facts, bypeer_answer_walk_nearest, &walk, &known, &is_remote)) {
         unsigned count = bypeer_lookup_answer_addresses(&known, length);
         memcpy(addresses, known.address, 16);
         if (count > 1)

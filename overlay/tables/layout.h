@@ -311,13 +311,24 @@ struct bypeer_name_node {
 };
 _Static_assert(sizeof(struct bypeer_name_node) == BYPEER_CACHE_LINE, "one line");
 
+/* The records whose IDs begin with the same bits, by the 16 bits behind those: names_group.h. Lies among the nodes. */
+#define BYPEER_NAME_GROUP_KEYS    29
+#define BYPEER_NAME_GROUP_CROWDED UINT16_MAX
+struct bypeer_name_group {
+    uint16_t count;                        /* BYPEER_NAME_GROUP_CROWDED: more than there is room for */
+    uint16_t keys[BYPEER_NAME_GROUP_KEYS]; /* ascending, native; behind the last one all ones */
+    uint32_t first;                        /* how many records of the part come before these */
+};
+_Static_assert(sizeof(struct bypeer_name_group) == sizeof(struct bypeer_name_node), "one line, like a node");
+
 /* What one cloud has of one array of records. All are entry numbers of whole sections. */
 struct bypeer_name_part {
     uint32_t first, count; /* records, ascending by ID */
-    uint32_t guide;        /* first node of the guide to their first words: names_tree.h */
+    uint32_t groups;       /* first node of their groups */
     uint32_t nodes;        /* first node of the tree over them */
+    uint32_t leaves;       /* first node of its last layer: their first words */
     uint32_t own_first, own_count;
-    uint8_t reserved[40];
+    uint8_t reserved[36];
 };
 _Static_assert(sizeof(struct bypeer_name_part) == BYPEER_CACHE_LINE, "one line");
 

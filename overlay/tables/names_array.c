@@ -7,7 +7,7 @@
 
 /*
  * Trees over first words: a node for eight records, with the layers above them 9/64 a record, and of each cloud up to
- * one begun node a layer; their guides: a quarter of a node's sixteenth a record, and up to two nodes. Trees of runs:
+ * one begun node a layer; their groups: of at least eight records each, and one more. Trees of runs:
  * as much as all records need when they fall apart at two further words; where an attacker makes more, what finds no
  * room is searched without a tree, by halving. Runs: each has more than 32 records and there are three levels.
  */
@@ -17,7 +17,7 @@ static struct bypeer_names_room names_room(uint32_t records, uint32_t extras)
         return (struct bypeer_names_room){.records = 0};
     return (struct bypeer_names_room){
         .records = records,
-        .nodes = records / 7 + records / 64 + BYPEER_CLOUDS_MAX * (BYPEER_NAMES_LAYERS + 2) + records / 4,
+        .nodes = records / 7 + records / 8 + BYPEER_CLOUDS_MAX * (BYPEER_NAMES_LAYERS + 1) + records / 4,
         .runs = BYPEER_NAMES_LEVELS * (records / (BYPEER_NAMES_SHORT + 1)),
         .extras = extras,
     };
@@ -162,20 +162,30 @@ static void tree_layers(struct bypeer_name_node nodes[], const struct bypeer_nam
     }
 }
 
-/* Writes the guide to the first words of a part. Its room is part of that of the cloud's tree. */
-static void array_guide(struct bypeer_names_array *array, struct bypeer_name_part *part)
+/* Writes the groups of a part. Their room is part of that of the cloud's tree. */
+static void array_groups(struct bypeer_names_array *array, struct bypeer_name_part *part)
 {
     const struct bypeer_name_record *records = array_records(array) + part->first;
-    unsigned bits = bypeer_names_guide_bits(part->count);
-    part->guide = array->first.nodes + array->used.nodes;
-    array->used.nodes += bypeer_names_guide_nodes(part->count);
-    uint32_t *guide = (uint32_t *)(void *)(array_nodes(array) + part->guide);
-    uint64_t entry = 0;
-    for (uint32_t i = 0; i < part->count; i++)
-        for (uint64_t at = bypeer_names_guide_at(bypeer_names_word(records[i].id, 0), bits); entry <= at; entry++)
-            guide[entry] = i;
-    for (; entry <= UINT64_C(1) << bits; entry++)
-        guide[entry] = part->count;
+    const unsigned bits = bypeer_names_group_bits(part->count);
+    const uint32_t count = bypeer_names_group_count(part->count);
+    part->groups = array->first.nodes + array->used.nodes;
+    array->used.nodes += count;
+    struct bypeer_name_group *groups = (struct bypeer_name_group *)(void *)(array_nodes(array) + part->groups);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bypeer_name_group group = {.first = at};
+        memset(group.keys, 0xff, sizeof(group.keys));
+        for (; at < part->count; at++) {
+            uint64_t word = bypeer_names_word(records[at].id, 0);
+            if (bypeer_names_group_of(word, bits) != i)
+                break;
+            if (at - group.first < BYPEER_NAME_GROUP_KEYS)
+                group.keys[at - group.first] = bypeer_names_group_key(bypeer_names_group_rest(word, bits));
+        }
+        group.count =
+            at - group.first <= BYPEER_NAME_GROUP_KEYS ? (uint16_t)(at - group.first) : BYPEER_NAME_GROUP_CROWDED;
+        groups[i] = group;
+    }
 }
 
 /* Builds the tree over one word of count records, at least one. Returns its first node, or BYPEER_NAME_NO_TREE. */
@@ -268,8 +278,9 @@ void bypeer_names_array_finish(struct bypeer_names_array *array)
         struct bypeer_name_part *part = &array->parts[i];
         if (part->count == 0)
             continue;
-        array_guide(array, part);
+        array_groups(array, part);
         part->nodes = array_tree(array, array->view.records + part->first, part->count, 0);
+        part->leaves = array->first.nodes + array->used.nodes - bypeer_names_leaf_count(part->count);
     }
     /* Trees of runs come second: they may find no room, those of clouds always do. */
     for (unsigned i = 0; i < BYPEER_CLOUDS_MAX; i++) {

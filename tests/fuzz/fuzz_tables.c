@@ -50,10 +50,12 @@ static void look_up_name(const struct bypeer_tables *tables, uint8_t cloud, cons
     sink += bypeer_names_is_own(tables, cloud, id) + bypeer_names_is_leaf(tables, cloud, id);
     bypeer_names_variants(variants);
     for (unsigned i = 0; i < BYPEER_NAMES_VARIANTS; i++) {
-        if (!variants[i].descend)
+        if (!variants[i].locate)
             continue;
-        bypeer_names_locate_by(variants[i].descend, tables, &cloud, &id, 1, &walk);
-        while ((record = i % 2 ? bypeer_names_above(&walk) : bypeer_names_below(&walk)) != NULL) {
+        variants[i].locate(tables, &cloud, &id, 1, BYPEER_NAMES_FETCH_NEAREST, &walk);
+        while ((record = i % 3 == 0   ? bypeer_names_nearest(&walk, id)
+                         : i % 3 == 1 ? bypeer_names_above(&walk)
+                                      : bypeer_names_below(&walk)) != NULL) {
             touch(record, sizeof(*record));
             unsigned count = bypeer_names_addresses(tables, record, &more);
             touch(more, (count - 1) * sizeof(*more));

@@ -171,13 +171,16 @@ static void locate_all(const struct bypeer_tables *tables)
     }
     bypeer_names_variants(variants);
     const struct bypeer_names_variant *variant = &variants[draw() % BYPEER_NAMES_VARIANTS];
-    bypeer_names_locate_by(variant->descend ? variant->descend : variants[0].descend, tables, clouds, targets,
-                           BYPEER_NAMES_BURST, walks);
+    (variant->locate ? variant : &variants[0])
+        ->locate(tables, clouds, targets, BYPEER_NAMES_BURST, BYPEER_NAMES_FETCH_NEAREST, walks);
     for (unsigned i = 0; i < BYPEER_NAMES_BURST; i++) {
         const struct bypeer_name_record *record;
         const uint8_t(*more)[16];
         for (unsigned step = 0; step < 4; step++) {
-            if (!(record = step % 2 ? bypeer_names_above(&walks[i]) : bypeer_names_below(&walks[i])))
+            record = i % 2           ? bypeer_names_nearest(&walks[i], targets[i])
+                     : step % 2 == 0 ? bypeer_names_above(&walks[i])
+                                     : bypeer_names_below(&walks[i]);
+            if (!record)
                 break;
             touch(record, sizeof(*record));
             unsigned count = bypeer_names_addresses(tables, record, &more);

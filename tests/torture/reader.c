@@ -222,7 +222,7 @@ static void walk_name(struct reader_thread *thread, struct reader_tables *use)
     struct bypeer_names_walk walk;
     torture_name_id(number, id);
     uint64_t low = oracle_now(use->oracle, TORTURE_NAME, number), version;
-    bypeer_names_locate(&use->tables, &cloud, &target, 1, &walk);
+    bypeer_names_locate(&use->tables, &cloud, &target, 1, BYPEER_NAMES_FETCH_ABOVE, &walk);
     const struct bypeer_name_record *found = bypeer_names_above(&walk), *below = bypeer_names_below(&walk);
     uint64_t high = oracle_next(use->oracle, TORTURE_NAME, number);
     if (!found || !below) {

@@ -521,7 +521,7 @@ static unsigned count_known(const struct side *side)
     struct bypeer_names_walk walk;
     uint8_t cloud = 1, target[32] = {0};
     const uint8_t *targets[1] = {target};
-    bypeer_names_locate(&tables, &cloud, targets, 1, &walk);
+    bypeer_names_locate(&tables, &cloud, targets, 1, BYPEER_NAMES_FETCH_ABOVE, &walk);
     return walk.half.count + walk.delta.count;
 }
 
@@ -530,7 +530,7 @@ static bool worker_knows(const struct side *side, const uint8_t id[static 32])
     struct bypeer_tables tables = attach(side);
     struct bypeer_names_walk walk;
     uint8_t cloud = 1;
-    bypeer_names_locate(&tables, &cloud, &id, 1, &walk);
+    bypeer_names_locate(&tables, &cloud, &id, 1, BYPEER_NAMES_FETCH_ABOVE, &walk);
     const struct bypeer_name_record *record = bypeer_names_above(&walk);
     return record && memcmp(record->id, id, 32) == 0;
 }

@@ -81,7 +81,7 @@ static struct bypeer_names_walk locate(uint8_t first, uint32_t number)
     struct bypeer_name name = name_of(first, number);
     const uint8_t cloud = 1, *target = name.id;
     struct bypeer_names_walk walk;
-    bypeer_names_locate(&tables, &cloud, &target, 1, &walk);
+    bypeer_names_locate(&tables, &cloud, &target, 1, BYPEER_NAMES_FETCH_ABOVE, &walk);
     return walk;
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "overlay/pnrp/id.h"
 #include "overlay/tables/names.h"
 #include "overlay/tables/names_build.h"
 #include "overlay/tables/names_search.h"
@@ -238,6 +239,42 @@ static void holder_begin(struct holder *holder, uint32_t cloud, const uint8_t ta
     holder->given = 0;
 }
 
+/* The next place that is in the state, from one on that direction. */
+static uint32_t state_next(const struct state *state, uint32_t place, bool above)
+{
+    do
+        place = above ? (place + 1) % m.universe : (place + m.universe - 1) % m.universe;
+    while (state->serials[place] == 0);
+    return place;
+}
+
+/* By ascending distance, of two equally far ones the one above. */
+static void check_nearest(uint32_t cloud, const uint8_t target[static 32], struct bypeer_names_walk walk,
+                          uint32_t steps)
+{
+    const struct state *state = &m.seen[cloud];
+    const struct bypeer_id_number wanted = bypeer_id_load(target);
+    uint32_t place = universe_place(target), up = 0, down = 0;
+    if (state->count != 0) {
+        up = state_next(state, (place + m.universe - 1) % m.universe, true);
+        down = state_next(state, place % m.universe, false);
+    }
+    for (uint32_t given = 0; given < steps; given++) {
+        const struct bypeer_name_record *record = bypeer_names_nearest(&walk, target);
+        if (walk.dead_above == BYPEER_NAMES_WALK_DEAD || walk.dead_below == BYPEER_NAMES_WALK_DEAD)
+            return;
+        if (given == state->count) {
+            cr_assert_null(record);
+            return;
+        }
+        cr_assert_not_null(record);
+        bool above = !bypeer_id_is_nearer(wanted, bypeer_id_load(ids[down]), bypeer_id_load(ids[up]));
+        uint32_t *next = above ? &up : &down;
+        check_record(record, *next, state->serials[*next]);
+        *next = state_next(state, *next, above);
+    }
+}
+
 static void look(void)
 {
     static struct holder now;
@@ -254,11 +291,10 @@ static void look(void)
     static struct bypeer_names_variant variants[BYPEER_NAMES_VARIANTS];
     bypeer_names_variants(variants);
     const struct bypeer_names_variant *variant = &variants[random_below(BYPEER_NAMES_VARIANTS)];
-    if (variant->descend)
-        bypeer_names_locate_by(variant->descend, &m.tables, clouds, pointers, count, walks);
-    else
-        bypeer_names_locate(&m.tables, clouds, pointers, count, walks);
+    const enum bypeer_names_fetch fetch = random_below(2) ? BYPEER_NAMES_FETCH_ABOVE : BYPEER_NAMES_FETCH_NEAREST;
+    (variant->locate ? variant : &variants[0])->locate(&m.tables, clouds, pointers, count, fetch, walks);
     for (unsigned i = 0; i < count; i++) {
+        check_nearest(clouds[i], targets[i], walks[i], 1 + random_below(6));
         holder_begin(&now, clouds[i], targets[i], &walks[i]);
         holder_walk(&now, 1 + random_below(6));
     }

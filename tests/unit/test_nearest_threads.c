@@ -146,7 +146,7 @@ static const char *check_burst(uint64_t *random)
         numbers[i] = random_next_below(random, PLACES);
         targets[i] = places[numbers[i]];
     }
-    bypeer_names_locate(&shared.tables, clouds, targets, BURST, walks);
+    bypeer_names_locate(&shared.tables, clouds, targets, BURST, BYPEER_NAMES_FETCH_ABOVE, walks);
     const char *wrong = NULL;
     for (unsigned i = 0; i < BURST && !wrong; i++)
         wrong = check_walk(&walks[i], numbers[i]);

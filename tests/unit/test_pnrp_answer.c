@@ -195,11 +195,10 @@ static unsigned ask(void)
     unsigned rank = facts.random % 8 != 0 ? 0 : facts.random / 8 % 8 != 0 ? 1 : 2;
     bool expected_remote, remote;
     int expected = reference_answer(&lookup, rank, &expected_remote);
-    struct bypeer_cache_walk walk;
+    struct bypeer_answer_walk walk;
     struct bypeer_known known = {.id = NULL};
-    bypeer_cache_walk(m.cache, bypeer_id_load(target), &walk);
-    bool found = bypeer_answer_choose(&lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk,
-                                      &known, &remote);
+    bypeer_answer_walk(m.cache, target, &walk);
+    bool found = bypeer_answer_choose(&lookup, &facts, bypeer_answer_walk_nearest, &walk, &known, &remote);
 
     cr_assert_eq(found, expected >= 0);
     cr_assert_eq(remote, expected_remote);

@@ -242,11 +242,10 @@ static void node_answer(const struct plain_cloud *cloud, struct bypeer_search *s
                                         .own_in_path = bypeer_pnrp_endpoints_have(&action->path, node->address),
                                         .random = (uint32_t)random_next(&random_state)};
     struct bypeer_known known = {.id = NULL};
-    struct bypeer_cache_walk walk;
+    struct bypeer_answer_walk walk;
     bool remote;
-    bypeer_cache_walk(node->cache, target, &walk);
-    bypeer_answer_choose(&lookup, &facts, bypeer_answer_cached_above, bypeer_answer_cached_below, &walk, &known,
-                         &remote);
+    bypeer_answer_walk(node->cache, target_bytes, &walk);
+    bypeer_answer_choose(&lookup, &facts, bypeer_answer_walk_nearest, &walk, &known, &remote);
     struct bypeer_pnrp_answer answer = {
         .entry = {
             .id = known.id, .addresses = known.address, .address_count = known.address_count, .port = known.port}};
