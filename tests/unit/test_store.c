@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/store/relays.h"
 #include "control/store/store.h"
 
 static char directory[] = "/tmp/bypeer-store-XXXXXX";
@@ -235,7 +236,8 @@ Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
     put_members(store, 0, 5);
     bypeer_store_commit(store, &problem);
     bypeer_store_close(store);
-    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links;"
+    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links; DROP TABLE relay_members;"
+            "DROP TABLE relay_pairs;"
             "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
             "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
             "INSERT INTO links VALUES (1, 'beta', 5, 1, zeroblob(16), NULL, 0, 4790, 0);"
@@ -368,5 +370,84 @@ Test(store, damaged_rows_are_left_out)
     cr_assert_eq(publication_count, 1);
     struct bypeer_pnrp_endpoint nodes[4];
     cr_assert_eq(bypeer_store_nodes(store, "global", nodes, 4, &problem), 0);
+    bypeer_store_close(store);
+}
+
+static struct bypeer_store_relay_member relay_members[4];
+static struct bypeer_store_relay_pair relay_pairs[4];
+static unsigned relay_member_count, relay_pair_count;
+
+static int keep_relay_member(void *context, const struct bypeer_store_relay_member *member)
+{
+    (void)context;
+    cr_assert_lt(relay_member_count, 4);
+    relay_members[relay_member_count++] = *member;
+    return 0;
+}
+
+static int keep_relay_pair(void *context, const struct bypeer_store_relay_pair *pair)
+{
+    (void)context;
+    cr_assert_lt(relay_pair_count, 4);
+    relay_pairs[relay_pair_count++] = *pair;
+    return 0;
+}
+
+static void read_relays(struct bypeer_store *store)
+{
+    relay_member_count = relay_pair_count = 0;
+    cr_assert_eq(bypeer_store_each_relay_member(store, keep_relay_member, NULL, &problem), 0);
+    cr_assert_eq(bypeer_store_each_relay_pair(store, keep_relay_pair, NULL, &problem), 0);
+}
+
+Test(store, relay_links_come_back_as_they_were)
+{
+    struct bypeer_store_relay_member member = {
+        .id = 7, .name = "alice", .group = "lab", .public_key = {1, 2, 3}, .address = {0xfd, 4}};
+    struct bypeer_store_relay_pair pair = {.number = 3,
+                                           .serial = UINT64_C(1) << 40,
+                                           .members = {7, 9},
+                                           .secrets = {{5}, {6}},
+                                           .expires_s = UINT64_C(5000000000)};
+    struct bypeer_store *store = open_store();
+    cr_assert_eq(bypeer_store_begin(store, &problem), 0);
+    cr_assert_eq(bypeer_store_put_relay_member(store, &member, &problem), 0);
+    cr_assert_eq(bypeer_store_put_relay_pair(store, &pair, &problem), 0);
+    cr_assert_eq(bypeer_store_commit(store, &problem), 0);
+    bypeer_store_close(store);
+
+    store = open_store();
+    read_relays(store);
+    cr_assert_eq(relay_member_count, 1);
+    cr_assert_eq(relay_pair_count, 1);
+    cr_assert_arr_eq(&relay_members[0], &member, sizeof(member));
+    cr_assert_eq(relay_pairs[0].serial, pair.serial);
+    cr_assert_eq(relay_pairs[0].expires_s, pair.expires_s);
+    cr_assert_arr_eq(relay_pairs[0].members, pair.members, sizeof(pair.members));
+    cr_assert_arr_eq(relay_pairs[0].secrets, pair.secrets, sizeof(pair.secrets));
+
+    cr_assert_eq(bypeer_store_begin(store, &problem), 0);
+    cr_assert_eq(bypeer_store_expire_relay_pair(store, 3, 0, &problem), 0);
+    cr_assert_eq(bypeer_store_remove_relay_member(store, 7, &problem), 0);
+    cr_assert_eq(bypeer_store_commit(store, &problem), 0);
+    read_relays(store);
+    cr_assert_eq(relay_member_count, 0);
+    cr_assert_eq(relay_pairs[0].expires_s, 0);
+    bypeer_store_close(store);
+}
+
+Test(store, relay_links_that_cannot_be_right_are_left_out)
+{
+    bypeer_store_close(open_store());
+    execute("INSERT INTO relay_members VALUES (1, 'short', 'lab', x'00', zeroblob(16)),"
+            " (2, '', 'lab', zeroblob(32), zeroblob(16)), (3, 'good', 'lab', zeroblob(32), zeroblob(16));"
+            "INSERT INTO relay_pairs VALUES (1, 1, 1, 2, zeroblob(16), zeroblob(15), 0),"
+            " (2, 1, 1, 2, zeroblob(16), zeroblob(16), -1), (3, 1, 1, 2, zeroblob(16), zeroblob(16), 0)");
+    struct bypeer_store *store = open_store();
+    read_relays(store);
+    cr_assert_eq(relay_member_count, 1);
+    cr_assert_str_eq(relay_members[0].name, "good");
+    cr_assert_eq(relay_pair_count, 1, "one that would never expire by mistake is none");
+    cr_assert_eq(relay_pairs[0].number, 3);
     bypeer_store_close(store);
 }
