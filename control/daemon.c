@@ -24,9 +24,11 @@
 #include "control/names/nss.h"
 #include "control/node.h"
 #include "control/notify.h"
+#include "control/relay/relays.h"
 #include "control/wireguard/wireguard.h"
 
 #define LOCK_TRIES 300 /* 10 ms each */
+#define EXPIRY_MS  500
 
 struct daemon {
     uv_loop_t loop;
@@ -41,6 +43,7 @@ struct daemon {
     struct bypeer_dns *dns;
     uv_signal_t terminate, interrupt, hangup;
     uv_timer_t watchdog;
+    uv_timer_t expiry; /* of relay links */
     uv_prepare_t prepare;
     bool has_handles; /* of signals and timers */
     int lock;         /* on the state directory */
@@ -248,6 +251,7 @@ static void daemon_close(struct daemon *daemon)
         uv_close((uv_handle_t *)&daemon->interrupt, NULL);
         uv_close((uv_handle_t *)&daemon->hangup, NULL);
         uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+        uv_close((uv_handle_t *)&daemon->expiry, NULL);
         uv_close((uv_handle_t *)&daemon->prepare, NULL);
     }
     daemon->has_handles = false;
@@ -302,6 +306,13 @@ static void daemon_on_prepare(uv_prepare_t *prepare)
 {
     struct daemon *daemon = prepare->data;
     bypeer_model_continue(daemon->node.model);
+    bypeer_relays_turn(daemon->node.relays);
+}
+
+static void daemon_on_expiry(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    bypeer_relays_expire(daemon->node.relays, (uint64_t)time(NULL));
 }
 
 static void daemon_start_handles(struct daemon *daemon)
@@ -310,13 +321,16 @@ static void daemon_start_handles(struct daemon *daemon)
     uv_signal_init(&daemon->loop, &daemon->interrupt);
     uv_signal_init(&daemon->loop, &daemon->hangup);
     uv_timer_init(&daemon->loop, &daemon->watchdog);
+    uv_timer_init(&daemon->loop, &daemon->expiry);
     uv_prepare_init(&daemon->loop, &daemon->prepare);
     daemon->terminate.data = daemon->interrupt.data = daemon->hangup.data = daemon->prepare.data = daemon;
+    daemon->expiry.data = daemon;
     daemon->has_handles = true;
     uv_signal_start(&daemon->terminate, daemon_on_terminate, SIGTERM);
     uv_signal_start(&daemon->interrupt, daemon_on_terminate, SIGINT);
     uv_signal_start(&daemon->hangup, daemon_on_hangup, SIGHUP);
     uv_prepare_start(&daemon->prepare, daemon_on_prepare);
+    uv_timer_start(&daemon->expiry, daemon_on_expiry, EXPIRY_MS, EXPIRY_MS);
     uint64_t watchdog = bypeer_notify_watchdog_ms();
     if (watchdog > 0)
         uv_timer_start(&daemon->watchdog, daemon_on_watchdog, watchdog, watchdog);

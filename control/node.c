@@ -12,6 +12,7 @@
 
 #include "config/report.h"
 #include "control/log.h"
+#include "control/relay/relays.h"
 
 /* How long the loop may wait for a grace period when all free slots are retired; then it makes a fresh generation, in
  * which nothing is retired. */
@@ -120,10 +121,9 @@ static bool node_wait_for_grace(struct bypeer_node *node)
     return true;
 }
 
-static int node_make_room(void *context, int error, const struct bypeer_tables_size *need,
+int bypeer_node_make_room(struct bypeer_node *node, int error, const struct bypeer_tables_size *need,
                           struct bypeer_problem *problem)
 {
-    struct bypeer_node *node = context;
     if (error == -EAGAIN && node_wait_for_grace(node))
         return 0;
     struct bypeer_tables_size size = node->generation->size;
@@ -134,6 +134,35 @@ static int node_make_room(void *context, int error, const struct bypeer_tables_s
             return result;
     }
     return bypeer_node_renew(node, &size, node->generation->layout, problem);
+}
+
+static int node_make_room(void *context, int error, const struct bypeer_tables_size *need,
+                          struct bypeer_problem *problem)
+{
+    return bypeer_node_make_room(context, error, need, problem);
+}
+
+static void node_on_group(void *context, const struct bypeer_model_group *group, bool gone)
+{
+    struct bypeer_node *node = context;
+    bypeer_relays_group_changed(node->relays, group->name, gone);
+    if (node->hooks.group_changed)
+        node->hooks.group_changed(node->hooks.context, group, gone);
+}
+
+static void node_on_link(void *context, const struct bypeer_model_link *link, bool gone)
+{
+    struct bypeer_node *node = context;
+    if (node->hooks.link_changed)
+        node->hooks.link_changed(node->hooks.context, link, gone);
+}
+
+static void node_on_route(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
+                          bool gone)
+{
+    struct bypeer_node *node = context;
+    if (node->hooks.route_changed)
+        node->hooks.route_changed(node->hooks.context, route, group, gone);
 }
 
 static void node_warn(void *context, const char *line)
@@ -151,10 +180,10 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
     struct bypeer_model_hooks model_hooks = {
         .make_room = node_make_room,
         .context = node,
-        .group_changed = node->hooks.group_changed,
-        .link_changed = node->hooks.link_changed,
-        .route_changed = node->hooks.route_changed,
-        .entries_context = node->hooks.context,
+        .group_changed = node_on_group,
+        .link_changed = node_on_link,
+        .route_changed = node_on_route,
+        .entries_context = node,
     };
     struct bypeer_tables_size size;
     int result = bypeer_store_open(&node->store, database, problem);
@@ -162,7 +191,10 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         result = node_take_numbers(node, problem);
     if (result == 0)
         result = bypeer_model_first_size(node->store, config, &size, problem);
+    if (result == 0)
+        result = bypeer_relays_open(&node->relays, node, problem);
     size.names = config->cloud_count > 0 ? config->names.ids : 0;
+    size.relays = result == 0 ? bypeer_relays_first_size(node->relays) : 0;
     if (result == 0)
         result = node_create_generation(node, &size, BYPEER_LAYOUT_NEWEST, &node->generation, problem);
     if (result == 0 && bypeer_model_create(&node->model, node->store, &model_hooks) < 0)
@@ -171,6 +203,8 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         bypeer_model_use_writer(node->model, node->generation->writer);
         result = bypeer_model_load(node->model, config, node_warn, NULL, problem);
     }
+    if (result == 0)
+        result = bypeer_relays_start(node->relays, problem);
     if (result < 0) {
         node->config = NULL; /* stays the caller's */
         bypeer_node_close(node);
@@ -180,6 +214,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
 
 void bypeer_node_close(struct bypeer_node *node)
 {
+    bypeer_relays_close(node->relays);
     bypeer_model_free(node->model);
     bypeer_generation_free(node->generation);
     bypeer_store_close(node->store);

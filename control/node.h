@@ -17,6 +17,7 @@
 
 struct bypeer_channel;
 struct bypeer_names;
+struct bypeer_relays;
 struct bypeer_wireguard;
 
 /* What somebody else has to do on the node's behalf. Any may be NULL. */
@@ -41,6 +42,7 @@ struct bypeer_node {
     struct bypeer_config *config;
     struct bypeer_store *store;
     struct bypeer_model *model;
+    struct bypeer_relays *relays;
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
@@ -65,6 +67,11 @@ int bypeer_node_renew(struct bypeer_node *node, const struct bypeer_tables_size 
 /* The next generation has room for at least so many WireGuard sessions; nothing happens if the present one has.
  * -ENOSPC: there cannot be so many. */
 int bypeer_node_need_sessions(struct bypeer_node *node, uint32_t sessions, struct bypeer_problem *problem);
+
+/* Makes room for changes that the writer refused with error, as make_room of model.h: the writer may be another one
+ * then. */
+int bypeer_node_make_room(struct bypeer_node *node, int error, const struct bypeer_tables_size *need,
+                          struct bypeer_problem *problem);
 
 /* Asks for a grace period and reclaims what has passed one. Returns whether anything was. */
 bool bypeer_node_reclaim(struct bypeer_node *node);

@@ -23,7 +23,7 @@ bool model_in_prefix(const uint8_t address[static 16], const uint8_t prefix[stat
     return rest == 0 || ((address[whole] ^ prefix[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
-int model_check_name(const char *kind, const char *name, struct bypeer_problem *problem)
+int bypeer_model_check_name(const char *kind, const char *name, struct bypeer_problem *problem)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = strlen(name);
@@ -49,7 +49,7 @@ static bool check_is_unicast(const uint8_t address[static 16])
 int model_check_group(const struct bypeer_store_group *definition, struct bypeer_problem *problem)
 {
     static const uint8_t zeros[10];
-    int result = model_check_name("group", definition->name, problem);
+    int result = bypeer_model_check_name("group", definition->name, problem);
     if (result < 0)
         return result;
     if (definition->prefix[0] != 0xfd || memcmp(definition->prefix + 6, zeros, sizeof(zeros)) != 0)
@@ -86,7 +86,7 @@ static int check_peer(const struct bypeer_store_link *definition, struct bypeer_
 
 int model_check_link(const struct bypeer_store_link *definition, struct bypeer_problem *problem)
 {
-    int result = model_check_name("link", definition->name, problem);
+    int result = bypeer_model_check_name("link", definition->name, problem);
     if (result < 0)
         return result;
     if (definition->wireguard)

@@ -53,7 +53,6 @@ int model_no_memory(struct bypeer_problem *problem);
 
 /* --- checks that need no model: check.c --- */
 
-int model_check_name(const char *kind, const char *name, struct bypeer_problem *problem);
 int model_check_group(const struct bypeer_store_group *definition, struct bypeer_problem *problem);
 int model_check_link(const struct bypeer_store_link *definition, struct bypeer_problem *problem);
 int model_check_route(const uint8_t prefix[static 16], uint8_t bits, struct bypeer_problem *problem);

@@ -187,6 +187,9 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link, uint
 int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)[16], size_t count, size_t *ret_removed,
                                 struct bypeer_problem *problem);
 
+/* Letters, digits, dots, hyphens and underscores, at most 63 of them. kind: "link", for the message. 0 or -EINVAL. */
+int bypeer_model_check_name(const char *kind, const char *name, struct bypeer_problem *problem);
+
 /* --- what there is --- */
 
 /* The live peer with that public key, as text, or NULL. */

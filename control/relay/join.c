@@ -1,0 +1,373 @@
+/*
+ * Members and pairs that come: made in memory, where whatever is wrong with them shows, then durable, then in the
+ * tables. Until they are durable, all of them can be taken back.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <xxhash.h>
+
+#include "control/relay/state.h"
+#include "overlay/profile/profile.h"
+
+/* A pair that is made, with what is written of it. */
+struct join_pair {
+    uint32_t number;
+    uint8_t secrets[2][16];
+};
+
+struct join {
+    struct bypeer_relays *relays;
+    const struct bypeer_relay_joining *joining;
+    struct bypeer_relay_member **members; /* of each entry */
+    uint32_t *made_members;               /* ids */
+    size_t made_member_count;
+    struct join_pair *made;
+    size_t made_count, made_room;
+    uint32_t *renewed; /* numbers of pairs that get another end */
+    size_t renewed_count, renewed_room;
+    struct relay_index fresh; /* addresses of this call, as 2 * index in made + side + 1 */
+    uint64_t serial;
+    struct bypeer_problem *problem;
+};
+
+static int join_no_memory(const struct join *join)
+{
+    return bypeer_problem_set(join->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+}
+
+/* --- members --- */
+
+static void join_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
+                                 uint8_t ret_address[static 16])
+{
+    const struct bypeer_piece pieces[] = {{group->prefix, 16}, {public_key, 32}};
+    uint8_t hash[20];
+    bypeer_profile_hash(bypeer_profile(BYPEER_PROFILE_MODERN), pieces, 2, hash);
+    memcpy(ret_address, group->prefix, 6);
+    memcpy(ret_address + 6, hash, 10);
+}
+
+static int join_check_known(struct join *join, const struct bypeer_relay_entry *entry,
+                            const struct bypeer_relay_member *member)
+{
+    const char *wrong = NULL;
+    if (entry->public_key && memcmp(entry->public_key, member->public_key, 32) != 0)
+        wrong = "public key";
+    else if (entry->address && memcmp(entry->address, member->address, 16) != 0)
+        wrong = "overlay address";
+    else if (join->joining->group && strcmp(join->joining->group, member->group) != 0)
+        wrong = "group";
+    if (!wrong)
+        return 0;
+    return bypeer_problem_set(join->problem, -EEXIST, "member_exists",
+                              "relay member \"%s\"\nis there with another %s\nremove it first, or use another name",
+                              member->name, wrong);
+}
+
+static int join_check_new(struct join *join, const struct bypeer_store_relay_member *row,
+                          const struct bypeer_model_group *group)
+{
+    static const uint8_t no_key[32];
+    const struct bypeer_relay_member *other;
+    char text[INET6_ADDRSTRLEN];
+    inet_ntop(AF_INET6, row->address, text, sizeof(text));
+    if (memcmp(row->public_key, no_key, 32) == 0)
+        return bypeer_problem_set(join->problem, -EINVAL, "bad_key",
+                                  "relay member \"%s\"\nhas a public key of zeros\nuse what wg pubkey printed",
+                                  row->name);
+    if (memcmp(row->address, group->prefix, 6) != 0)
+        return bypeer_problem_set(join->problem, -EINVAL, "bad_address",
+                                  "relay member \"%s\"\n%s is not in the /48 of group \"%s\"\nuse an address of it",
+                                  row->name, text, group->name);
+    if (group->has_address && memcmp(row->address, group->address, 16) == 0)
+        return bypeer_problem_set(join->problem, -EINVAL, "bad_address",
+                                  "relay member \"%s\"\n%s is this node's own address in the group\nuse another",
+                                  row->name, text);
+    if ((other = relays_find_key(join->relays, row->group, row->public_key)) != NULL)
+        return bypeer_problem_set(
+            join->problem, -EEXIST, "key_exists",
+            "relay member \"%s\"\nhas the public key of \"%s\"\ngive each member a key of its own", row->name,
+            other->name);
+    if ((other = relays_find_address(join->relays, row->address)) != NULL)
+        return bypeer_problem_set(join->problem, -EEXIST, "address_exists",
+                                  "relay member \"%s\"\n%s is the address of \"%s\"\nuse another", row->name, text,
+                                  other->name);
+    return 0;
+}
+
+static int join_new_member(struct join *join, const struct bypeer_relay_entry *entry,
+                           struct bypeer_relay_member **ret_member)
+{
+    const char *group_name = join->joining->group;
+    if (!entry->public_key || !group_name)
+        return bypeer_problem_set(join->problem, -ENOENT, "no_such_member",
+                                  "relay member \"%.64s\"\ndoes not exist\nname its %s, or list those that there are "
+                                  "with: bypeer relay members",
+                                  entry->name, entry->public_key ? "group" : "public key");
+    const struct bypeer_model_group *group = bypeer_model_find_group(join->relays->node->model, group_name);
+    if (!group || !group->live)
+        return bypeer_problem_set(join->problem, -ENOENT, "no_such_group",
+                                  "group \"%.64s\"\ndoes not exist\nlist the groups with: bypeer groups", group_name);
+    int result = bypeer_model_check_name("relay member", entry->name, join->problem);
+    if (result < 0)
+        return result;
+    struct bypeer_store_relay_member row = {0};
+    strncpy(row.name, entry->name, sizeof(row.name) - 1);
+    memcpy(row.group, group->name, sizeof(row.group));
+    memcpy(row.public_key, entry->public_key, 32);
+    if (entry->address)
+        memcpy(row.address, entry->address, 16);
+    else
+        join_default_address(group, row.public_key, row.address);
+    result = join_check_new(join, &row, group);
+    if (result < 0)
+        return result;
+    struct bypeer_relay_member *member = relays_new_member(join->relays, &row);
+    if (!member)
+        return join_no_memory(join);
+    join->made_members[join->made_member_count++] = member->id;
+    *ret_member = member;
+    return 0;
+}
+
+static int join_members(struct join *join)
+{
+    const struct bypeer_relay_joining *joining = join->joining;
+    join->members = calloc(joining->entry_count + 1, sizeof(struct bypeer_relay_member *));
+    join->made_members = calloc(joining->entry_count + 1, sizeof(*join->made_members));
+    if (!join->members || !join->made_members)
+        return join_no_memory(join);
+    for (size_t at = 0; at < joining->entry_count; at++) {
+        const struct bypeer_relay_entry *entry = &joining->entries[at];
+        const struct bypeer_relay_member *there = bypeer_relays_find_member(join->relays, entry->name);
+        int result = there ? join_check_known(join, entry, there) : join_new_member(join, entry, &join->members[at]);
+        if (result < 0)
+            return result;
+        if (there)
+            join->members[at] = join->relays->members[there->id];
+    }
+    return 0;
+}
+
+/* --- pairs --- */
+
+/* Grows an array of items to at least count + 1. */
+static int join_grow(void **items, size_t *room, size_t count, size_t bytes)
+{
+    if (count < *room)
+        return 0;
+    size_t larger = *room ? *room * 2 : 64;
+    void *grown = realloc(*items, larger * bytes);
+    if (!grown)
+        return -ENOMEM;
+    *items = grown;
+    *room = larger;
+    return 0;
+}
+
+static const uint8_t *join_fresh_address(const struct join *join, uint32_t entry)
+{
+    const struct join_pair *made = &join->made[(entry - 1) / 2];
+    return join->relays->pairs[made->number].addresses[(entry - 1) % 2];
+}
+
+static bool join_is_fresh(const struct join *join, const uint8_t address[static 16])
+{
+    uint32_t at = 0, entry;
+    while ((entry = relay_index_next(&join->fresh, XXH3_64bits(address, 16), &at)) != 0)
+        if (memcmp(join_fresh_address(join, entry), address, 16) == 0)
+            return false;
+    return true;
+}
+
+/* A random address that nobody has. */
+static int join_draw_address(struct join *join, uint8_t ret_secret[static 16], uint8_t ret_address[static 16])
+{
+    do {
+        if (getrandom(ret_secret, 16, 0) != 16)
+            return bypeer_problem_set(join->problem, -EIO, "random", "random numbers\nare not to be had\n");
+        relays_make_address(join->relays, ret_secret, ret_address);
+    } while (!relays_is_free(join->relays, ret_address) || !join_is_fresh(join, ret_address));
+    return 0;
+}
+
+static int join_new_pair(struct join *join, const struct bypeer_relay_member *one,
+                         const struct bypeer_relay_member *other)
+{
+    struct bypeer_relays *relays = join->relays;
+    if (join_grow((void **)&join->made, &join->made_room, join->made_count, sizeof(*join->made)) < 0)
+        return join_no_memory(join);
+    struct join_pair *made = &join->made[join->made_count];
+    struct bypeer_relay_pair pair = {.members = {one->id, other->id}, .expires_s = join->joining->expires_s};
+    int result = join_draw_address(join, made->secrets[0], pair.addresses[0]);
+    if (result == 0)
+        result = join_draw_address(join, made->secrets[1], pair.addresses[1]);
+    if (result < 0)
+        return result;
+    pair.number = made->number = relay_numbers_take(&relays->numbers);
+    if (pair.number == 0)
+        return bypeer_problem_set(join->problem, relays->numbers.waiting_count ? -EAGAIN : -ENOSPC, "capacity",
+                                  "relay links\n%u pairs are all that there may be\n%s", BYPEER_RELAY_PAIRS_MAX,
+                                  relays->numbers.waiting_count ? "try again" : "remove some");
+    result = relays_new_pair(relays, &pair);
+    if (result < 0) {
+        relay_numbers_give(&relays->numbers, pair.number, false);
+        return join_no_memory(join);
+    }
+    join->made_count++;
+    for (uint32_t side = 0; side < 2; side++)
+        if (relay_index_add(&join->fresh, XXH3_64bits(pair.addresses[side], 16),
+                            (uint32_t)(2 * (join->made_count - 1)) + side + 1) < 0)
+            return join_no_memory(join);
+    return 0;
+}
+
+static int join_pair(struct join *join, size_t one_entry, size_t other_entry)
+{
+    const struct bypeer_relay_member *one = join->members[one_entry], *other = join->members[other_entry];
+    if (one == other)
+        return bypeer_problem_set(join->problem, -EINVAL, "same_member",
+                                  "relay member \"%s\"\ncannot be a pair with itself\nname each member once",
+                                  one->name);
+    if (strcmp(one->group, other->group) != 0)
+        return bypeer_problem_set(join->problem, -EINVAL, "other_group",
+                                  "relay members \"%s\" and \"%s\"\nare in groups \"%s\" and \"%s\"\n"
+                                  "only members of one group reach each other",
+                                  one->name, other->name, one->group, other->group);
+    const struct bypeer_relay_pair *there = relays_find_pair(join->relays, one->id, other->id);
+    if (!there)
+        return join_new_pair(join, one, other);
+    if (!join->joining->has_expiry || there->expires_s == join->joining->expires_s)
+        return 0;
+    if (join_grow((void **)&join->renewed, &join->renewed_room, join->renewed_count, sizeof(*join->renewed)) < 0)
+        return join_no_memory(join);
+    join->renewed[join->renewed_count++] = there->number;
+    return 0;
+}
+
+static int join_pairs(struct join *join)
+{
+    const struct bypeer_relay_joining *joining = join->joining;
+    int result = 0;
+    for (size_t at = 0; joining->pairs && at < joining->pair_count && result == 0; at++)
+        result = join_pair(join, joining->pairs[at][0], joining->pairs[at][1]);
+    for (size_t one = 0; !joining->pairs && one < joining->entry_count; one++)
+        for (size_t other = one + 1; other < joining->entry_count && result == 0; other++)
+            result = join_pair(join, one, other);
+    return result;
+}
+
+/* --- durable, and taken back --- */
+
+static int join_write_member(struct join *join, const struct bypeer_relay_member *member)
+{
+    struct bypeer_store_relay_member row = {.id = member->id};
+    memcpy(row.name, member->name, sizeof(row.name));
+    memcpy(row.group, member->group, sizeof(row.group));
+    memcpy(row.public_key, member->public_key, 32);
+    memcpy(row.address, member->address, 16);
+    return bypeer_store_put_relay_member(join->relays->node->store, &row, join->problem);
+}
+
+static int join_write_pair(struct join *join, const struct join_pair *made)
+{
+    struct bypeer_relays *relays = join->relays;
+    struct bypeer_relay_pair *pair = &relays->pairs[made->number];
+    struct bypeer_store_relay_pair row = {.number = pair->number, .expires_s = pair->expires_s};
+    int result = bypeer_store_count_up(relays->node->store, "relay_serial", &pair->serial, join->problem);
+    if (result < 0)
+        return result;
+    if (join->serial == 0)
+        join->serial = pair->serial;
+    row.serial = pair->serial;
+    memcpy(row.members, pair->members, sizeof(row.members));
+    memcpy(row.secrets, made->secrets, sizeof(row.secrets));
+    return bypeer_store_put_relay_pair(relays->node->store, &row, join->problem);
+}
+
+static int join_write(struct join *join)
+{
+    struct bypeer_store *store = join->relays->node->store;
+    int result = bypeer_store_begin(store, join->problem);
+    for (size_t at = 0; at < join->made_member_count && result == 0; at++)
+        result = join_write_member(join, join->relays->members[join->made_members[at]]);
+    for (size_t at = 0; at < join->made_count && result == 0; at++)
+        result = join_write_pair(join, &join->made[at]);
+    for (size_t at = 0; at < join->renewed_count && result == 0; at++)
+        result = bypeer_store_expire_relay_pair(store, join->renewed[at], join->joining->expires_s, join->problem);
+    if (result == 0)
+        result = bypeer_store_commit(store, join->problem);
+    if (result < 0)
+        bypeer_store_rollback(store);
+    return result;
+}
+
+static void join_undo(struct join *join)
+{
+    struct bypeer_relays *relays = join->relays;
+    for (size_t at = join->made_count; at-- > 0;) {
+        relays_drop_pair(relays, &relays->pairs[join->made[at].number]);
+        relay_numbers_give(&relays->numbers, join->made[at].number, false);
+    }
+    for (size_t at = join->made_member_count; at-- > 0;)
+        relays_drop_member(relays, relays->members[join->made_members[at]]);
+}
+
+/* --- the whole --- */
+
+/* Pairs that are there already end at another time now, or never. */
+static int join_renew(struct join *join)
+{
+    struct bypeer_relays *relays = join->relays;
+    uint64_t expires_s = join->joining->expires_s;
+    int result = 0;
+    for (size_t at = 0; at < join->renewed_count && result == 0; at++) {
+        relays->pairs[join->renewed[at]].expires_s = expires_s;
+        result = relays_put(relays, &relays->pairs[join->renewed[at]], join->problem);
+    }
+    if (join->renewed_count > 0 && expires_s > 0 && expires_s < relays->next_expiry_s)
+        relays->next_expiry_s = expires_s;
+    return result;
+}
+
+static int join_run(struct join *join)
+{
+    int result = join_members(join);
+    if (result == 0)
+        result = join_pairs(join);
+    if (result == 0)
+        result = relays_reserve(join->relays, join->made_count, join->problem);
+    if (result == 0)
+        result = join_write(join);
+    if (result < 0) {
+        join_undo(join);
+        return result;
+    }
+    for (size_t at = 0; at < join->made_count && result == 0; at++)
+        result = relays_put(join->relays, &join->relays->pairs[join->made[at].number], join->problem);
+    return result == 0 ? join_renew(join) : result;
+}
+
+int bypeer_relays_join(struct bypeer_relays *relays, const struct bypeer_relay_joining *joining,
+                       struct bypeer_relay_joined *ret_joined, struct bypeer_problem *problem)
+{
+    struct bypeer_problem ignored;
+    struct join join = {.relays = relays, .joining = joining, .problem = problem ? problem : &ignored};
+    if (relays->node->config->relay.bits == 0)
+        return bypeer_problem_set(problem, -ENOTSUP, "no_relay",
+                                  "this node\nis no relay\nadd relay.prefix to its configuration and restart bypeerd");
+    int result = join_run(&join);
+    if (result == 0)
+        *ret_joined = (struct bypeer_relay_joined){
+            .members = join.made_member_count, .pairs = join.made_count, .serial = join.serial};
+    free(join.members);
+    free(join.made_members);
+    free(join.made);
+    free(join.renewed);
+    relay_index_free(&join.fresh);
+    return result;
+}

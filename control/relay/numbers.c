@@ -1,0 +1,44 @@
+#include <stdlib.h>
+
+#include "control/relay/state.h"
+
+uint32_t relay_numbers_take(struct relay_numbers *numbers)
+{
+    if (numbers->ready_count > 0)
+        return numbers->ready[--numbers->ready_count];
+    return numbers->fresh <= BYPEER_RELAY_PAIRS_MAX ? numbers->fresh++ : 0;
+}
+
+static void numbers_push(uint32_t **list, uint32_t *count, uint32_t *room, uint32_t number)
+{
+    if (*count == *room) {
+        uint32_t larger = *room ? *room * 2 : 64;
+        uint32_t *grown = realloc(*list, larger * sizeof(*grown));
+        if (!grown)
+            return;
+        *list = grown;
+        *room = larger;
+    }
+    (*list)[(*count)++] = number;
+}
+
+void relay_numbers_give(struct relay_numbers *numbers, uint32_t number, bool waits)
+{
+    if (waits)
+        numbers_push(&numbers->waiting, &numbers->waiting_count, &numbers->waiting_room, number);
+    else
+        numbers_push(&numbers->ready, &numbers->ready_count, &numbers->ready_room, number);
+}
+
+void relay_numbers_ripen(struct relay_numbers *numbers)
+{
+    while (numbers->waiting_count > 0)
+        relay_numbers_give(numbers, numbers->waiting[--numbers->waiting_count], false);
+}
+
+void relay_numbers_free(struct relay_numbers *numbers)
+{
+    free(numbers->ready);
+    free(numbers->waiting);
+    *numbers = (struct relay_numbers){0};
+}

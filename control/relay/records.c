@@ -1,0 +1,100 @@
+/*
+ * Pairs in the tables: two records each, one under either address.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/dataplane/channel.h"
+#include "control/relay/state.h"
+
+#define ROOM_ATTEMPTS 4
+
+static struct bypeer_writer *records_writer(const struct bypeer_relays *relays)
+{
+    return relays->node->generation->writer;
+}
+
+bool relays_grace_is_over(const struct bypeer_relays *relays)
+{
+    const struct bypeer_node *node = relays->node;
+    struct bypeer_writer_usage usage;
+    bypeer_writer_usage(records_writer(relays), &usage);
+    if (usage.retired > 0)
+        return false;
+    /* A generation that has nothing retired may be newer than the one that workers still use. */
+    return !node->channel || !bypeer_channel_process(node->channel) ||
+           bypeer_channel_mapped(node->channel) == node->generation->number;
+}
+
+bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16])
+{
+    return !bypeer_writer_find_relay(records_writer(relays), address);
+}
+
+int relays_reserve(struct bypeer_relays *relays, size_t more, struct bypeer_problem *problem)
+{
+    struct bypeer_writer_usage usage;
+    bypeer_writer_usage(records_writer(relays), &usage);
+    uint64_t need = (uint64_t)usage.used.relays + 2 * more;
+    if (need <= usage.capacity.relays)
+        return 0;
+    struct bypeer_tables_size size = usage.used;
+    size.relays = (uint32_t)need;
+    return bypeer_node_make_room(relays->node, -ENOSPC, &size, problem);
+}
+
+static int records_put(struct bypeer_relays *relays, const struct bypeer_destination *record,
+                       struct bypeer_problem *problem)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        int result = bypeer_writer_put_relay(records_writer(relays), record);
+        if (result >= 0)
+            return 0;
+        struct bypeer_writer_usage usage;
+        bypeer_writer_usage(records_writer(relays), &usage);
+        usage.used.relays++;
+        if ((result == -EAGAIN || result == -ENOSPC) && attempt < ROOM_ATTEMPTS)
+            result = bypeer_node_make_room(relays->node, result, &usage.used, problem);
+        else
+            bypeer_problem_set(problem, result, "capacity", "relay links\nfind no room in the tables: %s\ntry again",
+                               strerror(-result));
+        if (result < 0)
+            return result;
+    }
+}
+
+int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem)
+{
+    const struct bypeer_relay_member *member = relays->members[pair->members[0]];
+    const struct bypeer_model_group *group = bypeer_model_find_group(relays->node->model, member->group);
+    if (pair->live || !group || !group->live || relays->node->config->relay.bits == 0 ||
+        (pair->expires_s > 0 && pair->expires_s <= (uint64_t)time(NULL)))
+        return 0;
+    for (unsigned side = 0; side < 2; side++) {
+        struct bypeer_destination record = {
+            .partner_state = bypeer_relay_state_number(pair, 1 - side),
+            .own_state = bypeer_relay_state_number(pair, side),
+            .group = group->id,
+            .serial = pair->serial,
+        };
+        memcpy(record.key, pair->addresses[side], 16);
+        memcpy(record.partner, pair->addresses[1 - side], 16);
+        int result = records_put(relays, &record, problem);
+        if (result < 0) {
+            relays_withdraw(relays, pair);
+            return result;
+        }
+        pair->live = true;
+    }
+    return 0;
+}
+
+void relays_withdraw(struct bypeer_relays *relays, struct bypeer_relay_pair *pair)
+{
+    if (!pair->live)
+        return;
+    bypeer_writer_remove_relay(records_writer(relays), pair->addresses[0]);
+    bypeer_writer_remove_relay(records_writer(relays), pair->addresses[1]);
+    pair->live = false;
+}

@@ -1,0 +1,281 @@
+#include "control/relay/relays.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/log.h"
+#include "control/relay/state.h"
+
+#define RECORDS_MIN 1024 /* room in the tables of a node that is a relay */
+
+/* --- start --- */
+
+struct relays_load {
+    struct bypeer_relays *relays;
+    struct bypeer_problem *problem;
+    uint64_t strays;
+};
+
+static int relays_load_member(void *context, const struct bypeer_store_relay_member *row)
+{
+    struct relays_load *load = context;
+    if (bypeer_relays_find_member(load->relays, row->name) || relays_new_member(load->relays, row))
+        return 0;
+    return bypeer_problem_set(load->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+}
+
+/* Numbers that no pair has wait: workers that outlived the daemon may still see what it withdrew. */
+static void relays_skip_numbers(struct bypeer_relays *relays, uint32_t number)
+{
+    while (relays->numbers.fresh < number)
+        relay_numbers_give(&relays->numbers, relays->numbers.fresh++, true);
+    relays->numbers.fresh++;
+}
+
+static int relays_load_pair(void *context, const struct bypeer_store_relay_pair *row)
+{
+    struct relays_load *load = context;
+    struct bypeer_relays *relays = load->relays;
+    const struct bypeer_relay_member *one = bypeer_relays_member(relays, row->members[0]);
+    const struct bypeer_relay_member *other = bypeer_relays_member(relays, row->members[1]);
+    if (!one || !other || one == other || row->number > BYPEER_RELAY_PAIRS_MAX ||
+        relays_find_pair(relays, one->id, other->id)) {
+        load->strays++;
+        return 0;
+    }
+    struct bypeer_relay_pair pair = {
+        .number = row->number, .members = {one->id, other->id}, .serial = row->serial, .expires_s = row->expires_s};
+    relays_make_address(relays, row->secrets[0], pair.addresses[0]);
+    relays_make_address(relays, row->secrets[1], pair.addresses[1]);
+    relays_skip_numbers(relays, row->number);
+    if (relays_new_pair(relays, &pair) == 0)
+        return 0;
+    return bypeer_problem_set(load->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+}
+
+int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *node, struct bypeer_problem *problem)
+{
+    struct bypeer_relays *relays = calloc(1, sizeof(*relays));
+    if (!relays)
+        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    *relays = (struct bypeer_relays){.node = node, .numbers.fresh = 1, .next_expiry_s = UINT64_MAX};
+    struct relays_load load = {.relays = relays, .problem = problem};
+    int result = bypeer_store_each_relay_member(node->store, relays_load_member, &load, problem);
+    if (result == 0)
+        result = bypeer_store_each_relay_pair(node->store, relays_load_pair, &load, problem);
+    if (result < 0) {
+        bypeer_relays_close(relays);
+        return result;
+    }
+    if (load.strays > 0)
+        bypeer_log(BYPEER_LOG_WARNING, "relay: %llu pairs of the database cannot be right and are left out",
+                   (unsigned long long)load.strays);
+    *ret_relays = relays;
+    return 0;
+}
+
+void bypeer_relays_close(struct bypeer_relays *relays)
+{
+    if (!relays)
+        return;
+    for (uint32_t id = 0; id < relays->member_room; id++)
+        free(relays->members[id]);
+    free(relays->members);
+    free(relays->pairs);
+    relay_numbers_free(&relays->numbers);
+    relay_index_free(&relays->names);
+    relay_index_free(&relays->keys);
+    relay_index_free(&relays->addresses);
+    relay_index_free(&relays->ends);
+    free(relays);
+}
+
+/* Puts every pair that is to be forwarded and is not. One whose address another has, by a shorter prefix, stays out. */
+static int relays_put_all(struct bypeer_relays *relays, struct bypeer_problem *problem)
+{
+    uint64_t taken = 0;
+    int result = 0;
+    for (uint32_t number = 1; number < relays->pair_room && result == 0; number++) {
+        struct bypeer_relay_pair *pair = &relays->pairs[number];
+        if (pair->number == 0 || pair->live)
+            continue;
+        if (relays_is_free(relays, pair->addresses[0]) && relays_is_free(relays, pair->addresses[1]))
+            result = relays_put(relays, pair, problem);
+        else
+            taken++;
+    }
+    if (taken > 0)
+        bypeer_log(BYPEER_LOG_WARNING,
+                   "relay: %llu pairs are not forwarded: their addresses are others' too; remove and add them",
+                   (unsigned long long)taken);
+    return result;
+}
+
+uint32_t bypeer_relays_first_size(const struct bypeer_relays *relays)
+{
+    uint32_t records = 2 * relays->pair_count;
+    if (relays->node->config->relay.bits == 0)
+        return 0;
+    return records + records / 4 < RECORDS_MIN ? RECORDS_MIN : records + records / 4;
+}
+
+int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *problem)
+{
+    const struct bypeer_config *config = relays->node->config;
+    struct bypeer_relay_prefix prefix = {
+        .bits = config->relay.bits,
+        .flags = config->relay.on_link ? BYPEER_RELAY_ON_LINK : 0,
+        .port = config->relay.port,
+        .port_low = config->relay.port_low,
+        .port_high = config->relay.port_high,
+    };
+    memcpy(prefix.prefix, config->relay.prefix, 16);
+    if (prefix.bits > 0)
+        bypeer_writer_set_relay_prefix(relays->node->generation->writer, &prefix);
+    relays->started = true;
+    if (relays->pair_count > 0 && relays->node->config->relay.bits == 0)
+        bypeer_log(BYPEER_LOG_WARNING,
+                   "relay: %u pairs are kept in the database but not forwarded: there is no relay.prefix",
+                   relays->pair_count);
+    return relays_put_all(relays, problem);
+}
+
+/* --- time, and what others do --- */
+
+static void relays_forget(struct bypeer_relays *relays, struct bypeer_relay_pair *pair)
+{
+    uint32_t number = pair->number;
+    bool was_live = pair->live;
+    relays_withdraw(relays, pair);
+    relays_drop_pair(relays, pair);
+    relay_numbers_give(&relays->numbers, number, was_live);
+}
+
+static bool relays_is_expired(const struct bypeer_relay_pair *pair, uint64_t now_s)
+{
+    return pair->number > 0 && pair->expires_s > 0 && pair->expires_s <= now_s;
+}
+
+/* Out of the database, too; where that fails they are tried again with the next, or at the next start. */
+static int relays_delete_expired(struct bypeer_relays *relays, uint64_t now_s)
+{
+    struct bypeer_store *store = relays->node->store;
+    int result = bypeer_store_begin(store, NULL);
+    for (uint32_t number = 1; number < relays->pair_room && result == 0; number++)
+        if (relays_is_expired(&relays->pairs[number], now_s))
+            result = bypeer_store_remove_relay_pair(store, number, NULL);
+    if (result == 0)
+        return bypeer_store_commit(store, NULL);
+    bypeer_store_rollback(store);
+    return result;
+}
+
+uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s)
+{
+    if (now_s < relays->next_expiry_s)
+        return relays->next_expiry_s;
+    uint64_t next = UINT64_MAX, expired = 0;
+    for (uint32_t number = 1; number < relays->pair_room; number++) {
+        struct bypeer_relay_pair *pair = &relays->pairs[number];
+        if (relays_is_expired(pair, now_s)) {
+            relays_withdraw(relays, pair);
+            expired++;
+        } else if (pair->number > 0 && pair->expires_s > 0 && pair->expires_s < next) {
+            next = pair->expires_s;
+        }
+    }
+    relays->next_expiry_s = next;
+    if (expired == 0 || relays_delete_expired(relays, now_s) < 0)
+        return next;
+    for (uint32_t number = 1; number < relays->pair_room; number++) {
+        if (!relays_is_expired(&relays->pairs[number], now_s))
+            continue;
+        relays_drop_pair(relays, &relays->pairs[number]);
+        relay_numbers_give(&relays->numbers, number, true);
+    }
+    bypeer_log(BYPEER_LOG_INFO, "relay: %llu pairs have expired", (unsigned long long)expired);
+    return next;
+}
+
+void bypeer_relays_group_changed(struct bypeer_relays *relays, const char *group, bool gone)
+{
+    if (!relays->started)
+        return;
+    relays->wanting = true;
+    for (uint32_t number = 1; gone && number < relays->pair_room; number++) {
+        struct bypeer_relay_pair *pair = &relays->pairs[number];
+        if (pair->live && strcmp(relays->members[pair->members[0]]->group, group) == 0)
+            relays_withdraw(relays, pair);
+    }
+}
+
+void bypeer_relays_turn(struct bypeer_relays *relays)
+{
+    struct bypeer_problem problem;
+    char text[BYPEER_PROBLEM_TEXT];
+    if (relays->numbers.waiting_count > 0 && relays_grace_is_over(relays))
+        relay_numbers_ripen(&relays->numbers);
+    if (!relays->wanting)
+        return;
+    relays->wanting = false;
+    if (relays_put_all(relays, &problem) < 0)
+        bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+}
+
+/* --- removal --- */
+
+static int relays_remove_rows(struct bypeer_relays *relays, const struct bypeer_relay_member *member,
+                              const struct bypeer_relay_pair *only, struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = relays->node->store;
+    unsigned side;
+    int result = bypeer_store_begin(store, problem);
+    if (result == 0 && only)
+        result = bypeer_store_remove_relay_pair(store, only->number, problem);
+    for (const struct bypeer_relay_pair *pair = only ? NULL : bypeer_relays_next_of_member(relays, member, NULL, &side);
+         pair && result == 0; pair = bypeer_relays_next_of_member(relays, member, pair, &side))
+        result = bypeer_store_remove_relay_pair(store, pair->number, problem);
+    if (result == 0 && !only)
+        result = bypeer_store_remove_relay_member(store, member->id, problem);
+    if (result == 0)
+        result = bypeer_store_commit(store, problem);
+    if (result < 0)
+        bypeer_store_rollback(store);
+    return result;
+}
+
+static int relays_no_member(const char *name, struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOENT, "no_such_member",
+                              "relay member \"%.64s\"\ndoes not exist\nlist them with: bypeer relay members", name);
+}
+
+int bypeer_relays_remove(struct bypeer_relays *relays, const char *name, const char *with, size_t *ret_pairs,
+                         struct bypeer_problem *problem)
+{
+    const struct bypeer_relay_member *member = bypeer_relays_find_member(relays, name);
+    const struct bypeer_relay_member *other = with ? bypeer_relays_find_member(relays, with) : NULL;
+    if (!member || (with && !other))
+        return relays_no_member(member ? with : name, problem);
+    struct bypeer_relay_pair *only = other ? relays_find_pair(relays, member->id, other->id) : NULL;
+    if (other && !only)
+        return bypeer_problem_set(
+            problem, -ENOENT, "no_such_pair",
+            "relay members \"%s\" and \"%s\"\nare no pair\nlist the pairs with: bypeer relay list", name, with);
+    int result = relays_remove_rows(relays, member, only, problem);
+    if (result < 0)
+        return result;
+    size_t pairs = 0;
+    if (only) {
+        relays_forget(relays, only);
+        pairs = 1;
+    } else {
+        for (; member->first_pair != 0; pairs++)
+            relays_forget(relays, &relays->pairs[member->first_pair]);
+        relays_drop_member(relays, relays->members[member->id]);
+    }
+    *ret_pairs = pairs;
+    return 0;
+}

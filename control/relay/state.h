@@ -1,0 +1,66 @@
+/*
+ * Private to relay links: what there is, and the steps that the files share.
+ */
+#pragma once
+
+#include "control/node.h"
+#include "control/relay/index.h"
+#include "control/relay/relays.h"
+#include "control/store/relays.h"
+
+/* Numbers of pairs: never used, free, or waiting for a grace period. */
+struct relay_numbers {
+    uint32_t fresh; /* the lowest that was never used */
+    uint32_t *ready, *waiting;
+    uint32_t ready_count, ready_room, waiting_count, waiting_room;
+};
+
+struct bypeer_relays {
+    struct bypeer_node *node;
+    struct bypeer_relay_member **members; /* by id; NULL: no such member */
+    uint32_t member_room, member_count;
+    uint32_t member_hint;            /* no id below is free */
+    struct bypeer_relay_pair *pairs; /* by number; .number 0: no such pair */
+    uint32_t pair_room, pair_count;
+    struct relay_numbers numbers;
+    struct relay_index names, keys, addresses, ends; /* of members by three things, of pairs by their members */
+    uint64_t next_expiry_s;                          /* no pair expires before; UINT64_MAX: none ever */
+    bool started;
+    bool wanting; /* pairs may be put into the tables that are not there */
+};
+
+/* --- numbers.c --- */
+
+uint32_t relay_numbers_take(struct relay_numbers *numbers); /* 0: none */
+/* waits: workers may still see it. Without memory it stays out of use until the next start. */
+void relay_numbers_give(struct relay_numbers *numbers, uint32_t number, bool waits);
+void relay_numbers_ripen(struct relay_numbers *numbers); /* a grace period has passed */
+void relay_numbers_free(struct relay_numbers *numbers);
+
+/* --- entries.c: members and pairs in memory --- */
+
+struct bypeer_relay_member *relays_find_key(const struct bypeer_relays *relays, const char *group,
+                                            const uint8_t public_key[static 32]);
+struct bypeer_relay_member *relays_find_address(const struct bypeer_relays *relays, const uint8_t address[static 16]);
+struct bypeer_relay_pair *relays_find_pair(const struct bypeer_relays *relays, uint32_t one, uint32_t other);
+/* id 0: the lowest free one. NULL: no memory. */
+struct bypeer_relay_member *relays_new_member(struct bypeer_relays *relays, const struct bypeer_store_relay_member *as);
+/* He has no pairs. */
+void relays_drop_member(struct bypeer_relays *relays, struct bypeer_relay_member *member);
+/* Room for a pair of this number. 0 or -ENOMEM. */
+int relays_new_pair(struct bypeer_relays *relays, const struct bypeer_relay_pair *as);
+void relays_drop_pair(struct bypeer_relays *relays, struct bypeer_relay_pair *pair);
+/* The prefix of the configuration over random bits. */
+void relays_make_address(const struct bypeer_relays *relays, const uint8_t secret[static 16],
+                         uint8_t ret_address[static 16]);
+
+/* --- records.c: into the tables, and out of them --- */
+
+/* Room for so many more pairs, growing the tables if need be. */
+int relays_reserve(struct bypeer_relays *relays, size_t more, struct bypeer_problem *problem);
+/* Puts a pair that is to be forwarded now, else does nothing. */
+int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem);
+void relays_withdraw(struct bypeer_relays *relays, struct bypeer_relay_pair *pair);
+bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16]);
+/* Whether no worker can see any more what was withdrawn. */
+bool relays_grace_is_over(const struct bypeer_relays *relays);

@@ -1,0 +1,437 @@
+/* Relay links: who gets addresses, what workers find under them, and how they are gone at once and stay gone. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/relay/relays.h"
+#include "node_fixture.h"
+
+#define HEAD                                                                                       \
+    "node: { name: alpha }\n"                                                                      \
+    "tables: { members: 1000, members-max: 4000, links: 8, prefixes: 16 }\n"                       \
+    "groups:\n"                                                                                    \
+    "  - { name: lab, prefix: \"fd12:3456:789a::/48\", vni: 7, address: \"fd12:3456:789a::1\" }\n" \
+    "  - { name: games, prefix: \"fdaa::/48\", vni: 9 }\n"
+#define RELAY  "relay: { prefix: \"2001:db8:5::/64\", port: 4500 }\n"
+#define ANYONE NULL
+
+static struct node_fixture fixture;
+static struct bypeer_problem problem;
+static struct bypeer_relay_joined joined;
+
+static void set_up(void)
+{
+    node_fixture_begin(&fixture, HEAD RELAY);
+    node_fixture_open(&fixture, NULL);
+}
+
+static void tear_down(void)
+{
+    node_fixture_end(&fixture);
+}
+
+TestSuite(relays, .init = set_up, .fini = tear_down);
+
+static struct bypeer_relays *relays(void)
+{
+    return fixture.node.relays;
+}
+
+/* A key that stands for one member. */
+static const uint8_t *key(unsigned number)
+{
+    static uint8_t keys[4096][32];
+    memset(keys[number], 0x40, 32);
+    memcpy(keys[number], &number, sizeof(number));
+    return keys[number];
+}
+
+/* Members "a", "b", ... up to "z", each with a key of his own. */
+static struct bypeer_relay_entry entry(char letter)
+{
+    static char names[26][2];
+    names[letter - 'a'][0] = letter;
+    return (struct bypeer_relay_entry){.name = names[letter - 'a'], .public_key = key((unsigned)letter)};
+}
+
+static int mesh(const char *letters, uint64_t expires_s)
+{
+    struct bypeer_relay_entry entries[26];
+    size_t count = 0;
+    for (; letters[count]; count++)
+        entries[count] = entry(letters[count]);
+    struct bypeer_relay_joining joining = {
+        .group = "lab", .entries = entries, .entry_count = count, .has_expiry = true, .expires_s = expires_s};
+    return bypeer_relays_join(relays(), &joining, &joined, &problem);
+}
+
+static const struct bypeer_relay_member *member(char letter)
+{
+    return bypeer_relays_find_member(relays(), (char[]){letter, '\0'});
+}
+
+/* The pair of two, and the side of the first; NULL: they are none. */
+static const struct bypeer_relay_pair *pair(char one, char other, unsigned *ret_side)
+{
+    const struct bypeer_relay_pair *at = NULL;
+    while (member(one) && (at = bypeer_relays_next_of_member(relays(), member(one), at, ret_side)) != NULL)
+        if (member(other) && at->members[1 - *ret_side] == member(other)->id)
+            return at;
+    return NULL;
+}
+
+/* What a worker finds under an address. */
+static const struct bypeer_destination *look_up(const uint8_t address[static 16])
+{
+    struct bypeer_tables tables;
+    char why[160];
+    const struct bypeer_memory *memory = &fixture.node.generation->memory;
+    cr_assert_eq(bypeer_tables_attach(&tables, memory->base, memory->bytes, why), 0, "%s", why);
+    const uint8_t *keys[1] = {address};
+    const struct bypeer_destination *found;
+    bypeer_relays_lookup(&tables, keys, 1, &found);
+    return found;
+}
+
+static bool reaches(char one, char other)
+{
+    unsigned side;
+    const struct bypeer_relay_pair *found = pair(one, other, &side);
+    return found && look_up(found->addresses[side]) != NULL;
+}
+
+Test(relays, two_members_reach_each_other_by_addresses_that_each_is_told)
+{
+    cr_assert_eq(mesh("ab", 0), 0, "%s", problem.value);
+    cr_assert_eq(joined.members, 2);
+    cr_assert_eq(joined.pairs, 1);
+    unsigned side;
+    const struct bypeer_relay_pair *found = pair('a', 'b', &side);
+    cr_assert_not_null(found);
+    const struct bypeer_destination *way = look_up(found->addresses[side]);
+    cr_assert_not_null(way);
+    cr_assert_arr_eq(way->partner, found->addresses[1 - side], 16, "goes on from the address that the other is told");
+    const struct bypeer_destination *back = look_up(way->partner);
+    cr_assert_arr_eq(back->partner, found->addresses[side], 16);
+    cr_assert_eq(way->own_state, back->partner_state);
+    cr_assert_eq(way->partner_state, back->own_state);
+    cr_assert_neq(way->own_state, way->partner_state);
+    cr_assert_eq(way->serial, back->serial);
+    cr_assert_eq(way->group, bypeer_model_find_group(fixture.node.model, "lab")->id);
+    cr_assert_arr_eq(found->addresses[0], ((uint8_t[]){0x20, 1, 0xd, 0xb8, 0, 5, 0, 0}), 8, "of the prefix");
+}
+
+Test(relays, addresses_cannot_be_told_from_each_other)
+{
+    enum { MEMBERS = 60 };
+    char names[MEMBERS][8];
+    struct bypeer_relay_entry entries[MEMBERS];
+    for (unsigned at = 0; at < MEMBERS; at++) {
+        snprintf(names[at], sizeof(names[at]), "m%u", at);
+        entries[at] = (struct bypeer_relay_entry){.name = names[at], .public_key = key(at + 1)};
+    }
+    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = MEMBERS};
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), 0, "%s", problem.value);
+    cr_assert_eq(joined.pairs, MEMBERS * (MEMBERS - 1) / 2);
+    /* Each of the 64 bits is set in about half of them: within ten standard deviations. */
+    unsigned set[64] = {0}, count = 0;
+    for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
+         at = bypeer_relays_next_pair(relays(), at->number))
+        for (unsigned side = 0; side < 2; side++, count++)
+            for (unsigned bit = 0; bit < 64; bit++)
+                set[bit] += at->addresses[side][8 + bit / 8] >> (bit % 8) & 1;
+    cr_assert_eq(count, MEMBERS * (MEMBERS - 1));
+    for (unsigned bit = 0; bit < 64; bit++)
+        cr_expect(set[bit] > count / 2 - 300 && set[bit] < count / 2 + 300, "bit %u: %u of %u", bit, set[bit], count);
+    cr_expect_eq(fixture.node.generation->size.relays >= count, true, "the tables have grown");
+}
+
+Test(relays, a_later_member_leaves_what_is_there_as_it_is)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    unsigned side;
+    struct bypeer_relay_pair before = *pair('a', 'b', &side);
+    cr_assert_eq(mesh("abcd", 0), 0);
+    cr_assert_eq(joined.members, 1);
+    cr_assert_eq(joined.pairs, 3);
+    const struct bypeer_relay_pair *after = pair('a', 'b', &side);
+    cr_assert_arr_eq(after->addresses, before.addresses, sizeof(before.addresses));
+    cr_assert_lt(before.serial, joined.serial);
+    cr_assert_geq(pair('d', 'b', &side)->serial, joined.serial);
+}
+
+Test(relays, removal_takes_every_way_to_a_member_away)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    unsigned side;
+    const struct bypeer_relay_pair *found = pair('a', 'b', &side);
+    uint8_t addresses[2][16];
+    memcpy(addresses, found->addresses, sizeof(addresses));
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", ANYONE, &removed, &problem), 0);
+    cr_assert_eq(removed, 2);
+    cr_assert_null(look_up(addresses[0]));
+    cr_assert_null(look_up(addresses[1]), "nor does anybody reach him");
+    cr_assert_null(member('a'));
+    cr_assert(reaches('b', 'c') && reaches('c', 'b'));
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", ANYONE, &removed, &problem), -ENOENT);
+    cr_assert_str_eq(problem.key, "no_such_member");
+}
+
+Test(relays, one_pair_can_be_removed)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "c", &removed, &problem), 0);
+    cr_assert_eq(removed, 1);
+    cr_assert(!reaches('a', 'c') && !reaches('c', 'a'));
+    cr_assert(reaches('a', 'b') && reaches('b', 'c'));
+    cr_assert_eq(bypeer_relays_remove(relays(), "c", "a", &removed, &problem), -ENOENT);
+    cr_assert_str_eq(problem.key, "no_such_pair");
+}
+
+Test(relays, a_restart_changes_nothing_that_members_know)
+{
+    cr_assert_eq(mesh("abcd", 0), 0);
+    unsigned side;
+    struct bypeer_relay_pair before = *pair('b', 'd', &side);
+    struct bypeer_relay_member b = *member('b');
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "c", ANYONE, &removed, &problem), 0);
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    cr_assert_null(member('c'));
+    const struct bypeer_relay_pair *after = pair('b', 'd', &side);
+    cr_assert_arr_eq(after->addresses, before.addresses, sizeof(before.addresses));
+    cr_assert_eq(after->number, before.number, "its states go on");
+    cr_assert_eq(after->serial, before.serial);
+    cr_assert_arr_eq(member('b')->public_key, b.public_key, 32);
+    cr_assert_arr_eq(member('b')->address, b.address, 16);
+    cr_assert(reaches('b', 'd') && reaches('a', 'b'));
+    cr_assert_eq(mesh("ac", 0), 0);
+    cr_assert_gt(pair('a', 'c', &side)->serial, before.serial, "no serial comes twice");
+}
+
+Test(relays, another_prefix_leaves_the_rest_of_addresses)
+{
+    cr_assert_eq(mesh("ab", 0), 0);
+    unsigned side;
+    struct bypeer_relay_pair before = *pair('a', 'b', &side);
+    node_fixture_close(&fixture);
+    node_fixture_write(&fixture, HEAD "relay: { prefix: \"2001:db8:6:7::/64\" }\n");
+    node_fixture_open(&fixture, NULL);
+    const struct bypeer_relay_pair *after = pair('a', 'b', &side);
+    cr_assert_eq(after->addresses[0][5], 6);
+    cr_assert_eq(after->addresses[0][7], 7);
+    cr_assert_arr_eq(after->addresses[0] + 8, before.addresses[0] + 8, 8);
+    cr_assert(reaches('a', 'b') && reaches('b', 'a'));
+    cr_assert_null(look_up(before.addresses[0]));
+}
+
+Test(relays, without_a_prefix_nothing_is_forwarded_and_nothing_lost)
+{
+    cr_assert_eq(mesh("ab", 0), 0);
+    node_fixture_close(&fixture);
+    node_fixture_write(&fixture, HEAD);
+    node_fixture_open(&fixture, NULL);
+    cr_assert(!reaches('a', 'b'));
+    cr_assert_eq(mesh("ac", 0), -ENOTSUP);
+    cr_assert_str_eq(problem.key, "no_relay");
+    node_fixture_close(&fixture);
+    node_fixture_write(&fixture, HEAD RELAY);
+    node_fixture_open(&fixture, NULL);
+    cr_assert(reaches('a', 'b'));
+}
+
+Test(relays, a_group_that_is_gone_takes_its_pairs_along_until_it_is_back)
+{
+    cr_assert_eq(mesh("ab", 0), 0);
+    node_fixture_must_reload(&fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAY);
+    cr_assert(!reaches('a', 'b') && !reaches('b', 'a'));
+    bypeer_relays_turn(relays());
+    cr_assert(!reaches('a', 'b'));
+    node_fixture_must_reload(&fixture, HEAD RELAY);
+    bypeer_relays_turn(relays());
+    cr_assert(reaches('a', 'b') && reaches('b', 'a'));
+}
+
+Test(relays, a_pair_ends_when_it_expires)
+{
+    uint64_t now_s = (uint64_t)time(NULL);
+    cr_assert_eq(mesh("ab", now_s + 1000), 0);
+    cr_assert_eq(mesh("cd", now_s + 2000), 0);
+    cr_assert_eq(bypeer_relays_expire(relays(), now_s + 999), now_s + 1000);
+    cr_assert(reaches('a', 'b'));
+    cr_assert_eq(bypeer_relays_expire(relays(), now_s + 1000), now_s + 2000);
+    unsigned side;
+    cr_assert_null(pair('a', 'b', &side));
+    cr_assert(reaches('c', 'd'));
+    cr_assert_eq(mesh("cd", 0), 0, "it may be made to stay");
+    cr_assert_eq(bypeer_relays_expire(relays(), now_s + 3000), UINT64_MAX);
+    cr_assert(reaches('c', 'd'));
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    cr_assert(reaches('c', 'd'));
+    cr_assert_null(pair('a', 'b', &side), "nor does it come back");
+}
+
+Test(relays, what_expired_while_the_daemon_was_away_is_never_forwarded)
+{
+    cr_assert_eq(mesh("ab", (uint64_t)time(NULL) - 1), 0);
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    cr_assert(!reaches('a', 'b'));
+    bypeer_relays_expire(relays(), (uint64_t)time(NULL));
+    cr_assert_eq(bypeer_relays_count_pairs(relays()), 0);
+}
+
+Test(relays, a_new_generation_of_tables_has_all_of_them)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(
+        bypeer_node_renew(&fixture.node, &fixture.node.generation->size, fixture.node.generation->layout, &problem), 0);
+    cr_assert(reaches('a', 'b') && reaches('c', 'b'));
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "b", ANYONE, &removed, &problem), 0);
+    cr_assert(!reaches('a', 'b') && reaches('a', 'c'));
+}
+
+Test(relays, a_state_is_nobody_elses_before_a_grace_period)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    unsigned side;
+    uint32_t number = pair('a', 'b', &side)->number;
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &problem), 0);
+    bypeer_relays_turn(relays());
+    cr_assert_eq(mesh("ad", 0), 0);
+    cr_assert_neq(pair('a', 'd', &side)->number, number, "workers may still write to it");
+    bypeer_node_reclaim(&fixture.node);
+    bypeer_relays_turn(relays());
+    cr_assert_eq(mesh("ae", 0), 0);
+    cr_assert_eq(pair('a', 'e', &side)->number, number, "then it is used again");
+}
+
+/* --- refusals --- */
+
+static int join_one(struct bypeer_relay_entry one, const char *group)
+{
+    struct bypeer_relay_entry entries[] = {one, entry('z')};
+    struct bypeer_relay_joining joining = {.group = group, .entries = entries, .entry_count = 2};
+    return bypeer_relays_join(relays(), &joining, &joined, &problem);
+}
+
+Test(relays, what_cannot_be_is_refused_whole)
+{
+    cr_assert_eq(mesh("az", 0), 0);
+    struct bypeer_relay_entry wrong = entry('b');
+    uint8_t address[16];
+
+    wrong.name = "a";
+    cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
+    cr_expect_str_eq(problem.key, "member_exists");
+    wrong.name = "no name";
+    cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
+    cr_expect_str_eq(problem.key, "bad_name");
+    wrong.name = "z";
+    wrong.public_key = NULL;
+    cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
+    cr_expect_str_eq(problem.key, "same_member");
+    wrong.name = "b";
+    cr_expect_eq(join_one(wrong, "lab"), -ENOENT);
+    cr_expect_str_eq(problem.key, "no_such_member");
+    wrong.public_key = key('a');
+    cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
+    cr_expect_str_eq(problem.key, "key_exists");
+    wrong.public_key = (const uint8_t[32]){0};
+    cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
+    cr_expect_str_eq(problem.key, "bad_key");
+    wrong.public_key = key('b');
+    cr_expect_eq(join_one(wrong, "nowhere"), -ENOENT);
+    cr_expect_str_eq(problem.key, "no_such_group");
+    wrong.address = address;
+    inet_pton(AF_INET6, "fdaa::7", address);
+    cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
+    cr_expect_str_eq(problem.key, "bad_address");
+    inet_pton(AF_INET6, "fd12:3456:789a::1", address);
+    cr_expect_eq(join_one(wrong, "lab"), -EINVAL, "this node's own");
+    memcpy(address, member('a')->address, 16);
+    cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
+    cr_expect_str_eq(problem.key, "address_exists");
+    cr_expect_eq(bypeer_relays_count_members(relays()), 2);
+    cr_expect_eq(bypeer_relays_count_pairs(relays()), 1);
+}
+
+Test(relays, members_of_two_groups_do_not_reach_each_other)
+{
+    cr_assert_eq(mesh("az", 0), 0);
+    struct bypeer_relay_entry other = entry('g');
+    struct bypeer_relay_joining joining = {.group = "games", .entries = &other, .entry_count = 1};
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), 0);
+    struct bypeer_relay_entry both[] = {{.name = "a"}, {.name = "g"}};
+    joining = (struct bypeer_relay_joining){.entries = both, .entry_count = 2};
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), -EINVAL);
+    cr_assert_str_eq(problem.key, "other_group");
+    unsigned side;
+    cr_assert_null(pair('a', 'g', &side));
+}
+
+Test(relays, a_refusal_at_the_end_takes_back_what_was_made)
+{
+    struct bypeer_relay_entry entries[] = {entry('a'), entry('b'), entry('c'), {.name = "nobody"}};
+    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = 4};
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), -ENOENT);
+    cr_assert_eq(bypeer_relays_count_members(relays()), 0);
+    cr_assert_null(member('a'));
+    cr_assert_eq(mesh("abc", 0), 0, "and all of it may be made again");
+    cr_assert_eq(joined.pairs, 3);
+}
+
+/* Against what was asked for, over many random changes and restarts. */
+Test(relays, what_is_there_is_what_was_asked_for, .timeout = 60)
+{
+    bool wanted[26][26] = {{false}}, there[26] = {false};
+    uint64_t state = 88172645463325252u;
+    for (unsigned turn = 0; turn < 3000; turn++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        unsigned one = (unsigned)(state >> 20) % 26, other = (unsigned)(state >> 40) % 26, act = (unsigned)(state % 16);
+        char letters[] = {(char)('a' + one), (char)('a' + other), '\0'};
+        size_t removed;
+        if (act < 8 && one != other) {
+            cr_assert_eq(mesh(letters, 0), 0, "%s", problem.value);
+            cr_assert_eq(joined.pairs, !wanted[one][other]);
+            wanted[one][other] = wanted[other][one] = there[one] = there[other] = true;
+        } else if (act < 12 && one != other) {
+            int result =
+                bypeer_relays_remove(relays(), (char[]){letters[0], 0}, (char[]){letters[1], 0}, &removed, &problem);
+            cr_assert_eq(result, wanted[one][other] ? 0 : -ENOENT);
+            wanted[one][other] = wanted[other][one] = false;
+        } else if (act < 14) {
+            cr_assert_eq(bypeer_relays_remove(relays(), (char[]){letters[0], 0}, ANYONE, &removed, &problem),
+                         there[one] ? 0 : -ENOENT);
+            there[one] = false;
+            for (unsigned at = 0; at < 26; at++)
+                wanted[one][at] = wanted[at][one] = false;
+        } else if (act == 14) {
+            bypeer_node_reclaim(&fixture.node);
+            bypeer_relays_turn(relays());
+        } else if (turn % 8 == 0) {
+            node_fixture_close(&fixture);
+            node_fixture_open(&fixture, NULL);
+        }
+        unsigned numbers[512] = {0};
+        for (unsigned a = 0; a < 26; a++) {
+            cr_assert_eq(member((char)('a' + a)) != NULL, there[a]);
+            for (unsigned b = 0; b < a; b++)
+                cr_assert_eq(reaches((char)('a' + a), (char)('a' + b)), wanted[a][b]);
+        }
+        for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
+             at = bypeer_relays_next_pair(relays(), at->number))
+            cr_assert_eq(at->number < 512 && numbers[at->number]++, 0);
+    }
+}
