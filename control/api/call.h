@@ -119,6 +119,14 @@ int method_clouds_stats(struct call *call);
 int method_clouds_cache(struct call *call);
 int method_clouds_load(struct call *call);
 int method_clouds_contact(struct call *call);
+int method_relays_add(struct call *call); /* relays.c */
+int method_relays_mesh(struct call *call);
+int method_relays_load(struct call *call);
+int method_relays_remove(struct call *call);
+int method_relays_show(struct call *call); /* relays_list.c */
+int method_relays_members(struct call *call);
+int method_relays_list(struct call *call);
+int method_relays_config(struct call *call);
 int method_trace(struct call *call);       /* trace.c */
 int method_config_show(struct call *call); /* config.c */
 int method_config_reload(struct call *call);

@@ -5,6 +5,9 @@
 
 #include "control/api/call.h"
 
+#define RELAY_MESH_MAX     300        /* members of one call: 44850 pairs */
+#define RELAY_LIFETIME_MAX 3153600000 /* s: a hundred years */
+
 /* clang-format off */
 #define TEXT(key)                        {.name = (key), .type = PARAMETER_STRING}
 #define NUMBER(key, low, high)           {.name = (key), .type = PARAMETER_INTEGER, .minimum = (low), .maximum = (high)}
@@ -63,6 +66,22 @@ static const struct method methods[] = {
                                                OPTIONAL_NUMBER("limit", 1, 10000)}},
     {"clouds.load",    method_clouds_load,    {TEXT("cloud"), LIST("entries", 20000)}},
     {"clouds.contact", method_clouds_contact, {TEXT("cloud"), TEXT("node")}},
+    {"relays.show",    method_relays_show,    {{0}}},
+    {"relays.members", method_relays_members, {OPTIONAL_NUMBER("after", 0, 0x7fffffff),
+                                               OPTIONAL_NUMBER("limit", 1, 10000), OPTIONAL_TEXT("group")}},
+    {"relays.list",    method_relays_list,    {OPTIONAL_NUMBER("after", 0, 0x7fffffff),
+                                               OPTIONAL_NUMBER("limit", 1, 10000), OPTIONAL_TEXT("group"),
+                                               OPTIONAL_TEXT("member")}},
+    {"relays.config",  method_relays_config,  {TEXT("name")}},
+    {"relays.add",     method_relays_add,     {TEXT("name"), OPTIONAL_TEXT("group"), OPTIONAL_TEXT("public_key"),
+                                               OPTIONAL_TEXT("address"), OPTIONAL_LIST("with", 50000),
+                                               OPTIONAL_NUMBER("lifetime_s", 0, RELAY_LIFETIME_MAX)}},
+    {"relays.mesh",    method_relays_mesh,    {OPTIONAL_TEXT("group"), LIST("members", RELAY_MESH_MAX),
+                                               OPTIONAL_NUMBER("lifetime_s", 0, RELAY_LIFETIME_MAX)}},
+    {"relays.load",    method_relays_load,    {OPTIONAL_TEXT("group"), OPTIONAL_LIST("members", 50000),
+                                               LIST("pairs", 50000),
+                                               OPTIONAL_NUMBER("lifetime_s", 0, RELAY_LIFETIME_MAX)}},
+    {"relays.remove",  method_relays_remove,  {TEXT("name"), OPTIONAL_TEXT("with")}},
     {"trace",          method_trace,          {NUMBER("packets", 1, 1000), OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
     {"config.show",    method_config_show,    {{0}}},
     {"config.reload",  method_config_reload,  {{0}}},

@@ -1,0 +1,169 @@
+/*
+ * Methods of relay links that tell what there is.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/wireguard_key.h"
+#include "control/api/call.h"
+#include "control/relay/relays.h"
+
+#define LIST_DEFAULT 1000
+
+/* One page looks at no more pairs than this, whatever its filter leaves. */
+#define LIST_PAIRS_MAX 200000
+
+static json_t *relays_endpoint_text(const struct call *call, const uint8_t address[static 16])
+{
+    const struct bypeer_pnrp_endpoint endpoint = {.port = call->node->config->relay.port};
+    struct bypeer_pnrp_endpoint written = endpoint;
+    memcpy(written.address, address, 16);
+    return call_endpoint_text(&written);
+}
+
+static json_t *relays_key_text(const uint8_t public_key[static 32])
+{
+    char text[BYPEER_WIREGUARD_KEY_TEXT];
+    bypeer_wireguard_key_write(public_key, text);
+    return json_string(text);
+}
+
+int method_relays_show(struct call *call)
+{
+    const struct bypeer_config *config = call->node->config;
+    const struct bypeer_relays *relays = call->node->relays;
+    call->result =
+        json_pack("{s:o, s:i, s:b, s:o, s:I, s:I, s:I}", "prefix",
+                  config->relay.bits ? call_prefix_text(config->relay.prefix, config->relay.bits) : json_null(), "port",
+                  config->relay.port, "on_link", config->relay.on_link, "ipv4_ports",
+                  config->relay.ipv4_ports[0] ? json_string(config->relay.ipv4_ports) : json_null(), "members",
+                  (json_int_t)bypeer_relays_count_members(relays), "pairs",
+                  (json_int_t)bypeer_relays_count_pairs(relays), "pairs_max", (json_int_t)BYPEER_RELAY_PAIRS_MAX);
+    return 0;
+}
+
+int method_relays_members(struct call *call)
+{
+    const struct bypeer_relays *relays = call->node->relays;
+    const char *group = call_string(call, "group");
+    json_int_t left = call_integer(call, "limit", LIST_DEFAULT);
+    uint32_t last = (uint32_t)call_integer(call, "after", 0);
+    const struct bypeer_relay_member *member;
+    json_t *list = json_array();
+    while ((member = bypeer_relays_next_member(relays, last)) != NULL && left > 0) {
+        last = member->id;
+        if (group && strcmp(group, member->group) != 0)
+            continue;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:I}", "name", member->name, "group", member->group,
+                                              "public_key", relays_key_text(member->public_key), "address",
+                                              call_address_text(member->address), "pairs", (json_int_t)member->pairs));
+        left--;
+    }
+    call->result = json_pack("{s:o}", "members", list);
+    if (member)
+        json_object_set_new(call->result, "next", json_integer(last));
+    return 0;
+}
+
+/* One member of a pair, and what workers know of him. */
+static json_t *relays_describe_end(const struct call *call, const struct bypeer_relay_pair *pair, unsigned side)
+{
+    const struct bypeer_relay_member *member = bypeer_relays_member(call->node->relays, pair->members[side]);
+    return json_pack("{s:s, s:o}", "name", member->name, "address", call_address_text(pair->addresses[side]));
+}
+
+static json_t *relays_describe_pair(const struct call *call, const struct bypeer_relay_pair *pair)
+{
+    const struct bypeer_relay_member *member = bypeer_relays_member(call->node->relays, pair->members[0]);
+    return json_pack("{s:I, s:I, s:s, s:b, s:I, s:[o, o]}", "number", (json_int_t)pair->number, "serial",
+                     (json_int_t)pair->serial, "group", member->group, "live", pair->live, "expires",
+                     (json_int_t)pair->expires_s, "ends", relays_describe_end(call, pair, 0),
+                     relays_describe_end(call, pair, 1));
+}
+
+static int relays_no_member(struct call *call, const char *name)
+{
+    return bypeer_problem_set(&call->problem, -ENOENT, "no_such_member",
+                              "relay member \"%.64s\"\ndoes not exist\nlist them with: bypeer relay members", name);
+}
+
+/* A member's pairs, all at once: he has no more than he has partners. */
+static int relays_list_member(struct call *call, const char *name)
+{
+    const struct bypeer_relays *relays = call->node->relays;
+    const struct bypeer_relay_member *member = bypeer_relays_find_member(relays, name);
+    unsigned side;
+    if (!member)
+        return relays_no_member(call, name);
+    json_t *list = json_array();
+    for (const struct bypeer_relay_pair *pair = bypeer_relays_next_of_member(relays, member, NULL, &side); pair;
+         pair = bypeer_relays_next_of_member(relays, member, pair, &side))
+        json_array_append_new(list, relays_describe_pair(call, pair));
+    call->result = json_pack("{s:o}", "pairs", list);
+    return 0;
+}
+
+int method_relays_list(struct call *call)
+{
+    const struct bypeer_relays *relays = call->node->relays;
+    const char *group = call_string(call, "group"), *name = call_string(call, "member");
+    json_int_t left = call_integer(call, "limit", LIST_DEFAULT);
+    uint32_t last = (uint32_t)call_integer(call, "after", 0);
+    const struct bypeer_relay_pair *pair;
+    if (name)
+        return relays_list_member(call, name);
+    json_t *list = json_array();
+    for (unsigned seen = 0; (pair = bypeer_relays_next_pair(relays, last)) != NULL && left > 0 && seen < LIST_PAIRS_MAX;
+         seen++) {
+        last = pair->number;
+        if (group && strcmp(group, bypeer_relays_member(relays, pair->members[0])->group) != 0)
+            continue;
+        json_array_append_new(list, relays_describe_pair(call, pair));
+        left--;
+    }
+    call->result = json_pack("{s:o}", "pairs", list);
+    if (pair)
+        json_object_set_new(call->result, "next", json_integer(last));
+    return 0;
+}
+
+/* --- what a member's file says --- */
+
+static int relays_compare_serials(const void *one, const void *other)
+{
+    const struct bypeer_relay_pair *const *first = one, *const *second = other;
+    return ((*first)->serial > (*second)->serial) - ((*first)->serial < (*second)->serial);
+}
+
+int method_relays_config(struct call *call)
+{
+    const struct bypeer_relays *relays = call->node->relays;
+    const struct bypeer_relay_member *member = bypeer_relays_find_member(relays, call_string(call, "name"));
+    unsigned side;
+    size_t count = 0;
+    if (!member)
+        return relays_no_member(call, call_string(call, "name"));
+    const struct bypeer_relay_pair **pairs = calloc(member->pairs + 1u, sizeof(const struct bypeer_relay_pair *));
+    if (!pairs)
+        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    for (const struct bypeer_relay_pair *pair = bypeer_relays_next_of_member(relays, member, NULL, &side); pair;
+         pair = bypeer_relays_next_of_member(relays, member, pair, &side))
+        pairs[count++] = pair;
+    qsort(pairs, count, sizeof(const struct bypeer_relay_pair *), relays_compare_serials);
+    json_t *peers = json_array();
+    for (size_t at = 0; at < count; at++) {
+        side = pairs[at]->members[1] == member->id;
+        const struct bypeer_relay_member *partner = bypeer_relays_member(relays, pairs[at]->members[1 - side]);
+        json_array_append_new(
+            peers, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "name", partner->name, "public_key",
+                             relays_key_text(partner->public_key), "address", call_address_text(partner->address),
+                             "endpoint", relays_endpoint_text(call, pairs[at]->addresses[side]), "serial",
+                             (json_int_t)pairs[at]->serial, "expires", (json_int_t)pairs[at]->expires_s));
+    }
+    free(pairs);
+    call->result = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "name", member->name, "group", member->group, "node",
+                             call->node->config->node.name, "public_key", relays_key_text(member->public_key),
+                             "address", call_address_text(member->address), "peers", peers);
+    return 0;
+}
