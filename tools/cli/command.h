@@ -20,6 +20,7 @@ enum cli_values {
     CLI_VALUES_NAME,      /* what the node publishes */
     CLI_VALUES_CRITERION, /* any, nearest, nearest64 */
     CLI_VALUES_PROTOCOL,  /* tcp, udp */
+    CLI_VALUES_RELAY,     /* members of relay links */
     CLI_VALUES_COMMAND,   /* first words of commands */
 };
 
@@ -35,12 +36,15 @@ enum cli_option_id {
     CLI_OPTION_CLOUD,
     CLI_OPTION_COMMENT,
     CLI_OPTION_CRITERION,
+    CLI_OPTION_DIRECTORY,
     CLI_OPTION_ENDPOINT,
+    CLI_OPTION_EXPIRES,
     CLI_OPTION_GROUP,
     CLI_OPTION_LIMIT,
     CLI_OPTION_LINK,
     CLI_OPTION_LOCAL,
     CLI_OPTION_MTU,
+    CLI_OPTION_NEW_KEY,
     CLI_OPTION_OWN,
     CLI_OPTION_PAYLOAD,
     CLI_OPTION_PAYLOAD_FILE,
@@ -54,6 +58,7 @@ enum cli_option_id {
     CLI_OPTION_UDP_PORT,
     CLI_OPTION_UNSECURED,
     CLI_OPTION_VNI,
+    CLI_OPTION_WITH,
     CLI_OPTION_WORKERS,
     CLI_OPTIONS,
 };
@@ -133,6 +138,12 @@ int cli_run_name_resolve(struct cli *cli);
 int cli_run_name_unpublish(struct cli *cli);
 int cli_run_name_update(struct cli *cli);
 int cli_run_names(struct cli *cli);
+int cli_run_relay_add(struct cli *cli);
+int cli_run_relay_config(struct cli *cli);
+int cli_run_relay_list(struct cli *cli);
+int cli_run_relay_members(struct cli *cli);
+int cli_run_relay_mesh(struct cli *cli);
+int cli_run_relay_remove(struct cli *cli);
 int cli_run_routes_add(struct cli *cli);
 int cli_run_routes_list(struct cli *cli);
 int cli_run_routes_remove(struct cli *cli);

@@ -166,7 +166,9 @@ int cli_run_names(struct cli *cli)
     static const char *const lists[][3] = {{"groups", "groups.list", "groups"},
                                            {"links", "links.list", "links"},
                                            {"clouds", "clouds.list", "clouds"},
-                                           {"published", "names.list", "names"}};
+                                           {"published", "names.list", "names"},
+                                           {"relays", "relays.members", "members"}};
+    const unsigned count = sizeof(lists) / sizeof(lists[0]);
     const char *what = cli->arguments[0];
     json_t *result;
     size_t i;
@@ -176,11 +178,11 @@ int cli_run_names(struct cli *cli)
         print_keys();
         return CLI_OK;
     }
-    while (list < 4 && strcmp(what, lists[list][0]) != 0)
+    while (list < count && strcmp(what, lists[list][0]) != 0)
         list++;
-    if (list == 4)
-        return cli_fail(CLI_USAGE, "names: there are no names of %s; use groups, links, clouds, published or keys",
-                        what);
+    if (list == count)
+        return cli_fail(CLI_USAGE,
+                        "names: there are no names of %s; use groups, links, clouds, published, relays or keys", what);
     int status = cli_call(cli, lists[list][1], NULL, &result);
     if (status != CLI_OK)
         return status;

@@ -32,6 +32,7 @@ const char *generate_value_names(enum cli_values values)
            : values == CLI_VALUES_LINK  ? "links"
            : values == CLI_VALUES_CLOUD ? "clouds"
            : values == CLI_VALUES_NAME  ? "published"
+           : values == CLI_VALUES_RELAY ? "relays"
            : values == CLI_VALUES_KEY   ? "keys"
                                         : NULL;
 }
