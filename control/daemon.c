@@ -190,6 +190,15 @@ static void daemon_on_attached(void *context, bool attached)
     daemon_tell_status(daemon);
 }
 
+/* A data plane carries on from a control that died. Where its peers are, they must be found before it gets our tables.
+ */
+static void daemon_on_adopt(void *context, const struct bypeer_tables *old)
+{
+    struct daemon *daemon = context;
+    bypeer_wireguard_adopt(daemon->wireguard, old);
+    bypeer_host_settle(daemon->host);
+}
+
 static const struct bypeer_status_view *daemon_status_view(void *context)
 {
     const struct daemon *daemon = context;
@@ -416,6 +425,7 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
 
     struct bypeer_channel_hooks channel_hooks = {
         .attached = daemon_on_attached,
+        .adopt = daemon_on_adopt,
         .ports = daemon_on_ports,
         .need_layout = daemon_on_need_layout,
         .context = daemon,

@@ -181,7 +181,7 @@ static bool connection_register(struct bypeer_channel *channel, struct connectio
 }
 
 /* Tables that a data plane holds: taken up only if they are those of a control before this one. Takes fd over. */
-static void channel_adopt_tables(struct bypeer_channel *channel, int fd)
+static void channel_adopt_tables(struct bypeer_channel *channel, struct connection *connection, int fd)
 {
     char why[BYPEER_REGION_WHY_BYTES] = "";
     struct bypeer_memory memory = BYPEER_MEMORY_NONE;
@@ -195,7 +195,9 @@ static void channel_adopt_tables(struct bypeer_channel *channel, int fd)
         result = bypeer_tables_attach(&tables, memory.base, memory.bytes, why);
     if (result == 0 && tables.generation < channel->first_generation) {
         channel->adopted = true;
+        connection->waits = true; /* a larger generation that is made for it is not sent before it is complete */
         channel->hooks.adopt(channel->hooks.context, &tables);
+        connection->waits = false;
     } else if (wanted && result < 0) {
         bypeer_log_limited(&channel->log_limit, BYPEER_LOG_WARNING,
                            "tables that the data plane holds: nothing is taken over from them: %s", why);
@@ -220,7 +222,7 @@ static void connection_take_hello(struct bypeer_channel *channel, struct connect
     bypeer_log(BYPEER_LOG_NOTICE, "data plane %ld: attached, release %s", (long)connection->pid,
                channel->readers.processes[connection->reader].release);
     if (tables >= 0)
-        channel_adopt_tables(channel, tables);
+        channel_adopt_tables(channel, connection, tables);
     channel_send_sessions(channel, connection, hello->hello.has_sessions);
     uint32_t layout = bypeer_readers_layout(&channel->readers);
     if (layout != 0 && layout != channel->generation->layout && channel->hooks.need_layout)

@@ -59,21 +59,29 @@ static void adopt_endpoint(struct wireguard_link *link, const struct bypeer_tabl
     wireguard_move(link, &endpoint);
 }
 
-/* Collects what can be adopted, oldest first; returns how many. *ret_all is to be wiped and freed. */
-static size_t adopt_collect(struct bypeer_wireguard *engine, const struct bypeer_tables *old, uint64_t now_ns,
-                            struct adopted **ret_all)
+static size_t adopt_count(const struct bypeer_tables *old)
 {
     size_t count = 0;
-    struct adopted *all = calloc(old->session_count, sizeof(*all));
-    *ret_all = all;
+    for (uint32_t slot = 1; slot < old->session_count; slot++)
+        count += bypeer_tables_session_in(old, slot) ? 1 : 0;
+    return count;
+}
+
+/* Collects what can be adopted into all, oldest first, and blocks the slots of what cannot; returns how many. */
+static size_t adopt_collect(struct bypeer_wireguard *engine, const struct bypeer_tables *old, uint64_t now_ns,
+                            struct adopted *all, size_t room)
+{
+    size_t count = 0;
     for (uint32_t slot = 1; slot < old->session_count; slot++) {
-        if (__atomic_load_n(&old->sessions[slot].local_index, __ATOMIC_ACQUIRE) == 0)
+        const struct bypeer_wireguard_session *found = bypeer_tables_session_in(old, slot);
+        if (!found)
             continue;
-        struct bypeer_wireguard_session session = old->sessions[slot];
-        if (all && adopt_is_ours(engine, old, &session, slot, now_ns))
+        struct bypeer_wireguard_session session = *found;
+        if (count < room && adopt_is_ours(engine, old, &session, slot, now_ns))
             all[count++] = (struct adopted){.session = session, .slot = slot};
         else
             bypeer_writer_block_session(wireguard_writer(engine), slot);
+        bypeer_crypto_wipe(&session, sizeof(session));
     }
     if (count > 0)
         qsort(all, count, sizeof(*all), adopt_compare);
@@ -90,11 +98,12 @@ static void adopt_make_room(struct bypeer_wireguard *engine, uint32_t slots)
 
 void bypeer_wireguard_adopt(struct bypeer_wireguard *engine, const struct bypeer_tables *old)
 {
-    struct adopted *all;
-    if (old->session_count > 1)
-        adopt_make_room(engine, old->session_count);
     const struct bypeer_wireguard_time now = wireguard_now();
-    size_t count = adopt_collect(engine, old, now.ns, &all), adopted = 0;
+    const size_t room = adopt_count(old);
+    struct adopted *all = room > 0 ? calloc(room, sizeof(*all)) : NULL;
+    if (room > 0)
+        adopt_make_room(engine, old->session_count);
+    size_t count = adopt_collect(engine, old, now.ns, all, all ? room : 0), adopted = 0;
     for (size_t at = 0; at < count; at++) {
         if (adopt_one(engine, &all[at]))
             adopted++;
@@ -112,7 +121,7 @@ void bypeer_wireguard_adopt(struct bypeer_wireguard *engine, const struct bypeer
         wireguard_touched(link, now.ns);
     }
     if (all)
-        bypeer_crypto_wipe(all, old->session_count * sizeof(*all));
+        bypeer_crypto_wipe(all, room * sizeof(*all));
     free(all);
     for (uint32_t id = 0; id < engine->link_room; id++)
         if (engine->links[id] && engine->links[id]->endpoint.port == 0)
