@@ -14,145 +14,45 @@
 
 enum { RELAY_TRANSMIT, RELAY_ICMP, RELAY_NEIGHBOUR, RELAY_PUNT, RELAY_DROP, RELAY_EDGES };
 
-#define RELAY_IP_AT          BYPEER_ETHERNET_BYTES
-#define RELAY_FRAGMENT_BYTES 8
-
-/* A packet as the rules see it. */
-struct relay_packet {
-    struct bypeer_relay_place place;
-    struct bypeer_relay_message message;
-    uint8_t key[16];
-    uint8_t underlay; /* 4 or 6 */
-    uint8_t udp_at;   /* of the UDP header in the frame; 0: a later fragment */
-    uint8_t number;   /* in the burst */
+static const uint8_t relay_reasons[BYPEER_RELAY_REFUSALS] = {
+    [BYPEER_RELAY_MESSAGE] = BYPEER_DROP_RELAY_MESSAGE,
+    [BYPEER_RELAY_SOURCE] = BYPEER_DROP_RELAY_SOURCE,
+    [BYPEER_RELAY_HOP_LIMIT] = BYPEER_DROP_HOP_LIMIT,
+    [BYPEER_RELAY_CHECKSUM] = BYPEER_DROP_OUTER_CHECKSUM,
 };
 
-/* --- reading ------------------------------------------------------------------------------------------------------ */
-
-/* Each of these returns 0 or why the packet is dropped. */
-
-static inline unsigned relay_read_udp(struct relay_packet *packet, const uint8_t *frame, size_t udp_at, size_t end,
-                                      size_t udp_bytes, uint16_t ip_bytes)
+/* Where a packet goes that is not relayed. Over IPv4 the kernel may have a socket of its own on the port. */
+static rte_edge_t relay_refuse(struct rte_mbuf *mbuf, const struct bypeer_relay_packet *relayed,
+                               enum bypeer_counter reason)
 {
-    const uint8_t *udp = frame + udp_at;
-    if (unlikely(udp_at + BYPEER_UDP_BYTES + BYPEER_RELAY_MESSAGE_HEAD > end || udp_bytes < BYPEER_UDP_BYTES))
-        return BYPEER_DROP_RELAY_MESSAGE;
-    packet->udp_at = (uint8_t)udp_at;
-    packet->place.port_and_mac =
-        bypeer_relay_port_and_mac(bypeer_load16(udp + BYPEER_UDP_SOURCE), frame + BYPEER_ETHERNET_SOURCE);
-    return likely(bypeer_relay_message_read(&packet->message, udp + BYPEER_UDP_BYTES, udp_bytes - BYPEER_UDP_BYTES,
-                                            ip_bytes))
-               ? 0
-               : BYPEER_DROP_RELAY_MESSAGE;
-}
-
-/* Only data is ever fragmented: by a kernel that knows the path MTU. Its ends are checked by who puts it together. */
-static __rte_noinline unsigned relay_read_fragment(struct relay_packet *packet, const uint8_t *frame, size_t end,
-                                                   uint16_t ip_bytes)
-{
-    const uint8_t *header = frame + RELAY_IP_AT + BYPEER_IPV6_BYTES;
-    size_t udp_at = RELAY_IP_AT + BYPEER_IPV6_BYTES + RELAY_FRAGMENT_BYTES;
-    if (udp_at >= end || header[0] != BYPEER_NEXT_UDP)
-        return BYPEER_DROP_RELAY_MESSAGE;
-    if ((bypeer_load16(header + 2) & 0xfff8) != 0) {
-        packet->message = (struct bypeer_relay_message){.bytes = ip_bytes};
-        packet->place.port_and_mac = bypeer_relay_port_and_mac(0, frame + BYPEER_ETHERNET_SOURCE);
-        packet->udp_at = 0;
-        return 0;
-    }
-    if (udp_at + BYPEER_UDP_BYTES > end)
-        return BYPEER_DROP_RELAY_MESSAGE;
-    size_t udp_bytes = bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
-    unsigned reason = relay_read_udp(packet, frame, udp_at, end, udp_bytes, ip_bytes);
-    return reason == 0 && packet->message.type != BYPEER_WIREGUARD_DATA ? BYPEER_DROP_RELAY_MESSAGE : reason;
-}
-
-/* classify has seen an IPv6 header, and that the packet is no longer than the frame. */
-static inline unsigned relay_read_ipv6(struct relay_packet *packet, const struct relay_scope *scope,
-                                       const uint8_t *frame)
-{
-    const uint8_t *ip = frame + RELAY_IP_AT;
-    uint16_t payload = bypeer_load16(ip + BYPEER_IPV6_LENGTH);
-    uint16_t ip_bytes = (uint16_t)(BYPEER_IPV6_BYTES + payload);
-    size_t udp_at = RELAY_IP_AT + BYPEER_IPV6_BYTES, end = RELAY_IP_AT + (size_t)BYPEER_IPV6_BYTES + payload;
-    unsigned reason;
-    packet->underlay = 6;
-    packet->place.address[0] = bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE);
-    packet->place.address[1] = bypeer_load64_raw(ip + BYPEER_IPV6_SOURCE + 8);
-    memcpy(packet->key, ip + BYPEER_IPV6_DESTINATION, 16);
-    if (unlikely(ip[BYPEER_IPV6_HOP_LIMIT] <= 1))
-        return BYPEER_DROP_HOP_LIMIT;
-    if (unlikely(bypeer_ipv4_is_mapped(ip + BYPEER_IPV6_SOURCE)))
-        return BYPEER_DROP_RELAY_SOURCE;
-    if (likely(ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_UDP)) {
-        size_t udp_bytes = payload < BYPEER_UDP_BYTES ? 0 : bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
-        if (unlikely(udp_bytes != payload)) /* whatever follows the datagram is nobody's */
-            return BYPEER_DROP_RELAY_MESSAGE;
-        reason = relay_read_udp(packet, frame, udp_at, end, udp_bytes, ip_bytes);
-    } else if (ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_FRAGMENT) {
-        reason = relay_read_fragment(packet, frame, end, ip_bytes);
-    } else {
-        reason = BYPEER_DROP_RELAY_MESSAGE;
-    }
-    if (unlikely(reason != 0 || packet->udp_at == 0))
-        return reason;
-    const uint8_t *udp = frame + packet->udp_at;
-    /* RFC 8200, 8.1: over IPv6 there is a checksum. */
-    bool is_ours =
-        bypeer_load16(udp + BYPEER_UDP_DESTINATION) == scope->port && bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) != 0;
-    return likely(is_ours) ? 0 : BYPEER_DROP_RELAY_MESSAGE;
-}
-
-/* classify has seen an IPv4 header without options, no fragment, and UDP in it. What is refused is the kernel's. */
-static __rte_noinline unsigned relay_read_ipv4(struct relay_packet *packet, const uint8_t *frame)
-{
-    const uint8_t *ip = frame + RELAY_IP_AT;
-    size_t udp_at = RELAY_IP_AT + BYPEER_IPV4_BYTES;
-    uint16_t ip_bytes = bypeer_load16(ip + BYPEER_IPV4_LENGTH);
-    uint8_t address[16];
-    size_t udp_bytes = bypeer_load16(frame + udp_at + BYPEER_UDP_LENGTH);
-    bypeer_ipv4_map(address, ip + BYPEER_IPV4_SOURCE);
-    memcpy(packet->place.address, address, 16);
-    bypeer_relay_port_key(packet->key, ip + BYPEER_IPV4_DESTINATION,
-                          bypeer_load16(frame + udp_at + BYPEER_UDP_DESTINATION));
-    packet->underlay = 4;
-    if (bypeer_checksum_fold(bypeer_checksum_sum(ip, BYPEER_IPV4_BYTES)) != 0xffff)
-        return BYPEER_DROP_OUTER_CHECKSUM;
-    if (udp_bytes != ip_bytes - (size_t)BYPEER_IPV4_BYTES)
-        return BYPEER_DROP_RELAY_MESSAGE;
-    return relay_read_udp(packet, frame, udp_at, RELAY_IP_AT + (size_t)ip_bytes, udp_bytes, ip_bytes);
-}
-
-/* The kernel may have a socket of its own on a port of the relay's range. */
-static rte_edge_t relay_punt(struct bypeer_packet *packet)
-{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    if (relayed->underlay == 6)
+        return bypeer_refuse(packet, reason, RELAY_DROP);
     packet->device = BYPEER_DEVICE_UNDERLAY;
     return RELAY_PUNT;
 }
 
 /* Whether the packet is to be looked up; else *ret_next says where it goes. */
-static inline bool relay_read(struct relay_packet *ret_packet, const struct relay_scope *scope, struct rte_mbuf *mbuf,
-                              rte_edge_t *ret_next)
+static inline bool relay_read(struct bypeer_relay_packet *ret_packet, const struct relay_scope *scope,
+                              struct rte_mbuf *mbuf, rte_edge_t *ret_next)
 {
-    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    const struct bypeer_packet *packet = bypeer_packet(mbuf);
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-    const uint8_t *ip = frame + RELAY_IP_AT;
+    const uint8_t *ip = frame + BYPEER_RELAY_IP_AT;
+    enum bypeer_relay_refusal refusal;
     ret_packet->place.device = (uint8_t)packet->port;
-    unsigned reason;
-    if (likely(packet->underlay == 6)) {
-        if (unlikely(ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_ICMPV6)) {
-            bool asks = bypeer_relay_may_solicit(ip, mbuf->data_len - (size_t)RELAY_IP_AT);
-            *ret_next = asks ? RELAY_NEIGHBOUR : RELAY_ICMP;
-            return false;
-        }
-        reason = relay_read_ipv6(ret_packet, scope, frame);
+    if (unlikely(packet->underlay == 4)) {
+        refusal = bypeer_relay_read_ipv4(ret_packet, frame);
+    } else if (unlikely(ip[BYPEER_IPV6_NEXT_HEADER] == BYPEER_NEXT_ICMPV6)) {
+        bool asks = bypeer_relay_may_solicit(ip, mbuf->data_len - (size_t)BYPEER_RELAY_IP_AT);
+        *ret_next = asks ? RELAY_NEIGHBOUR : RELAY_ICMP;
+        return false;
     } else {
-        reason = relay_read_ipv4(ret_packet, frame);
+        refusal = bypeer_relay_read_ipv6(ret_packet, frame, scope->port);
     }
-    if (likely(reason == 0))
-        return true;
-    *ret_next = packet->underlay == 6 ? bypeer_refuse(packet, reason, RELAY_DROP) : relay_punt(packet);
-    return false;
+    if (unlikely(refusal != BYPEER_RELAY_TAKEN))
+        *ret_next = relay_refuse(mbuf, ret_packet, relay_reasons[refusal]);
+    return refusal == BYPEER_RELAY_TAKEN;
 }
 
 /* --- what is learnt ----------------------------------------------------------------------------------------------- */
@@ -206,7 +106,7 @@ static bool relay_is_member(const struct bypeer_worker *worker, const struct byp
 
 /* Whatever is not as usual. False: the packet's source is none that a member may have. */
 static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct relay_scope *scope,
-                                      const struct relay_packet *packet, const struct bypeer_destination *record,
+                                      const struct bypeer_relay_packet *packet, const struct bypeer_destination *record,
                                       struct bypeer_relay_state *own, uint32_t now_s)
 {
     static const uint8_t counters[] = {
@@ -229,7 +129,7 @@ static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct
 /* --- sending on --------------------------------------------------------------------------------------------------- */
 
 static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct relay_scope *scope,
-                                    struct rte_mbuf *mbuf, const struct relay_packet *relayed,
+                                    struct rte_mbuf *mbuf, const struct bypeer_relay_packet *relayed,
                                     const struct bypeer_destination *record, const struct bypeer_relay_place *to)
 {
     struct bypeer_packet *packet = bypeer_packet(mbuf);
@@ -244,16 +144,17 @@ static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct r
     }
     bypeer_relay_rewrite_ethernet(frame, to, port->mac);
     if (likely(relayed->underlay == 6))
-        bypeer_relay_rewrite_ipv6(frame + RELAY_IP_AT, relayed->udp_at == 0 ? NULL : frame + relayed->udp_at,
+        bypeer_relay_rewrite_ipv6(frame + BYPEER_RELAY_IP_AT, relayed->udp_at == 0 ? NULL : frame + relayed->udp_at,
                                   record->partner, scope->port, to);
     else
-        bypeer_relay_rewrite_ipv4(frame + RELAY_IP_AT, record->partner, bypeer_load16(record->partner + 8), to);
+        bypeer_relay_rewrite_ipv4(frame + BYPEER_RELAY_IP_AT, record->partner, bypeer_relay_key_port(record->partner),
+                                  to);
     packet->port = to->device;
     return RELAY_TRANSMIT;
 }
 
 static inline rte_edge_t relay_carry(struct bypeer_worker *worker, const struct relay_scope *scope,
-                                     struct rte_mbuf *mbuf, const struct relay_packet *relayed,
+                                     struct rte_mbuf *mbuf, const struct bypeer_relay_packet *relayed,
                                      const struct bypeer_destination *record, uint32_t now_s)
 {
     static const uint8_t reasons[] = {
@@ -267,8 +168,6 @@ static inline rte_edge_t relay_carry(struct bypeer_worker *worker, const struct 
 
     if (unlikely(own == NULL || partner == NULL))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_NOBODY, RELAY_DROP);
-    if (relayed->underlay == 4 && rte_pktmbuf_mtod(mbuf, const uint8_t *)[RELAY_IP_AT + BYPEER_IPV4_TTL] <= 1)
-        return bypeer_refuse(packet, BYPEER_DROP_HOP_LIMIT, RELAY_DROP);
     if (unlikely(!bypeer_relay_hear_usual(own, record->serial, &relayed->place, &relayed->message, now_s)) &&
         !relay_hear(worker, scope, relayed, record, own, now_s))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_SOURCE, RELAY_DROP);
@@ -281,12 +180,6 @@ static inline rte_edge_t relay_carry(struct bypeer_worker *worker, const struct 
     if (likely(next == RELAY_TRANSMIT))
         bypeer_relay_count(own, relayed->message.bytes);
     return next;
-}
-
-static rte_edge_t relay_miss(struct rte_mbuf *mbuf, const struct relay_packet *relayed)
-{
-    struct bypeer_packet *packet = bypeer_packet(mbuf);
-    return relayed->underlay == 6 ? bypeer_refuse(packet, BYPEER_DROP_RELAY_UNKNOWN, RELAY_DROP) : relay_punt(packet);
 }
 
 /* Both lines of the sender's state, of which the second is written, and the receiver's first. */
@@ -306,14 +199,15 @@ static void relay_burst(struct bypeer_worker *worker, struct rte_node *node, str
 {
     const struct relay_scope scope = relay_scope(worker->tables);
     const uint32_t now_s = (uint32_t)(worker->now_ms / 1000);
-    struct relay_packet packets[BYPEER_BURST_MAX];
+    struct bypeer_relay_packet packets[BYPEER_BURST_MAX];
+    uint8_t numbers[BYPEER_BURST_MAX]; /* in the burst, of each that is looked up */
     const uint8_t *keys[BYPEER_BURST_MAX];
     const struct bypeer_destination *found[BYPEER_BURST_MAX];
     unsigned some = 0;
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
-        packets[some].number = (uint8_t)i;
+        numbers[some] = (uint8_t)i;
         keys[some] = packets[some].key;
         some += relay_read(&packets[some], &scope, mbufs[i], &nexts[i]);
     }
@@ -325,10 +219,9 @@ static void relay_burst(struct bypeer_worker *worker, struct rte_node *node, str
             relay_prefetch(worker, found[i]);
     }
     for (unsigned i = 0; i < some; i++) {
-        struct rte_mbuf *mbuf = mbufs[packets[i].number];
-        nexts[packets[i].number] = likely(found[i] != NULL)
-                                       ? relay_carry(worker, &scope, mbuf, &packets[i], found[i], now_s)
-                                       : relay_miss(mbuf, &packets[i]);
+        struct rte_mbuf *mbuf = mbufs[numbers[i]];
+        nexts[numbers[i]] = likely(found[i] != NULL) ? relay_carry(worker, &scope, mbuf, &packets[i], found[i], now_s)
+                                                     : relay_refuse(mbuf, &packets[i], BYPEER_DROP_RELAY_UNKNOWN);
     }
 }
 

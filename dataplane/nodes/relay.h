@@ -19,7 +19,7 @@
 #include "overlay/ip/ipv4.h"
 #include "overlay/ip/ipv6.h"
 #include "overlay/relay/neighbour.h"
-#include "overlay/relay/place.h"
+#include "overlay/relay/packet.h"
 
 #define BYPEER_RELAY_LINK_SHIFT 8
 
@@ -72,15 +72,6 @@ static inline bool relay_is_asked(const struct relay_scope *scope, const uint8_t
            bypeer_load16(frame + BYPEER_ETHERNET_TYPE) == BYPEER_ETHERTYPE_IPV6 &&
            bypeer_relay_may_solicit(ip, length - BYPEER_ETHERNET_BYTES) &&
            relay_has(scope, ip + BYPEER_RELAY_SOLICITATION_TARGET);
-}
-
-/* The key of a port of an own IPv4 address: no IPv6 address that anything is sent to has this form. */
-static inline void bypeer_relay_port_key(uint8_t ret_key[static 16], const uint8_t ipv4[static 4], uint16_t port)
-{
-    memset(ret_key, 0, 8);
-    bypeer_store16(ret_key + 8, port);
-    memset(ret_key + 10, 0xff, 2);
-    memcpy(ret_key + 12, ipv4, 4);
 }
 
 /* The state with this number; NULL: the region has none. */

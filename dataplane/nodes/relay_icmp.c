@@ -18,7 +18,6 @@
 
 enum { RELAY_ICMP_TRANSMIT, RELAY_ICMP_DROP, RELAY_ICMP_EDGES };
 
-#define RELAY_ICMP_IP_AT      BYPEER_ETHERNET_BYTES
 #define RELAY_ICMP_PER_SECOND 1000 /* errors that one worker makes: as Linux' icmp_msgs_per_sec */
 #define RELAY_ICMP_BURST      50   /* as Linux' icmp_msgs_burst */
 
@@ -42,7 +41,7 @@ static struct rte_mbuf *relay_icmp_make(struct bypeer_worker *worker, struct rte
 {
     const struct bypeer_packet *packet = bypeer_packet(mbuf);
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-    const uint8_t *about = frame + RELAY_ICMP_IP_AT;
+    const uint8_t *about = frame + BYPEER_RELAY_IP_AT;
     size_t about_bytes = BYPEER_IPV6_BYTES + (size_t)bypeer_load16(about + BYPEER_IPV6_LENGTH);
     struct bypeer_icmpv6_error error = {
         .type = BYPEER_ICMPV6_TOO_BIG,
@@ -90,7 +89,7 @@ static rte_edge_t relay_icmp_turn(struct bypeer_worker *worker, const struct rel
 {
     struct bypeer_packet *packet = bypeer_packet(mbuf);
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-    uint8_t *ip = frame + RELAY_ICMP_IP_AT;
+    uint8_t *ip = frame + BYPEER_RELAY_IP_AT;
     size_t bytes = BYPEER_IPV6_BYTES + (size_t)bypeer_load16(ip + BYPEER_IPV6_LENGTH);
     const uint32_t now_s = (uint32_t)(worker->now_ms / 1000);
     struct bypeer_relay_error error;
