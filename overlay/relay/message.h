@@ -10,8 +10,8 @@
 struct bypeer_relay_message {
     uint8_t type;      /* enum bypeer_wireguard_type; NONE: a later fragment of data */
     uint16_t bytes;    /* of the IP packet, its header included */
-    uint32_t sender;   /* of types 1 and 2 */
-    uint32_t receiver; /* of types 2 to 4 */
+    uint32_t sender;   /* of types 1 and 2, else 0 */
+    uint32_t receiver; /* of types 2 to 4, else 0 */
     uint32_t counter;  /* of type 4: its low half */
 };
 
