@@ -6,10 +6,7 @@
 
 #include "overlay/fabric/gpe.h"
 #include "overlay/fabric/link.h"
-#include "overlay/ip/checksum.h"
-#include "overlay/ip/ipv4.h"
-#include "overlay/ip/ipv6.h"
-#include "overlay/ip/udp.h"
+#include "overlay/ip/outer.h"
 
 /* RFC 7348, 5: a source port from the dynamic range, by a hash of the inner flow, so that the underlay spreads flows
  * over paths and queues and keeps each in order. */
@@ -52,29 +49,14 @@ struct bypeer_fabric_variable {
 static inline void bypeer_fabric_encapsulate(uint8_t *outer, const struct bypeer_link *link,
                                              const struct bypeer_fabric_variable *variable)
 {
-    uint16_t udp_length = (uint16_t)(BYPEER_UDP_BYTES + BYPEER_GPE_BYTES + variable->inner_bytes);
-    uint8_t *udp;
-    if (link->underlay == 4) {
+    bool is_ipv4 = link->underlay == 4;
+    uint16_t bytes = (uint16_t)(BYPEER_GPE_BYTES + variable->inner_bytes);
+    uint8_t *udp = outer + (is_ipv4 ? BYPEER_IPV4_BYTES : BYPEER_IPV6_BYTES);
+    if (is_ipv4)
         memcpy(outer, link->header, BYPEER_FABRIC_IPV4_TEMPLATE_BYTES);
-        uint16_t total = (uint16_t)(BYPEER_IPV4_BYTES + udp_length);
-        outer[BYPEER_IPV4_TOS] = variable->ecn;
-        bypeer_store16(outer + BYPEER_IPV4_LENGTH, total);
-        uint64_t sum = bypeer_load16_raw(outer + BYPEER_IPV4_CHECKSUM) + bypeer_checksum_field(variable->ecn) +
-                       bypeer_checksum_field(total);
-        bypeer_store16_raw(outer + BYPEER_IPV4_CHECKSUM, (uint16_t)~bypeer_checksum_fold(sum));
-        udp = outer + BYPEER_IPV4_BYTES;
-    } else {
+    else
         memcpy(outer, link->header, BYPEER_FABRIC_IPV6_TEMPLATE_BYTES);
-        outer[1] = (uint8_t)(outer[1] | variable->ecn << 4);
-        bypeer_store16(outer + BYPEER_IPV6_LENGTH, udp_length);
-        udp = outer + BYPEER_IPV6_BYTES;
-    }
+    bypeer_outer_finish_ip(outer, is_ipv4, bytes, variable->ecn);
     bypeer_store16(udp + BYPEER_UDP_SOURCE, variable->source_port);
-    bypeer_store16(udp + BYPEER_UDP_LENGTH, udp_length);
-    /* The length counts twice: in the pseudo-header, and as a field. */
-    uint64_t sum = bypeer_load16_raw(udp + BYPEER_UDP_CHECKSUM) + 2 * bypeer_checksum_field(udp_length) +
-                   bypeer_checksum_field(variable->source_port) + variable->inner_sum;
-    uint16_t checksum = (uint16_t)~bypeer_checksum_fold(sum);
-    /* RFC 8200, 8.1: a computed zero is sent as its other form. */
-    bypeer_store16_raw(udp + BYPEER_UDP_CHECKSUM, checksum == 0 ? 0xffff : checksum);
+    bypeer_outer_finish_udp(udp, bytes, bypeer_checksum_field(variable->source_port) + variable->inner_sum);
 }
