@@ -33,9 +33,9 @@
 
 #include "overlay/wireguard/window.h"
 
-#define BYPEER_COUNTER_BITS 44
-#define BYPEER_COUNTERS     (UINT64_C(1) << BYPEER_COUNTER_BITS) /* of one use */
-#define BYPEER_COUNTER_USES ((UINT32_C(1) << 20) - 1)            /* the last one is given to nobody */
+#define BYPEER_COUNTER_BITS  44
+#define BYPEER_COUNTER_LIMIT (UINT64_C(1) << BYPEER_COUNTER_BITS) /* of one use */
+#define BYPEER_COUNTER_USES  ((UINT32_C(1) << 20) - 1)            /* the last one is given to nobody */
 
 static inline uint64_t bypeer_counter_of(uint32_t use, uint64_t counter)
 {
@@ -62,7 +62,7 @@ static inline bool bypeer_counter_take(uint64_t *next_counter, uint32_t use, uin
         word = __atomic_fetch_add(next_counter, count, __ATOMIC_RELAXED);
     }
     uint64_t first = word - bypeer_counter_of(use, 0);
-    if (word >> BYPEER_COUNTER_BITS != use || first > BYPEER_COUNTERS - count)
+    if (word >> BYPEER_COUNTER_BITS != use || first > BYPEER_COUNTER_LIMIT - count)
         return false;
     *ret_first = first;
     return true;

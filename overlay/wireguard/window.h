@@ -62,6 +62,13 @@ enum bypeer_window_verdict {
 /* Whether the counter may be fresh: before the packet is opened, to spare that for replays. Writes nothing. */
 enum bypeer_window_verdict bypeer_window_check(const struct bypeer_window *window, uint64_t counter);
 
+/* Starts to fetch what the other functions will look at first. */
+static inline void bypeer_window_prefetch(const struct bypeer_window *window, uint64_t counter)
+{
+    __builtin_prefetch(&window->greatest);
+    __builtin_prefetch(&window->words[counter / BYPEER_WINDOW_BLOCK % BYPEER_WINDOW_WORDS]);
+}
+
 /* Raises .greatest. For a burst of opened packets: once, with the greatest of their counters, before they are given to
  * _accept(), which then leaves that line alone. Counters below 8192 of it are too old from then on. */
 void bypeer_window_raise(struct bypeer_window *window, uint64_t counter);

@@ -44,10 +44,10 @@ Test(counter, an_old_session_gets_none_and_does_no_harm)
 
 Test(counter, a_session_ends_before_its_counters_do)
 {
-    word = bypeer_counter_of(5, BYPEER_COUNTERS - 10);
-    cr_assert_eq(take(5, 10), BYPEER_COUNTERS - 10, "the last ones");
+    word = bypeer_counter_of(5, BYPEER_COUNTER_LIMIT - 10);
+    cr_assert_eq(take(5, 10), BYPEER_COUNTER_LIMIT - 10, "the last ones");
     refuse(5);
-    word = bypeer_counter_of(5, BYPEER_COUNTERS - 10);
+    word = bypeer_counter_of(5, BYPEER_COUNTER_LIMIT - 10);
     uint64_t first;
     cr_assert_not(bypeer_counter_take(&word, 5, 11, &first));
     refuse(5);
