@@ -20,14 +20,18 @@
     NODE(RELAY,           "node.relay",           "packets through relay") \
     NODE(RELAY_ICMP,      "node.relay_icmp",      "packets through relay_icmp") \
     NODE(RELAY_NEIGHBOUR, "node.relay_neighbour", "packets through relay_neighbour") \
+    NODE(WIREGUARD_OPEN,      "node.wireguard_open",      "packets through wireguard_open") \
+    NODE(WIREGUARD_HANDSHAKE, "node.wireguard_handshake", "packets through wireguard_handshake") \
+    NODE(WIREGUARD_SEAL,      "node.wireguard_seal",      "packets through wireguard_seal") \
     NODE(TRANSMIT,     "node.transmit",      "packets through transmit") \
     NODE(PUNT,         "node.punt",          "packets through punt") \
     NODE(INJECT,       "node.inject",        "packets through inject") \
     NODE(ICMP_ERROR,   "node.icmp_error",    "packets through icmp_error") \
+    NODE(CONSUME,      "node.consume",       "packets through consume") \
     NODE(DROP,         "node.drop",          "packets through drop") \
     SIDE(RECEIVED,  RECEIVED,  "packets.received",  "frames read from ports") \
     SIDE(INJECTED,  INJECTED,  "packets.injected",  "packets read from the TAP and TUN devices") \
-    SIDE(GENERATED, GENERATED, "packets.generated", "ICMPv6 errors made here") \
+    SIDE(GENERATED, GENERATED, "packets.generated", "ICMPv6 errors and keepalives made here") \
     SIDE(COPIED,    COPIED,    "packets.copied",    "further copies of a packet") \
     SIDE(SENT,      SENT,      "packets.sent",      "frames that a port accepted") \
     SIDE(PUNTED,    PUNTED,    "packets.punted",    "packets that the kernel took from us") \
@@ -47,6 +51,9 @@
     SIDE(RELAY_MOVES,  OTHER, "relay.moves",  "members who went on under their index from elsewhere") \
     SIDE(RELAY_DENIED, OTHER, "relay.denied", "such places that refused what was sent there") \
     SIDE(RELAY_ERRORS, OTHER, "relay.errors", "ICMPv6 errors turned into errors about a member's packet") \
+    SIDE(WIREGUARD_HANDSHAKES, OTHER, "wireguard.handshakes", "handshake messages handed to control") \
+    SIDE(WIREGUARD_COOKIES,    OTHER, "wireguard.cookies",    "handshake messages answered by a cookie") \
+    SIDE(WIREGUARD_MOVES,      OTHER, "wireguard.moves",      "packets by which a peer was found at another address or port") \
     DROP(RUNT,             "runt",             "frame too short for its headers") \
     DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
     DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
@@ -66,10 +73,19 @@
     DROP(RELAY_NOBODY,     "relay_nobody",     "the other member was not heard yet") \
     DROP(RELAY_CREDIT,     "relay_credit",     "more than 3 bytes a byte to a member who is not confirmed there") \
     DROP(RELAY_ICMP,       "relay_icmp",       "no ICMPv6 error about what was relayed") \
+    DROP(WIREGUARD_MALFORMED, "wireguard_malformed", "no WireGuard message: type or length") \
+    DROP(WIREGUARD_SESSION, "wireguard_session", "no session has this receiver index, or it has ended") \
+    DROP(WIREGUARD_REPLAY, "wireguard_replay", "counter was received before, or is too old") \
+    DROP(WIREGUARD_TAG,    "wireguard_tag",    "not authentic: the tag is wrong") \
+    DROP(WIREGUARD_SOURCE, "wireguard_source", "handshake message from no address that can be answered") \
+    DROP(WIREGUARD_MAC,    "wireguard_mac",    "handshake message of somebody who does not know our public key") \
+    DROP(WIREGUARD_RATE,   "wireguard_rate",   "handshake messages beyond what their source may make this node spend") \
     DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
     DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
     DROP(POLICY,           "policy",           "source and destination are in different groups") \
     DROP(NO_LINK,          "no_link",          "the destination's link does not exist") \
+    DROP(NO_SESSION,       "no_session",       "no WireGuard session with the destination's peer; a handshake was asked for") \
+    DROP(NO_ENDPOINT,      "no_endpoint",      "address of the destination's peer is not known") \
     DROP(NO_ADJACENCY,     "no_adjacency",     "next hop of the link is not resolved") \
     DROP(HOP_LIMIT,        "hop_limit",        "hop limit was used up") \
     DROP(TOO_BIG,          "too_big",          "packet exceeds the MTU of the link, or of the port") \

@@ -11,8 +11,9 @@
 
 /* Which of the host thread's devices a punted packet is for; what an injected one came from. */
 enum bypeer_device {
-    BYPEER_DEVICE_UNDERLAY, /* the TAP of .port: a whole frame */
-    BYPEER_DEVICE_OVERLAY,  /* the TUN: an IPv6 packet */
+    BYPEER_DEVICE_UNDERLAY,  /* the TAP of .port: a whole frame */
+    BYPEER_DEVICE_OVERLAY,   /* the TUN: an IPv6 packet */
+    BYPEER_DEVICE_KEEPALIVE, /* none: the host thread's, empty, for the link that .egress names */
 };
 
 /*
@@ -33,7 +34,7 @@ struct bypeer_packet {
     uint8_t device;               /* enum bypeer_device */
     uint8_t trace;                /* 0: not traced, else 1 + number of the packet within the trace */
     uint8_t icmp_type, icmp_code; /* of the error to send, for icmp_error */
-    uint8_t underlay;             /* 4 or 6, from classify to fabric_decap */
+    uint8_t underlay;             /* 4 or 6, from classify to who takes the outer headers off */
     uint8_t cloud;                /* number of the cloud that it is for, from classify to pnrp */
 };
 _Static_assert(sizeof(struct bypeer_packet) <= 24, "fits the dynamic fields of an mbuf");

@@ -16,6 +16,7 @@
 #include "dataplane/counters.h"
 #include "overlay/tables/sessions.h"
 #include "overlay/tables/tables.h"
+#include "overlay/wireguard/aead.h"
 
 #define BYPEER_PORTS_MAX   16
 #define BYPEER_WORKERS_MAX 64
@@ -47,6 +48,8 @@ struct bypeer_worker {
     const struct bypeer_sessions *shared; /* the sessions region, of which it owns a row; NULL: none */
     struct bypeer_session *sessions;      /* that row, or NULL */
     uint32_t session_count;
+    struct bypeer_event_ring *events; /* to control, in the status region */
+    struct bypeer_aead *aead;
     uint16_t index;             /* of the worker, from 0; also its transmit queue on every port */
     uint16_t workers;           /* all together, among which a rate of the node is divided */
     uint16_t burst;             /* frames to read at once, at most 128 */
@@ -65,6 +68,12 @@ struct bypeer_worker {
     uint16_t port_count;
     struct bypeer_port ports[BYPEER_PORTS_MAX]; /* by number of the configuration */
 };
+
+/* The clock of WireGuard's sessions. */
+static inline uint64_t bypeer_worker_now_ns(const struct bypeer_worker *worker)
+{
+    return worker->now_ms * UINT64_C(1000000);
+}
 
 RTE_DECLARE_PER_LCORE(struct bypeer_worker *, bypeer_worker);
 

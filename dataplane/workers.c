@@ -165,6 +165,7 @@ static int workers_create_thread(struct bypeer_workers *workers, uint16_t index,
     worker->workers = workers->count;
     worker->burst = config->dataplane.burst;
     worker->counters = thread->status->counters;
+    worker->events = &status->events[index];
     worker->punt = workers->punt;
     bypeer_ports_assign(ports, worker, workers->count);
 
@@ -177,11 +178,14 @@ static int workers_create_thread(struct bypeer_workers *workers, uint16_t index,
     if (worker->trace == NULL)
         return workers_refuse(why, -ENOMEM, "trace buffer", index);
     worker->trace->numbers = &workers->trace_numbers;
+    int result = bypeer_aead_new(&worker->aead, BYPEER_AEAD_BEST);
+    if (result < 0)
+        return workers_refuse(why, result, "ChaCha20-Poly1305", index);
 
     struct bypeer_wakeup_source sources[BYPEER_QUEUES_MAX];
     for (uint16_t i = 0; i < worker->queue_count; i++)
         sources[i] = ports->devices[worker->queues[i].port].sources[worker->queues[i].queue];
-    int result = bypeer_wakeup_init(&thread->wakeup, sources, worker->queue_count);
+    result = bypeer_wakeup_init(&thread->wakeup, sources, worker->queue_count);
     if (result < 0)
         return workers_refuse(why, result, "wake-up descriptors", index);
     bypeer_idle_init(&thread->idle, workers_idle_mode(config, worker, &thread->wakeup), config->dataplane.idle_max_us,
@@ -269,6 +273,7 @@ void bypeer_workers_destroy(struct bypeer_workers *workers, uint64_t *host_count
         if (thread->graph != NULL)
             bypeer_graph_destroy(thread->graph);
         rte_free(thread->worker.trace);
+        bypeer_aead_free(thread->worker.aead);
         bypeer_wakeup_close(&thread->wakeup);
     }
     __atomic_store_n(&host_counters[BYPEER_DROP_SHUTDOWN], host_counters[BYPEER_DROP_SHUTDOWN] + packets,

@@ -1,9 +1,9 @@
 /*
  * classify: tells what is the overlay's from what is the kernel's. In: frames as received. Out: fabric_decap for UDP to
- * an address and port of a fabric link; pnrp for those of a cloud; relay for all that is for the relay's prefix, and
- * for UDP over IPv4 to one of its ports; relay_neighbour for who asks for an address of the prefix; drop for what is
- * shorter than its headers say; punt for all else, whole: ARP, neighbour discovery, TCP, ICMP, fragments, extension
- * headers, VLAN tags, other ports, other addresses.
+ * an address and port of a fabric link; pnrp for those of a cloud; wireguard_open for those of WireGuard; relay for all
+ * that is for the relay's prefix, and for UDP over IPv4 to one of its ports; relay_neighbour for who asks for an
+ * address of the prefix; drop for what is shorter than its headers say; punt for all else, whole: ARP, neighbour
+ * discovery, TCP, ICMP, fragments, extension headers, VLAN tags, other ports, other addresses.
  *
  * Costs the first line of each frame; the tables are asked only for an address and port other than the newest link's.
  */
@@ -15,6 +15,7 @@
 enum {
     CLASSIFY_FABRIC_DECAP,
     CLASSIFY_PNRP,
+    CLASSIFY_WIREGUARD_OPEN,
     CLASSIFY_RELAY,
     CLASSIFY_RELAY_NEIGHBOUR,
     CLASSIFY_PUNT,
@@ -22,7 +23,7 @@ enum {
     CLASSIFY_EDGES,
 };
 
-enum classify_owner { CLASSIFY_KERNEL, CLASSIFY_FABRIC, CLASSIFY_CLOUD, CLASSIFY_RELAYED };
+enum classify_owner { CLASSIFY_KERNEL, CLASSIFY_FABRIC, CLASSIFY_CLOUD, CLASSIFY_WIREGUARD, CLASSIFY_RELAYED };
 
 /* The last address and port that were looked up in this burst. */
 struct classify_endpoint {
@@ -48,6 +49,8 @@ static enum classify_owner classify_look_up(const struct bypeer_tables *tables, 
     if (found[0] != NULL && (found[0]->flags & BYPEER_DESTINATION_CLOUD) != 0) {
         endpoint->owner = CLASSIFY_CLOUD;
         endpoint->cloud = found[0]->link <= BYPEER_CLOUDS_MAX ? (uint8_t)found[0]->link : 0;
+    } else if (found[0] != NULL && (found[0]->flags & BYPEER_DESTINATION_WIREGUARD) != 0) {
+        endpoint->owner = CLASSIFY_WIREGUARD;
     }
     return endpoint->owner;
 }
@@ -69,13 +72,12 @@ static inline enum classify_owner classify_owner(const struct bypeer_tables *tab
     return outer->udp_port == 0 ? CLASSIFY_KERNEL : classify_look_up(tables, endpoint, destination, outer->udp_port);
 }
 
-/* A datagram for a cloud, over IPv6. */
-static rte_edge_t classify_pnrp(struct bypeer_packet *packet, const struct classify_endpoint *endpoint,
-                                const struct bypeer_fabric_outer *outer, size_t end)
+/* A datagram that goes this way if it lies within the IP packet, which ends there. */
+static inline rte_edge_t classify_whole(struct bypeer_packet *packet, const struct bypeer_fabric_outer *outer,
+                                        size_t end, rte_edge_t way)
 {
-    packet->cloud = endpoint->cloud;
-    if (outer->udp_length >= BYPEER_UDP_BYTES && outer->udp_at + outer->udp_length <= end)
-        return CLASSIFY_PNRP;
+    if (likely(outer->udp_length >= BYPEER_UDP_BYTES && outer->udp_at + outer->udp_length <= end))
+        return way;
     return bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
 }
 
@@ -121,7 +123,11 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
             if (unlikely(!bypeer_fabric_is_whole(&outer, end)))
                 nexts[i] = bypeer_refuse(packet, BYPEER_DROP_LENGTH, CLASSIFY_DROP);
         } else if (owner == CLASSIFY_CLOUD && outer.underlay == 6) { /* PNRP is spoken over nothing else */
-            nexts[i] = classify_pnrp(packet, &endpoint, &outer, end);
+            packet->cloud = endpoint.cloud;
+            nexts[i] = classify_whole(packet, &outer, end, CLASSIFY_PNRP);
+        } else if (owner == CLASSIFY_WIREGUARD) {
+            packet->underlay = outer.underlay;
+            nexts[i] = classify_whole(packet, &outer, end, CLASSIFY_WIREGUARD_OPEN);
         } else if (owner == CLASSIFY_RELAYED) {
             packet->underlay = outer.underlay;
             nexts[i] = CLASSIFY_RELAY;
@@ -149,6 +155,7 @@ static struct rte_node_register classify_node = {
                    [CLASSIFY_PNRP] = "pnrp",
                    [CLASSIFY_RELAY] = "relay",
                    [CLASSIFY_RELAY_NEIGHBOUR] = "relay_neighbour",
+                   [CLASSIFY_WIREGUARD_OPEN] = "wireguard_open",
                    [CLASSIFY_PUNT] = "punt",
                    [CLASSIFY_DROP] = "drop"},
 };

@@ -1,6 +1,7 @@
 /*
  * inject: takes what the kernel sends. In: the ring from the host thread, which has counted each packet. Out: whole
- * frames of a TAP go to transmit, packets of the TUN to overlay_lookup; drop for what is no whole IPv6 packet.
+ * frames of a TAP go to transmit, packets of the TUN to overlay_lookup, keepalives of the host thread's own to
+ * wireguard_seal; drop for what is no whole IPv6 packet.
  */
 #include "dataplane/nodes/inject.h"
 
@@ -8,7 +9,7 @@
 #include "dataplane/room.h"
 #include "overlay/ip/ipv6.h"
 
-enum { INJECT_LOOKUP, INJECT_TRANSMIT, INJECT_DROP, INJECT_EDGES };
+enum { INJECT_LOOKUP, INJECT_TRANSMIT, INJECT_WIREGUARD_SEAL, INJECT_DROP, INJECT_EDGES };
 
 static rte_edge_t inject_next(struct rte_mbuf *mbuf, struct bypeer_packet *packet)
 {
@@ -16,6 +17,8 @@ static rte_edge_t inject_next(struct rte_mbuf *mbuf, struct bypeer_packet *packe
         return bypeer_refuse(packet, BYPEER_DROP_MULTI_SEGMENT, INJECT_DROP);
     if (packet->device == BYPEER_DEVICE_UNDERLAY)
         return INJECT_TRANSMIT;
+    if (packet->device == BYPEER_DEVICE_KEEPALIVE)
+        return INJECT_WIREGUARD_SEAL;
     struct bypeer_ipv6 header;
     if (bypeer_ipv6_parse(&header, rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len) != 0)
         return bypeer_refuse(packet, BYPEER_DROP_INNER_HEADER, INJECT_DROP);
@@ -38,7 +41,7 @@ static uint16_t inject_process(struct rte_graph *graph, struct rte_node *node, v
     bool runs = bypeer_trace_runs(worker);
     for (unsigned i = 0; i < taken; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
-        *packet = (struct bypeer_packet){.port = packet->port, .device = packet->device};
+        *packet = (struct bypeer_packet){.port = packet->port, .device = packet->device, .egress = packet->egress};
         rte_edge_t next = inject_next(mbufs[i], packet);
         if (unlikely(runs)) {
             bypeer_trace_begin(worker, mbufs[i]);
@@ -54,6 +57,9 @@ static struct rte_node_register inject_node = {
     .flags = RTE_NODE_SOURCE_F,
     .process = inject_process,
     .nb_edges = INJECT_EDGES,
-    .next_nodes = {[INJECT_LOOKUP] = "overlay_lookup", [INJECT_TRANSMIT] = "transmit", [INJECT_DROP] = "drop"},
+    .next_nodes = {[INJECT_LOOKUP] = "overlay_lookup",
+                   [INJECT_TRANSMIT] = "transmit",
+                   [INJECT_WIREGUARD_SEAL] = "wireguard_seal",
+                   [INJECT_DROP] = "drop"},
 };
 RTE_NODE_REGISTER(inject_node)

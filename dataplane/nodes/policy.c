@@ -1,7 +1,7 @@
 /*
  * policy: may these two talk, and does the packet fit the way? In: IPv6 packets with .ingress, .egress and .group. Out:
- * fabric_encap with the hop limit decremented; punt for what is this host's own; icmp_error for what breaks a rule that
- * its sender may know; drop for a link that does not exist.
+ * fabric_encap or wireguard_seal with the hop limit decremented; punt for what is this host's own; icmp_error for what
+ * breaks a rule that its sender may know; drop for a link that does not exist.
  *
  * Default deny: the group of the destination's record must be the group of the link that the packet came by. Costs
  * two link records, which the packets of a burst mostly share.
@@ -10,7 +10,7 @@
 #include "overlay/ip/checksum.h"
 #include "overlay/ip/icmpv6.h"
 
-enum { POLICY_FABRIC_ENCAP, POLICY_PUNT, POLICY_ICMP_ERROR, POLICY_DROP, POLICY_EDGES };
+enum { POLICY_FABRIC_ENCAP, POLICY_WIREGUARD_SEAL, POLICY_PUNT, POLICY_ICMP_ERROR, POLICY_DROP, POLICY_EDGES };
 
 static rte_edge_t policy_error(struct bypeer_packet *packet, enum bypeer_counter reason, uint8_t type, uint8_t code,
                                uint32_t value)
@@ -21,9 +21,10 @@ static rte_edge_t policy_error(struct bypeer_packet *packet, enum bypeer_counter
     return bypeer_refuse(packet, reason, POLICY_ICMP_ERROR);
 }
 
-/* A packet that leaves by a fabric link. One that this host sends has had its hop limit from the kernel already. */
+/* A packet that leaves by a link to a peer. One that this host sends has had its hop limit from the kernel already. */
 static inline rte_edge_t policy_forward(struct bypeer_packet *packet, uint8_t *inner, uint32_t bytes,
-                                        const struct bypeer_link *ingress, const struct bypeer_link *egress)
+                                        const struct bypeer_link *ingress, const struct bypeer_link *egress,
+                                        rte_edge_t way)
 {
     bool from_here = ingress->kind == BYPEER_LINK_LOCAL;
     if (unlikely(!from_here && inner[BYPEER_IPV6_HOP_LIMIT] <= 1))
@@ -35,7 +36,7 @@ static inline rte_edge_t policy_forward(struct bypeer_packet *packet, uint8_t *i
         /* The hop limit is the lower byte of its word: RFC 1624, on a sum that is not complemented. */
         packet->sum = bypeer_checksum_fold((uint64_t)packet->sum + (uint16_t)~htobe16(1));
     }
-    return POLICY_FABRIC_ENCAP;
+    return way;
 }
 
 static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
@@ -52,8 +53,11 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
             nexts[i] = policy_error(packet, BYPEER_DROP_POLICY, BYPEER_ICMPV6_UNREACHABLE,
                                     BYPEER_ICMPV6_UNREACHABLE_POLICY, 0);
         } else if (likely(egress->kind == BYPEER_LINK_FABRIC)) {
-            nexts[i] =
-                policy_forward(packet, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len, ingress, egress);
+            nexts[i] = policy_forward(packet, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len, ingress,
+                                      egress, POLICY_FABRIC_ENCAP);
+        } else if (egress->kind == BYPEER_LINK_WIREGUARD) {
+            nexts[i] = policy_forward(packet, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len, ingress,
+                                      egress, POLICY_WIREGUARD_SEAL);
         } else if (egress->kind == BYPEER_LINK_LOCAL) {
             packet->device = BYPEER_DEVICE_OVERLAY;
             nexts[i] = POLICY_PUNT;
@@ -73,6 +77,7 @@ static struct rte_node_register policy_node = {
     .process = policy_process,
     .nb_edges = POLICY_EDGES,
     .next_nodes = {[POLICY_FABRIC_ENCAP] = "fabric_encap",
+                   [POLICY_WIREGUARD_SEAL] = "wireguard_seal",
                    [POLICY_PUNT] = "punt",
                    [POLICY_ICMP_ERROR] = "icmp_error",
                    [POLICY_DROP] = "drop"},
