@@ -7,6 +7,7 @@
 #include "overlay/ip/ipv6.h"
 #include "overlay/pnrp/message.h"
 #include "tests/unit/walk_clouds.h"
+#include "tests/unit/walk_wireguard.h"
 
 TestSuite(drops, .init = walk_set_up, .fini = walk_tear_down, .timeout = 120);
 
@@ -326,6 +327,97 @@ Test(drops, inquiries_beyond_what_a_source_may_cost)
         walk_punted(BYPEER_DEVICE_UNDERLAY, 0, out);
     }
     cr_assert_eq(walk_dropped(BYPEER_DROP_PNRP_METER), 1);
+}
+
+/* --- WireGuard ---------------------------------------------------------------------------------------------------- */
+
+/* What PEER_SIX sends, and test_wireguard_nodes.c and test_wireguard_handshake.c look at closely. */
+static size_t data_frame(const struct walk_session *session, uint64_t counter)
+{
+    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
+    return walk_peer_packet(frame, PEER_SIX, session, counter, inner, 64, 64);
+}
+
+Test(drops, wireguard_data)
+{
+    walk_wireguard_put();
+    struct walk_session six = walk_start_session(PEER_SIX);
+    size_t length = data_frame(&six, 0);
+    frame[length - 1] ^= 1;
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_TAG);
+    length = data_frame(&six, 0);
+    frame[62 + 7] ^= 1;
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    length = data_frame(&six, 0);
+    walk_arrive(0, frame, length);
+    expect_drop(0);
+    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
+    frame[62 + 14] = 0x10; /* counter 2^52: no sender gets there */
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
+    walk_arrive(0, frame, length - 1);
+    expect_drop(BYPEER_DROP_LENGTH);
+    bypeer_store16(frame + 14 + BYPEER_IPV6_LENGTH, 8);
+    walk_arrive(0, frame, 62);
+    expect_drop(BYPEER_DROP_LENGTH);
+    /* Outer IPv4 headers have a checksum of their own. */
+    struct walk_session four = walk_start_session(PEER_FOUR);
+    length = walk_peer_packet(frame, PEER_FOUR, &four, 0, inner, 64, 64);
+    frame[14 + 8] ^= 1;
+    walk_arrive(1, frame, length);
+    expect_drop(BYPEER_DROP_OUTER_CHECKSUM);
+}
+
+Test(drops, wireguard_handshakes)
+{
+    walk_wireguard_put();
+    uint8_t initiation[BYPEER_WIREGUARD_INITIATION_BYTES] = {BYPEER_WIREGUARD_INITIATION};
+    size_t length = walk_peer_frame(frame, PEER_SIX, initiation, sizeof(initiation));
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_MAC);
+    walk_arrive(0, frame, walk_peer_frame(frame, PEER_SIX, initiation, sizeof(initiation) - 1));
+    expect_drop(BYPEER_DROP_WIREGUARD_MALFORMED);
+    length = walk_peer_frame(frame, PEER_SIX, initiation, sizeof(initiation));
+    bypeer_store16(frame + 54, 0); /* its port */
+    walk_peer_seal(frame, length);
+    walk_arrive(0, frame, length);
+    expect_drop(BYPEER_DROP_WIREGUARD_SOURCE);
+    uint8_t reply[BYPEER_WIREGUARD_COOKIE_BYTES] = {BYPEER_WIREGUARD_COOKIE};
+    for (unsigned i = 0; i < 100; i++) {
+        walk_arrive(0, frame, walk_peer_frame(frame, PEER_SIX, reply, sizeof(reply)));
+        expect_drop(0);
+        walk_punted(BYPEER_DEVICE_UNDERLAY, 0, out);
+    }
+    walk_arrive(0, frame, walk_peer_frame(frame, PEER_SIX, reply, sizeof(reply)));
+    expect_drop(BYPEER_DROP_WIREGUARD_RATE);
+}
+
+Test(drops, peers_that_cannot_be_sent_to)
+{
+    walk_wireguard_put();
+    expect_route(LINK_A, walk_address(MEMBER_A), walk_peer_address(PEER_SIX), BYPEER_DROP_NO_SESSION);
+    expect_route(LINK_A, walk_address(MEMBER_A), walk_peer_address(PEER_HIDDEN), BYPEER_DROP_NO_ENDPOINT);
+    expect_route(LINK_A, walk_address(MEMBER_A), walk_peer_address(PEER_LOST), BYPEER_DROP_NO_ADJACENCY);
+    /* A keepalive for a link that has gone. */
+    struct rte_mbuf *mbuf = walk_buffer(inner, 0);
+    *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_KEEPALIVE, .egress = 99};
+    cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
+    walk.injected++;
+    expect_drop(BYPEER_DROP_NO_LINK);
+    /* No room behind the packet for padding and tag. */
+    walk_start_session(PEER_SIX);
+    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 60);
+    mbuf = rte_pktmbuf_alloc(walk.pool);
+    mbuf->data_off = (uint16_t)(mbuf->buf_len - 60);
+    memcpy(rte_pktmbuf_append(mbuf, 60), inner, 60);
+    *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_OVERLAY};
+    cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
+    walk.injected++;
+    expect_drop(BYPEER_DROP_NO_BUFFER);
 }
 
 Test(drops, no_room_for_the_outer_headers)

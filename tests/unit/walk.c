@@ -18,8 +18,11 @@ struct walk walk;
 static char run_directory[] = "/tmp/bypeer-test-XXXXXX";
 static struct bypeer_trace trace;
 static struct bypeer_trace_numbers trace_numbers;
-static struct bypeer_session sessions[16];
-static void *tables_memory;
+static struct bypeer_sessions sessions;
+static struct bypeer_event_ring events;
+static struct bypeer_worker second;
+static struct rte_graph *second_graph;
+static void *tables_memory, *sessions_memory;
 
 static const uint8_t port_mac[WALK_PORTS][6] = {{0x02, 0, 0, 0, 0, 0x10}, {0x02, 0, 0, 0, 0, 0x11}};
 static const uint8_t next_hop_mac[6] = {0x02, 0, 0, 0, 0, 0x99};
@@ -113,8 +116,13 @@ static void put_adjacency(uint32_t id, uint16_t port)
 
 static void make_tables(void)
 {
-    const struct bypeer_tables_size size = {
-        .destinations = 1000, .links = 100, .adjacencies = 100, .groups = 10, .prefixes = 16, .names = 1000};
+    const struct bypeer_tables_size size = {.destinations = 1000,
+                                            .links = 100,
+                                            .adjacencies = 100,
+                                            .groups = 10,
+                                            .prefixes = 16,
+                                            .names = 1000,
+                                            .sessions = WALK_SLOTS - 1};
     uint64_t bytes = bypeer_tables_bytes(&size);
     char why[160];
     tables_memory = aligned_alloc(4096, bytes);
@@ -145,6 +153,16 @@ static void make_tables(void)
     cr_assert_eq(bypeer_tables_attach(&walk.tables, tables_memory, bytes, why), 0, "%s", why);
 }
 
+static void make_sessions(void)
+{
+    const struct bypeer_sessions_size size = {
+        .workers = WALK_WORKERS, .links = WALK_LINKS, .slots = WALK_SLOTS, .relays = WALK_RELAYS};
+    uint64_t bytes = bypeer_sessions_bytes(&size);
+    sessions_memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+    memset(sessions_memory, 0, bytes);
+    cr_assert_eq(bypeer_sessions_init(&sessions, sessions_memory, bytes, &size, 1, 1), 0);
+}
+
 /* --- the worker --------------------------------------------------------------------------------------------------- */
 
 static struct rte_ring *make_ring(const char *kind, unsigned number)
@@ -163,11 +181,13 @@ static void make_port(uint16_t port)
     walk.wire_in[port] = make_ring("in", port);
     walk.wire_out[port] = make_ring("out", port);
     snprintf(name, sizeof(name), "wire%u", port);
-    int id = rte_eth_from_rings(name, &walk.wire_in[port], 1, &walk.wire_out[port], 1, 0);
+    struct rte_ring *out[WALK_WORKERS] = {walk.wire_out[port], walk.wire_out[port]};
+    int id = rte_eth_from_rings(name, &walk.wire_in[port], 1, out, WALK_WORKERS, 0);
     cr_assert_geq(id, 0);
-    cr_assert_eq(rte_eth_dev_configure((uint16_t)id, 1, 1, &configuration), 0);
+    cr_assert_eq(rte_eth_dev_configure((uint16_t)id, 1, WALK_WORKERS, &configuration), 0);
     cr_assert_eq(rte_eth_rx_queue_setup((uint16_t)id, 0, 64, 0, NULL, walk.pool), 0);
-    cr_assert_eq(rte_eth_tx_queue_setup((uint16_t)id, 0, 64, 0, NULL), 0);
+    for (uint16_t queue = 0; queue < WALK_WORKERS; queue++)
+        cr_assert_eq(rte_eth_tx_queue_setup((uint16_t)id, queue, 64, 0, NULL), 0);
     cr_assert_eq(rte_eth_dev_start((uint16_t)id), 0);
     walk.worker.ports[port] = (struct bypeer_port){.port_id = (uint16_t)id, .mtu = 1500};
     memcpy(walk.worker.ports[port].mac, port_mac[port], 6);
@@ -195,8 +215,12 @@ void walk_set_up(void)
     cr_assert_not_null(walk.pool);
     trace.numbers = &trace_numbers;
     walk.worker.counters = walk.counters;
-    walk.worker.sessions = sessions;
-    walk.worker.session_count = sizeof(sessions) / sizeof(sessions[0]);
+    make_sessions();
+    walk.worker.shared = &sessions;
+    walk.worker.sessions = sessions.entries;
+    walk.worker.session_count = sessions.size.links;
+    walk.worker.events = &events;
+    cr_assert_eq(bypeer_aead_new(&walk.worker.aead, BYPEER_AEAD_BEST), 0);
     walk.worker.burst = 64;
     walk.worker.now_tsc = UINT64_C(1) << 40;
     walk.worker.now_realtime_s = 1000000;
@@ -211,6 +235,19 @@ void walk_set_up(void)
     walk.worker.tables = &walk.tables;
     RTE_PER_LCORE(bypeer_worker) = &walk.worker;
     cr_assert_eq(bypeer_graph_create(&walk.worker, &walk.graph), 0);
+}
+
+void walk_turn_to(unsigned index)
+{
+    if (index != 0 && second_graph == NULL) {
+        second = walk.worker;
+        second.index = 1;
+        second.inject = make_ring("inject", 1);
+        second.sessions = sessions.entries + sessions.size.links;
+        cr_assert_eq(bypeer_graph_create(&second, &second_graph), 0);
+    }
+    second.now_ms = walk.worker.now_ms;
+    RTE_PER_LCORE(bypeer_worker) = index == 0 ? &walk.worker : &second;
 }
 
 static void drain(struct rte_ring *ring)
@@ -230,8 +267,11 @@ void walk_tear_down(void)
     drain(walk.worker.inject);
     cr_assert_eq(rte_mempool_avail_count(walk.pool), walk.pool_size, "a buffer was lost");
     bypeer_graph_destroy(walk.graph);
+    bypeer_graph_destroy(second_graph);
     bypeer_writer_free(walk.writer);
+    bypeer_aead_free(walk.worker.aead);
     free(tables_memory);
+    free(sessions_memory);
     rte_eal_cleanup();
     char command[64];
     snprintf(command, sizeof(command), "rm -rf %s", run_directory);
@@ -246,14 +286,14 @@ uint64_t walk_dropped(enum bypeer_counter reason)
 void walk_once(void)
 {
     static uint64_t walks;
-    bypeer_graph_walk(walk.graph, walks++);
+    bypeer_graph_walk(RTE_PER_LCORE(bypeer_worker) == &second ? second_graph : walk.graph, walks++);
 
     uint64_t in = walk.injected, out = walk.taken + rte_ring_count(walk.worker.punt);
     for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++) {
         uint32_t class = bypeer_counter_names[i].class;
         if (class == BYPEER_COUNTER_RECEIVED || class == BYPEER_COUNTER_GENERATED)
             in += walk.counters[i];
-        else if (class == BYPEER_COUNTER_SENT || class == BYPEER_COUNTER_DROPPED)
+        else if (class == BYPEER_COUNTER_SENT || class == BYPEER_COUNTER_CONSUMED || class == BYPEER_COUNTER_DROPPED)
             out += walk.counters[i];
     }
     in -= rte_ring_count(walk.worker.inject);

@@ -25,6 +25,10 @@
 #define WALK_PORTS     2
 #define WALK_RING      1024
 #define WALK_FRAME_MAX 9300
+#define WALK_WORKERS   2  /* that the sessions region has rows for */
+#define WALK_LINKS     32 /* and links */
+#define WALK_SLOTS     64 /* and sessions of WireGuard */
+#define WALK_RELAYS    64
 
 enum walk_member {
     MEMBER_HERE = 1,
@@ -70,6 +74,9 @@ void walk_tear_down(void);
 
 /* One walk; fails the test if the sum does not hold or a buffer is lost. */
 void walk_once(void);
+/* From now on walk_once() is a walk of this worker: 0, or 1, which has tables, regions, ports and counters in common
+ * with the first, and all else of its own. */
+void walk_turn_to(unsigned index);
 
 /* A frame of length bytes arrives at a port; walk_inject(): from the kernel, by the TAP of the port or by the TUN. */
 struct rte_mbuf *walk_buffer(const uint8_t *data, size_t length);
