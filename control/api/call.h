@@ -66,9 +66,16 @@ int call_underlay_address(struct call *call, const char *name, const char *text,
 int call_prefix(struct call *call, const char *name, const char *text, uint8_t ret_prefix[static 16],
                 uint8_t *ret_bits);
 
+/* "[address]:port" or "IPv4:port" in a parameter, of the underlay; likewise. */
+int call_underlay_endpoint(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16],
+                           uint16_t *ret_port);
+/* A WireGuard key; its text is never repeated, since it may be a private one in the wrong place. */
+int call_key(struct call *call, const char *name, const char *text, uint8_t ret_key[static 32]);
+
 /* Texts as the API gives them: RFC 5952, IPv4 dotted; "config:14" or "api". */
 json_t *call_address_text(const uint8_t address[static 16]);
 json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits);
+json_t *call_underlay_endpoint_text(const uint8_t address[static 16], uint16_t port); /* null: port 0 */
 json_t *call_mac_text(const uint8_t mac[static 6]);
 json_t *call_origin(uint32_t line);
 
@@ -84,6 +91,9 @@ int call_clouds(struct call *call, const char *ret_clouds[static CALL_CLOUDS_MAX
 /* Negative with the problem: this node is in no cloud. */
 int call_need_names(struct call *call);
 json_t *call_clouds_list(const struct bypeer_node *node);
+
+/* What the data plane counted of a link, into its entry. */
+void call_add_traffic(const struct bypeer_node *node, const struct bypeer_model_link *link, json_t *entry);
 
 /* The result {key: number}; returns 0. */
 int call_number(struct call *call, const char *key, uint64_t number);
@@ -108,6 +118,14 @@ int method_members_add(struct call *call);
 int method_members_remove(struct call *call);
 int method_members_load(struct call *call);
 int method_members_unload(struct call *call);
+int method_peers_list(struct call *call); /* peers.c */
+int method_peers_show(struct call *call);
+int method_peers_add(struct call *call);
+int method_peers_load(struct call *call);
+int method_peers_remove(struct call *call);
+int method_peers_set_key(struct call *call);
+int method_peers_config(struct call *call);
+int method_wireguard_show(struct call *call);
 int method_names_publish(struct call *call); /* names.c */
 int method_names_update(struct call *call);
 int method_names_unpublish(struct call *call);

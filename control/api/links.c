@@ -38,7 +38,7 @@ static json_t *links_describe(const struct bypeer_node *node, const struct bypee
     return entry;
 }
 
-static void links_add_traffic(const struct bypeer_node *node, const struct bypeer_model_link *link, json_t *entry)
+void call_add_traffic(const struct bypeer_node *node, const struct bypeer_model_link *link, json_t *entry)
 {
     struct bypeer_session sum = {0};
     const struct bypeer_sessions_view *view = node->channel ? bypeer_channel_sessions(node->channel) : NULL;
@@ -57,10 +57,10 @@ int method_links_list(struct call *call)
     json_t *list = json_array();
     for (const struct bypeer_model_link *link = bypeer_model_next_link(model, 0); link;
          link = bypeer_model_next_link(model, link->id)) {
-        if (!link->live || link->local)
+        if (!link->live || link->local || link->wireguard)
             continue;
         json_t *entry = links_describe(call->node, link);
-        links_add_traffic(call->node, link, entry);
+        call_add_traffic(call->node, link, entry);
         json_array_append_new(list, entry);
     }
     call->result = json_pack("{s:o}", "links", list);

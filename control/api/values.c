@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/wireguard_key.h"
 #include "control/api/call.h"
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -47,6 +48,40 @@ int call_underlay_address(struct call *call, const char *name, const char *text,
     return 0;
 }
 
+int call_underlay_endpoint(struct call *call, const char *name, const char *text, uint8_t ret_address[static 16],
+                           uint16_t *ret_port)
+{
+    char before[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : sizeof(before),
+           digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    unsigned long port = digits > 0 && digits <= 5 && colon[1 + digits] == '\0' ? strtoul(colon + 1, NULL, 10) : 0;
+    if (length < sizeof(before) && port >= 1 && port <= UINT16_MAX) {
+        bool bracketed = text[0] == '[' && colon[-1] == ']';
+        memcpy(before, text + (bracketed ? 1 : 0), length);
+        before[length - (bracketed ? 2 : 0)] = '\0';
+        struct bypeer_problem ignored = call->problem;
+        if (bracketed == (strchr(before, ':') != NULL) && call_underlay_address(call, name, before, ret_address) == 0) {
+            *ret_port = (uint16_t)port;
+            return 0;
+        }
+        call->problem = ignored;
+    }
+    return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_endpoint",
+                              "parameter \"%s\"\n\"%.64s\" is no address with a port\nwrite one like "
+                              "[2001:db8::9]:51820 or 192.0.2.9:51820",
+                              name, text);
+}
+
+int call_key(struct call *call, const char *name, const char *text, uint8_t ret_key[static 32])
+{
+    if (bypeer_wireguard_key_read(text, ret_key))
+        return 0;
+    return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_key",
+                              "parameter \"%s\"\nis no WireGuard key\nwrite the 44 characters that `wg pubkey` gives",
+                              name);
+}
+
 int call_prefix(struct call *call, const char *name, const char *text, uint8_t ret_prefix[static 16], uint8_t *ret_bits)
 {
     char address[INET6_ADDRSTRLEN];
@@ -77,6 +112,19 @@ json_t *call_address_text(const uint8_t address[static 16])
     else
         inet_ntop(AF_INET6, address, text, sizeof(text));
     return json_string(text);
+}
+
+json_t *call_underlay_endpoint_text(const uint8_t address[static 16], uint16_t port)
+{
+    char text[INET6_ADDRSTRLEN];
+    if (port == 0)
+        return json_null();
+    if (memcmp(address, ipv4_prefix, sizeof(ipv4_prefix)) == 0) {
+        inet_ntop(AF_INET, address + 12, text, sizeof(text));
+        return json_sprintf("%s:%u", text, port);
+    }
+    inet_ntop(AF_INET6, address, text, sizeof(text));
+    return json_sprintf("[%s]:%u", text, port);
 }
 
 json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits)

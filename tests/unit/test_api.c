@@ -279,3 +279,158 @@ Test(api, a_refused_reload_names_every_message)
     cr_assert_str_eq(json_string_value(json_object_get(restart, "process")), "bypeer-dataplane");
     json_decref(result);
 }
+
+/* --- peers --- */
+
+#define KEY       "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define OTHER_KEY "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+#define ALICE     "\"name\":\"alice\",\"group\":\"lab\",\"public_key\":\"" KEY "\""
+
+/* A text of an object; "" if it is no text. The last four stay. */
+static const char *text_of(const json_t *object, const char *key)
+{
+    static char texts[4][64];
+    static unsigned next;
+    const char *value = json_string_value(json_object_get(object, key));
+    char *text = texts[next++ % 4];
+    strncpy(text, value ? value : "", sizeof(texts[0]) - 1);
+    return text;
+}
+
+Test(api, a_peer_is_added_shown_and_removed)
+{
+    json_t *added =
+        call("peers.add", "{" ALICE ",\"endpoint\":\"192.0.2.9:4242\",\"preshared_key\":\"" OTHER_KEY "\"}");
+    cr_assert_eq(json_integer_value(json_object_get(added, "added")), 1);
+    char address[64];
+    strcpy(address, text_of(added, "address"));
+    cr_assert_eq(strncmp(address, "fd12:3456:789a:", 15), 0, "%s", address);
+    json_decref(added);
+
+    json_t *list = call("peers.list", "{}"), *alice = json_array_get(json_object_get(list, "peers"), 0);
+    cr_assert_eq(json_array_size(json_object_get(list, "peers")), 1, "a link of another kind is no peer");
+    cr_assert_str_eq(text_of(alice, "public_key"), KEY);
+    cr_assert_str_eq(text_of(alice, "address"), address);
+    cr_assert_str_eq(text_of(alice, "endpoint"), "192.0.2.9:4242");
+    cr_assert_str_eq(text_of(alice, "path"), "hub");
+    cr_assert(json_is_true(json_object_get(alice, "has_preshared_key")));
+    cr_assert_null(json_object_get(alice, "preshared_key"), "a list says no secret");
+    cr_assert_eq(json_integer_value(json_object_get(alice, "keepalive")), 25);
+    json_decref(list);
+    cr_assert_not_null(node_fixture_look_up(&fixture, address));
+    json_t *links = call("links.list", "{}");
+    cr_assert_eq(json_array_size(json_object_get(links, "links")), 1, "and a peer is listed once");
+    json_decref(links);
+
+    cr_assert_eq(call_number("peers.remove", "{\"name\":\"alice\"}", "removed"), 1);
+    cr_assert_null(node_fixture_look_up(&fixture, address));
+    cr_assert_str_eq(refusal("peers.show", "{\"name\":\"alice\"}"), "no_such_peer");
+    cr_assert_str_eq(refusal("peers.remove", "{\"name\":\"beta\"}"), "no_such_peer");
+}
+
+Test(api, the_address_of_a_peer_follows_from_its_key)
+{
+    json_t *first = call("peers.add", "{" ALICE "}");
+    char address[64];
+    strcpy(address, text_of(first, "address"));
+    json_decref(first);
+    cr_assert_eq(call_number("peers.remove", "{\"name\":\"alice\"}", "removed"), 1);
+    json_t *again = call("peers.add", "{\"name\":\"carol\",\"group\":\"lab\",\"public_key\":\"" KEY "\"}");
+    cr_assert_str_eq(text_of(again, "address"), address, "whatever its name is");
+    json_decref(again);
+    json_t *other = call("peers.add", "{\"name\":\"dave\",\"group\":\"lab\",\"public_key\":\"" OTHER_KEY "\"}");
+    cr_assert_str_neq(text_of(other, "address"), address);
+    json_decref(other);
+}
+
+Test(api, what_is_no_peer_is_refused)
+{
+    cr_assert_str_eq(refusal("peers.add", "{\"name\":\"a\",\"group\":\"lab\",\"public_key\":\"x\"}"), "bad_key");
+    cr_assert_str_eq(refusal("peers.add", "{" ALICE ",\"preshared_key\":\"\"}"), "bad_key");
+    cr_assert_str_eq(refusal("peers.add", "{" ALICE ",\"address\":\"nowhere\"}"), "bad_address");
+    cr_assert_str_eq(refusal("peers.add", "{" ALICE ",\"address\":\"fdaa::1\"}"), "bad_member");
+    static const char *const endpoints[] = {
+        "",       "192.0.2.9",     "192.0.2.9:0", "192.0.2.9:65536", "2001:db8::9:4", "[192.0.2.9]:4", "[2001:db8::9]",
+        "host:4", "[2001:db8::9:4"};
+    for (size_t at = 0; at < sizeof(endpoints) / sizeof(endpoints[0]); at++) {
+        char parameters[512];
+        snprintf(parameters, sizeof(parameters), "{" ALICE ",\"endpoint\":\"%s\"}", endpoints[at]);
+        cr_assert_str_eq(refusal("peers.add", parameters), "bad_endpoint", "%s", endpoints[at]);
+    }
+    cr_assert_str_eq(refusal("peers.add", "{" ALICE ",\"endpoint\":\"[ff02::1]:4\"}"), "bad_endpoint");
+    cr_assert_str_eq(refusal("peers.add", "{\"name\":\"a b\",\"group\":\"lab\",\"public_key\":\"" KEY "\"}"),
+                     "bad_name");
+    cr_assert_str_eq(refusal("peers.add", "{\"name\":\"a\",\"group\":\"none\",\"public_key\":\"" KEY "\"}"),
+                     "no_such_group");
+}
+
+Test(api, peers_are_loaded_all_or_none)
+{
+    cr_assert_str_eq(refusal("peers.load", "{\"peers\":[{" ALICE
+                                           "},{\"name\":\"bob\",\"group\":\"lab\",\"public_key\":\"" KEY "\"}]}"),
+                     "key_exists");
+    cr_assert_str_eq(refusal("peers.load", "{\"peers\":[{" ALICE "},7]}"), "bad_parameter");
+    cr_assert_str_eq(refusal("peers.load", "{\"peers\":[{" ALICE ",\"keepalive\":\"x\"}]}"), "bad_parameter");
+    cr_assert_str_eq(refusal("peers.show", "{\"name\":\"alice\"}"), "no_such_peer");
+    cr_assert_eq(call_number("peers.load",
+                             "{\"peers\":[{" ALICE
+                             ",\"address\":\"none\"},{\"name\":\"bob\",\"group\":\"lab\",\"public_key\":\"" OTHER_KEY
+                             "\",\"address\":\"fd12:3456:789a::30\"}]}",
+                             "added"),
+                 2);
+    json_t *alice = call("peers.show", "{\"name\":\"alice\"}");
+    cr_assert(json_is_null(json_object_get(alice, "address")));
+    cr_assert_eq(json_integer_value(json_object_get(alice, "members")), 0);
+    json_decref(alice);
+    /* A page of one, and the next. */
+    json_t *page = call("peers.list", "{\"limit\":1}");
+    cr_assert_eq(json_array_size(json_object_get(page, "peers")), 1);
+    char next[64];
+    snprintf(next, sizeof(next), "{\"after\":%lld}", (long long)json_integer_value(json_object_get(page, "next")));
+    json_decref(page);
+    page = call("peers.list", next);
+    cr_assert_eq(json_array_size(json_object_get(page, "peers")), 1);
+    cr_assert_str_eq(text_of(json_array_get(json_object_get(page, "peers"), 0), "name"), "bob");
+    cr_assert_null(json_object_get(page, "next"));
+    json_decref(page);
+}
+
+Test(api, the_file_of_a_peer_has_all_that_its_client_needs)
+{
+    cr_assert_eq(json_integer_value(
+                     json_object_get(call("peers.add", "{" ALICE ",\"address\":\"fd12:3456:789a::20\"}"), "added")),
+                 1);
+    cr_assert_str_eq(refusal("peers.config", "{\"name\":\"alice\"}"), "no_endpoint");
+    char yaml[2048];
+    snprintf(yaml, sizeof(yaml),
+             "%s  - { prefix: \"fd77::/48\", link: beta }\n"
+             "wireguard: { endpoint: \"hub.example.org:51820\", dns: [\"fd12:3456:789a::1\"] }\n",
+             node_fixture_sample);
+    node_fixture_must_reload(&fixture, yaml);
+    json_t *file = call("peers.config", "{\"name\":\"alice\"}");
+    cr_assert_str_eq(text_of(file, "endpoint"), "hub.example.org:51820");
+    cr_assert_str_eq(text_of(file, "address"), "fd12:3456:789a::20");
+    cr_assert_str_eq(json_string_value(json_array_get(json_object_get(file, "dns"), 0)), "fd12:3456:789a::1");
+    json_t *allowed = json_object_get(file, "allowed_ips");
+    cr_assert_eq(json_array_size(allowed), 2, "the group, and the network outside it");
+    cr_assert_str_eq(json_string_value(json_array_get(allowed, 0)), "fd12:3456:789a::/48");
+    cr_assert_str_eq(json_string_value(json_array_get(allowed, 1)), "fd77::/48");
+    cr_assert_eq(json_integer_value(json_object_get(file, "mtu")), 1420);
+    json_decref(file);
+}
+
+Test(api, another_key_takes_the_place_of_the_one_before)
+{
+    json_decref(call("peers.add", "{" ALICE ",\"address\":\"fd12:3456:789a::20\"}"));
+    uint32_t serial = node_fixture_way(&fixture, "fd12:3456:789a::20").serial;
+    cr_assert_eq(call_number("peers.set_key", "{\"name\":\"alice\",\"public_key\":\"" OTHER_KEY "\"}", "replaced"), 1);
+    cr_assert_neq(node_fixture_way(&fixture, "fd12:3456:789a::20").serial, serial, "another peer");
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    json_t *alice = call("peers.show", "{\"name\":\"alice\"}");
+    cr_assert_str_eq(text_of(alice, "public_key"), OTHER_KEY);
+    json_decref(alice);
+    json_decref(call("peers.add", "{\"name\":\"bob\",\"group\":\"lab\",\"public_key\":\"" KEY "\"}"));
+    cr_assert_str_eq(refusal("peers.set_key", "{\"name\":\"bob\",\"public_key\":\"" OTHER_KEY "\"}"), "key_exists");
+    cr_assert_str_eq(refusal("peers.set_key", "{\"name\":\"beta\",\"public_key\":\"" OTHER_KEY "\"}"), "no_such_peer");
+}
