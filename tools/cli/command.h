@@ -15,6 +15,7 @@ enum cli_values {
     CLI_VALUES_FORMAT, /* table, json */
     CLI_VALUES_GROUP,  /* names that the node knows */
     CLI_VALUES_LINK,
+    CLI_VALUES_PEER,
     CLI_VALUES_KEY, /* keys of the configuration */
     CLI_VALUES_CLOUD,
     CLI_VALUES_NAME,      /* what the node publishes */
@@ -40,18 +41,25 @@ enum cli_option_id {
     CLI_OPTION_ENDPOINT,
     CLI_OPTION_EXPIRES,
     CLI_OPTION_GROUP,
+    CLI_OPTION_INTERVAL,
+    CLI_OPTION_KEEPALIVE,
     CLI_OPTION_LIMIT,
     CLI_OPTION_LINK,
     CLI_OPTION_LOCAL,
     CLI_OPTION_MTU,
     CLI_OPTION_NEW_KEY,
+    CLI_OPTION_NEW_PRESHARED_KEY,
     CLI_OPTION_OWN,
     CLI_OPTION_PAYLOAD,
     CLI_OPTION_PAYLOAD_FILE,
     CLI_OPTION_PEER,
     CLI_OPTION_PORT,
     CLI_OPTION_PREFIX,
+    CLI_OPTION_PRESHARED_KEY_FILE,
+    CLI_OPTION_PRIVATE_KEY_FILE,
     CLI_OPTION_PROTOCOL,
+    CLI_OPTION_PUBLIC_KEY,
+    CLI_OPTION_QR,
     CLI_OPTION_RESULTS,
     CLI_OPTION_RUNNING,
     CLI_OPTION_TIMEOUT,
@@ -138,6 +146,12 @@ int cli_run_name_resolve(struct cli *cli);
 int cli_run_name_unpublish(struct cli *cli);
 int cli_run_name_update(struct cli *cli);
 int cli_run_names(struct cli *cli);
+int cli_run_peer_add(struct cli *cli);
+int cli_run_peer_config(struct cli *cli);
+int cli_run_peer_list(struct cli *cli);
+int cli_run_peer_load(struct cli *cli);
+int cli_run_peer_remove(struct cli *cli);
+int cli_run_peer_show(struct cli *cli);
 int cli_run_relay_add(struct cli *cli);
 int cli_run_relay_config(struct cli *cli);
 int cli_run_relay_list(struct cli *cli);

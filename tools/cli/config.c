@@ -163,11 +163,10 @@ static void print_keys(void)
 int cli_run_names(struct cli *cli)
 {
     /* What is asked for, and where the API lists it. */
-    static const char *const lists[][3] = {{"groups", "groups.list", "groups"},
-                                           {"links", "links.list", "links"},
-                                           {"clouds", "clouds.list", "clouds"},
-                                           {"published", "names.list", "names"},
-                                           {"relays", "relays.members", "members"}};
+    static const char *const lists[][3] = {
+        {"groups", "groups.list", "groups"},  {"links", "links.list", "links"},
+        {"peers", "peers.list", "peers"},     {"clouds", "clouds.list", "clouds"},
+        {"published", "names.list", "names"}, {"relays", "relays.members", "members"}};
     const unsigned count = sizeof(lists) / sizeof(lists[0]);
     const char *what = cli->arguments[0];
     json_t *result;
@@ -182,7 +181,8 @@ int cli_run_names(struct cli *cli)
         list++;
     if (list == count)
         return cli_fail(CLI_USAGE,
-                        "names: there are no names of %s; use groups, links, clouds, published, relays or keys", what);
+                        "names: there are no names of %s; use groups, links, peers, clouds, published, relays or keys",
+                        what);
     int status = cli_call(cli, lists[list][1], NULL, &result);
     if (status != CLI_OK)
         return status;

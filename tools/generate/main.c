@@ -30,6 +30,7 @@ const char *generate_value_names(enum cli_values values)
 {
     return values == CLI_VALUES_GROUP   ? "groups"
            : values == CLI_VALUES_LINK  ? "links"
+           : values == CLI_VALUES_PEER  ? "peers"
            : values == CLI_VALUES_CLOUD ? "clouds"
            : values == CLI_VALUES_NAME  ? "published"
            : values == CLI_VALUES_RELAY ? "relays"

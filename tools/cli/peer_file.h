@@ -1,0 +1,8 @@
+/* The file that configures a peer's own WireGuard, as wg-quick(8) and the clients of phones and desktops read it. */
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* from: what peers.config answers. private_key: NULL: the peer has it, and the line is left to him. */
+void peer_file_print(FILE *out, const json_t *from, const char *private_key);
