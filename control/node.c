@@ -251,6 +251,7 @@ int bypeer_node_reload(struct bypeer_node *node, struct bypeer_node_reload *ret_
     reload.changed = (unsigned)reload.diff.entry_count;
     for (size_t at = 0; at < reload.diff.entry_count; at++)
         reload.changed -= reload.diff.entries[at].section == BYPEER_CONFIG_PORTS ? 1 : 0;
+    bypeer_relays_follow_addresses(node->relays);
     if (node->hooks.reconfigured)
         node->hooks.reconfigured(node->hooks.context, before, next);
     *ret_reload = reload;

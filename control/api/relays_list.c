@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <uv.h>
 
 #include "config/wireguard_key.h"
 #include "control/api/call.h"
+#include "control/dataplane/channel.h"
 #include "control/relay/relays.h"
+#include "overlay/relay/rules.h"
 
 #define LIST_DEFAULT 1000
 
@@ -66,11 +70,61 @@ int method_relays_members(struct call *call)
     return 0;
 }
 
-/* One member of a pair, and what workers know of him. */
+/* What workers keep of one member of a pair, or NULL. */
+static const struct bypeer_relay_state *relays_state(const struct call *call, const struct bypeer_relay_pair *pair,
+                                                     unsigned side)
+{
+    const struct bypeer_node *node = call->node;
+    const struct bypeer_sessions_view *view = node->channel ? bypeer_channel_sessions(node->channel) : NULL;
+    uint32_t number = bypeer_relay_state_number(pair, side);
+    const struct bypeer_relay_state *state =
+        view && view->relays && number < view->size.relays ? &view->relays[number] : NULL;
+    return state && __atomic_load_n(&state->serial, __ATOMIC_RELAXED) == pair->serial ? state : NULL;
+}
+
+static json_t *relays_place_text(const struct bypeer_relay_place *place)
+{
+    uint8_t address[16];
+    memcpy(address, place->address, 16);
+    json_t *text = call_address_text(address);
+    json_t *whole = json_sprintf(strchr(json_string_value(text), ':') ? "[%s]:%u" : "%s:%u", json_string_value(text),
+                                 bypeer_relay_port(place));
+    json_decref(text);
+    return whole;
+}
+
+/* When he was last heard, in seconds of the epoch. */
+static json_int_t relays_heard(const struct bypeer_relay_state *state, time_t now, uint32_t now_s)
+{
+    uint32_t heard_s = __atomic_load_n(&state->heard_s, __ATOMIC_RELAXED);
+    return heard_s == 0 ? 0 : (json_int_t)now - (json_int_t)(now_s > heard_s ? now_s - heard_s : 0);
+}
+
+/* One member of a pair, and what workers know of him. What he was sent is what his partner sent. */
 static json_t *relays_describe_end(const struct call *call, const struct bypeer_relay_pair *pair, unsigned side)
 {
+    static const struct bypeer_relay_state nothing;
     const struct bypeer_relay_member *member = bypeer_relays_member(call->node->relays, pair->members[side]);
-    return json_pack("{s:s, s:o}", "name", member->name, "address", call_address_text(pair->addresses[side]));
+    const struct bypeer_relay_state *state = relays_state(call, pair, side),
+                                    *partner = relays_state(call, pair, 1 - side);
+    const uint32_t now_s = (uint32_t)(uv_hrtime() / 1000000000u);
+    struct bypeer_relay_place place;
+    uint64_t seal;
+    state = state ? state : &nothing;
+    partner = partner ? partner : &nothing;
+    bool has_place = bypeer_relay_load(&state->endpoint, pair->serial, &place, &seal);
+    bool is_confirmed = has_place && bypeer_relay_is_confirmed(state, pair->serial, now_s);
+    return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name", member->name, "address",
+                     call_address_text(pair->addresses[side]), "endpoint",
+                     has_place ? relays_place_text(&place) : json_null(), "state",
+                     is_confirmed ? "confirmed"
+                     : has_place  ? "unconfirmed"
+                                  : "unknown",
+                     "last_received", relays_heard(state, time(NULL), now_s), "received_packets",
+                     (json_int_t)__atomic_load_n(&state->packets, __ATOMIC_RELAXED), "received_bytes",
+                     (json_int_t)__atomic_load_n(&state->bytes, __ATOMIC_RELAXED), "sent_packets",
+                     (json_int_t)__atomic_load_n(&partner->packets, __ATOMIC_RELAXED), "sent_bytes",
+                     (json_int_t)__atomic_load_n(&partner->bytes, __ATOMIC_RELAXED));
 }
 
 static json_t *relays_describe_pair(const struct call *call, const struct bypeer_relay_pair *pair)

@@ -135,6 +135,7 @@ int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *pro
     if (prefix.bits > 0)
         bypeer_writer_set_relay_prefix(relays->node->generation->writer, &prefix);
     relays->started = true;
+    bypeer_relays_follow_addresses(relays);
     if (relays->pair_count > 0 && relays->node->config->relay.bits == 0)
         bypeer_log(BYPEER_LOG_WARNING,
                    "relay: %u pairs are kept in the database but not forwarded: there is no relay.prefix",
@@ -220,6 +221,7 @@ void bypeer_relays_turn(struct bypeer_relays *relays)
     if (!relays->wanting)
         return;
     relays->wanting = false;
+    bypeer_relays_follow_addresses(relays);
     if (relays_put_all(relays, &problem) < 0)
         bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
 }

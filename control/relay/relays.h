@@ -111,6 +111,8 @@ int bypeer_relays_remove(struct bypeer_relays *relays, const char *name, const c
 uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s);
 /* A group of the model is live now, or (gone) no more: with it go its pairs, until it is back. */
 void bypeer_relays_group_changed(struct bypeer_relays *relays, const char *group, bool gone);
+/* Tells workers this node's own addresses, as the present configuration has them. */
+void bypeer_relays_follow_addresses(struct bypeer_relays *relays);
 /* Finishes what had to wait; to be called once a turn of the loop. */
 void bypeer_relays_turn(struct bypeer_relays *relays);
 

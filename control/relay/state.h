@@ -15,6 +15,8 @@ struct relay_numbers {
     uint32_t ready_count, ready_room, waiting_count, waiting_room;
 };
 
+#define RELAY_OWN_MAX 64
+
 struct bypeer_relays {
     struct bypeer_node *node;
     struct bypeer_relay_member **members; /* by id; NULL: no such member */
@@ -25,6 +27,8 @@ struct bypeer_relays {
     struct relay_numbers numbers;
     struct relay_index names, keys, addresses, ends; /* of members by three things, of pairs by their members */
     uint64_t next_expiry_s;                          /* no pair expires before; UINT64_MAX: none ever */
+    uint8_t own[RELAY_OWN_MAX][16];                  /* addresses of this node that the tables have as such */
+    unsigned own_count;
     bool started;
     bool wanting; /* pairs may be put into the tables that are not there */
 };

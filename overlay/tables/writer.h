@@ -25,7 +25,7 @@
 #define BYPEER_DESTINATIONS_MAX 100000000
 #define BYPEER_TABLES_IDS_MAX   1000000
 #define BYPEER_RELAYS_MAX       ((1u << 21) - 1) /* as many as have a state in the sessions region */
-#define BYPEER_ENDPOINTS_MAX    64               /* of WireGuard */
+#define BYPEER_ENDPOINTS_MAX    128              /* of WireGuard, and own addresses (port 0) */
 
 /* How much a generation can hold. All counts are of usable entries. */
 struct bypeer_tables_size {
