@@ -10,12 +10,13 @@ SO_RCVBUFFORCE = 33
 
 
 class Wire:
-    def __init__(self, namespace, interface):
+    def __init__(self, namespace, interface, outgoing=False):
+        """outgoing: what the namespace itself sends is seen, too."""
         self.namespace = namespace
         self.interface = interface
         with namespace.entered():
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 0 if outgoing else 1)
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
             self.socket.bind((interface, 0))
             self.index = socket.if_nametoindex(interface)
