@@ -44,8 +44,7 @@ static void write_interface(FILE *out, const json_t *member, const char *private
     if (private_key)
         fprintf(out, "PrivateKey = %s\n", private_key);
     else
-        fprintf(out, "# the private key of %s\nPostUp = wg set %%i private-key /etc/wireguard/%s.key\n",
-                cli_text(member, "public_key"), cli_text(member, "name"));
+        fprintf(out, "# PrivateKey = the one that %s was made of\n", cli_text(member, "public_key"));
     fprintf(out, "Address = %s/48\n", cli_text(member, "address"));
 }
 

@@ -252,8 +252,9 @@ static int tell(struct mesh *mesh)
     if (status == CLI_OK) {
         json_t *result = json_pack("{s:I, s:I, s:O, s:O}", "members", mesh->members, "pairs", mesh->pairs, "files",
                                    mesh->files, "changes", mesh->changes);
-        cli_print_done(mesh->cli, result, "%lld members and %lld pairs are new", (long long)mesh->members,
-                       (long long)mesh->pairs);
+        cli_print_done(mesh->cli, result, "new: %lld %s, %lld %s", (long long)mesh->members,
+                       mesh->members == 1 ? "member" : "members", (long long)mesh->pairs,
+                       mesh->pairs == 1 ? "pair" : "pairs");
         json_decref(result);
     }
     json_decref(mesh->changes);
