@@ -17,11 +17,16 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 
+/* Only functions of fewer than ten lines are inlined, as the LGPL permits any program. */
+#define URCU_INLINE_SMALL_FUNCTIONS
+#include <urcu-qsbr.h>
+
 #include "dataplane/flow.h"
 #include "dataplane/host.h"
 #include "dataplane/log.h"
 #include "dataplane/packet.h"
 #include "dataplane/room.h"
+#include "dataplane/view.h"
 
 #define BURST            64 /* packets of one device or of the punt ring between two looks at the others */
 #define RETRY_MS         50
@@ -194,6 +199,41 @@ static unsigned host_deliver_burst(struct bypeer_host *host)
     return count;
 }
 
+/* --- timers of links ---------------------------------------------------------------------------------------------- */
+
+/* An empty packet for a worker to seal: always the same one for a link. */
+static void host_keep_alive(struct bypeer_host *host, uint32_t link)
+{
+    struct bypeer_workers *workers = host->workers;
+    struct bypeer_worker_thread *thread = &workers->threads[link % workers->count];
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(host->devices[host->device_count - 1].pool);
+    if (mbuf == NULL) /* next time */
+        return;
+    *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_KEEPALIVE, .egress = link};
+    host_count(host, BYPEER_COUNT_GENERATED, 1);
+    if (rte_ring_sp_enqueue(thread->worker.inject, mbuf) < 0) {
+        rte_pktmbuf_free(mbuf);
+        host_count(host, BYPEER_DROP_INJECT_FULL, 1);
+    }
+    bypeer_wakeup_kick(&thread->wakeup);
+}
+
+static void host_see_to_links(struct bypeer_host *host)
+{
+    uint32_t links[BYPEER_LINK_TIMERS_BURST];
+    struct timespec now;
+    unsigned count = 0;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    rcu_thread_online();
+    const struct bypeer_view *view = rcu_dereference(bypeer_view_now);
+    if (view->tables.header != NULL && view->sessions.entries != NULL)
+        count = bypeer_link_timers_turn(&host->timers, &view->tables, &view->sessions, host->events,
+                                        (uint64_t)now.tv_sec * BYPEER_WIREGUARD_S + (uint64_t)now.tv_nsec, links);
+    rcu_thread_offline();
+    for (unsigned i = 0; i < count; i++)
+        host_keep_alive(host, links[i]);
+}
+
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
 static bool host_workers_sleep(const struct bypeer_host *host)
@@ -263,10 +303,13 @@ static void *host_run(void *argument)
     prctl(PR_SET_TIMERSLACK, 1);
     if (rte_thread_register() < 0) /* works all the same, without a cache of mbufs of its own */
         bypeer_log(BYPEER_LOG_INFO, "host thread has no mbuf cache; its packets cost a little more");
+    rcu_register_thread();
+    rcu_thread_offline();
     uint64_t nap_us = NAP_US;
     while (!__atomic_load_n(&host->stop, __ATOMIC_RELAXED)) {
         uint64_t began = rte_rdtsc();
         unsigned packets = host_turn(host);
+        host_see_to_links(host);
         host_add(&host->status->walks, 1);
         if (packets > 0) {
             host_add(&host->status->busy_tsc, rte_rdtsc() - began);
@@ -281,6 +324,7 @@ static void *host_run(void *argument)
     }
     while (host_deliver_burst(host) > 0)
         ;
+    rcu_unregister_thread();
     rte_thread_unregister();
     return NULL;
 }
@@ -288,12 +332,13 @@ static void *host_run(void *argument)
 /* --- main --------------------------------------------------------------------------------------------------------- */
 
 int bypeer_host_create(struct bypeer_host *ret_host, const struct bypeer_config *config,
-                       const struct bypeer_ports *ports, struct bypeer_status_worker *status)
+                       const struct bypeer_ports *ports, const struct bypeer_status *status)
 {
     struct bypeer_host *host = ret_host;
     memset(host, 0, sizeof(*host));
-    host->status = status;
-    host->counters = status->counters;
+    host->status = &status->workers[config->dataplane.workers];
+    host->counters = host->status->counters;
+    host->events = &status->events[config->dataplane.workers];
     for (uint16_t i = 0; i < ports->count; i++)
         host->devices[host->device_count++] = (struct bypeer_host_device){
             .kind = BYPEER_DEVICE_UNDERLAY, .port = i, .pool = ports->devices[i].pool, .fd = -1};

@@ -12,6 +12,8 @@
  * looks at the punt ring at least every millisecond; when all sleep it sleeps up to 20 ms, and a worker that goes to
  * sleep with punted packets waiting wakes it. The TAPs wake it at once.
  *
+ * It also sees to the timers of links (link_timers.h), for which it is a reader of RCU, online only meanwhile.
+ *
  * Threads: bypeer_host_*() main.
  */
 #pragma once
@@ -19,6 +21,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "dataplane/link_timers.h"
 #include "dataplane/ports.h"
 #include "dataplane/wakeup.h"
 #include "dataplane/workers.h"
@@ -38,6 +41,8 @@ struct bypeer_host {
     struct bypeer_workers *workers;
     uint64_t *counters; /* own row of the status region */
     struct bypeer_status_worker *status;
+    struct bypeer_event_ring *events; /* to control */
+    struct bypeer_link_timers timers;
     struct bypeer_wakeup wakeup; /* .naps also watches the devices */
     bool running;
     bool stalled; /* the devices have packets, a worker has no room for them */
@@ -47,9 +52,10 @@ struct bypeer_host {
     struct bypeer_host_device devices[BYPEER_PORTS_MAX + 1];
 };
 
-/* Makes the wake-up that the workers need to know; the thread does not run yet. Returns 0 or negative errno. */
+/* Makes the wake-up that the workers need to know; the thread does not run yet. Its row of the status region is the one
+ * behind the workers'. Returns 0 or negative errno. */
 int bypeer_host_create(struct bypeer_host *ret_host, const struct bypeer_config *config,
-                       const struct bypeer_ports *ports, struct bypeer_status_worker *status);
+                       const struct bypeer_ports *ports, const struct bypeer_status *status);
 int bypeer_host_start(struct bypeer_host *host, struct bypeer_workers *workers);
 /* Hands the kernel what is in the punt ring, then ends. Call when the workers have stopped. */
 void bypeer_host_stop(struct bypeer_host *host);

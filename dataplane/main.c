@@ -155,8 +155,7 @@ static int start(struct dataplane *d)
     status = bypeer_report_create(&d->report, d->config, &d->ports);
     if (status < 0)
         return start_failed("no memory for the status region", status);
-    status =
-        bypeer_host_create(&d->host, d->config, &d->ports, &d->report.status.workers[d->config->dataplane.workers]);
+    status = bypeer_host_create(&d->host, d->config, &d->ports, &d->report.status);
     if (status < 0)
         return start_failed("no descriptors for the host thread", status);
     status = bypeer_workers_create(&d->workers, d->config, &d->ports, &d->report.status, &d->host.wakeup, why);
