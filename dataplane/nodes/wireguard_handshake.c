@@ -34,6 +34,7 @@
 #define WIREGUARD_NONCE_FIXED_BYTES 16
 
 enum { WIREGUARD_HANDSHAKE_PUNT, WIREGUARD_HANDSHAKE_TRANSMIT, WIREGUARD_HANDSHAKE_DROP, WIREGUARD_HANDSHAKE_EDGES };
+_Static_assert(BYPEER_BURST_MAX <= BYPEER_COOKIE_BURST, "a burst is checked at once");
 
 /* Of one worker, in memory of the node's own; its context holds the pointer. */
 struct wireguard_handshake_state {
@@ -161,37 +162,20 @@ static rte_edge_t wireguard_handshake_reply(struct wireguard_handshake_state *st
     return WIREGUARD_HANDSHAKE_TRANSMIT;
 }
 
-/* Whether the message's MACs are good enough; else *ret_next says where it goes. */
-static bool wireguard_handshake_is_shown(struct wireguard_handshake_state *state, struct bypeer_worker *worker,
-                                         const struct wireguard_handshake_message *message, rte_edge_t *ret_next)
-{
-    bool loaded = wireguard_handshake_is_loaded(state);
-    enum bypeer_cookie_verdict verdict =
-        bypeer_cookie_check(&state->checker, message->payload, message->bytes, message->proof, message->proof_bytes,
-                            loaded, bypeer_worker_now_ns(worker));
-    if (verdict == BYPEER_COOKIE_BAD) {
-        *ret_next = bypeer_refuse(bypeer_packet(message->mbuf), BYPEER_DROP_WIREGUARD_MAC, WIREGUARD_HANDSHAKE_DROP);
-        return false;
-    }
-    state->good++;
-    if (!loaded || verdict == BYPEER_COOKIE_PROVEN)
-        return true;
-    *ret_next = wireguard_handshake_reply(state, worker, message);
-    return false;
-}
-
+/* A message whose MAC1 was right, or that has none. */
 static rte_edge_t wireguard_handshake_next(struct wireguard_handshake_state *state, struct bypeer_worker *worker,
-                                           struct rte_mbuf *mbuf)
+                                           const struct wireguard_handshake_message *message)
 {
-    struct bypeer_packet *packet = bypeer_packet(mbuf);
-    struct wireguard_handshake_message message;
-    rte_edge_t next;
-    unsigned reason = wireguard_handshake_read(&message, mbuf);
-    if (reason != 0)
-        return bypeer_refuse(packet, reason, WIREGUARD_HANDSHAKE_DROP);
-    if (message.type != BYPEER_WIREGUARD_COOKIE && !wireguard_handshake_is_shown(state, worker, &message, &next))
-        return next;
-    if (!wireguard_handshake_is_within_rate(state, &message, bypeer_worker_now_ns(worker)))
+    struct bypeer_packet *packet = bypeer_packet(message->mbuf);
+    uint64_t now_ns = bypeer_worker_now_ns(worker);
+    if (message->type != BYPEER_WIREGUARD_COOKIE) {
+        bool loaded = wireguard_handshake_is_loaded(state);
+        state->good++;
+        if (loaded && !bypeer_cookie_is_proven(&state->checker, message->payload, message->bytes, message->proof,
+                                               message->proof_bytes, now_ns))
+            return wireguard_handshake_reply(state, worker, message);
+    }
+    if (!wireguard_handshake_is_within_rate(state, message, now_ns))
         return bypeer_refuse(packet, BYPEER_DROP_WIREGUARD_RATE, WIREGUARD_HANDSHAKE_DROP);
     packet->device = BYPEER_DEVICE_UNDERLAY;
     bypeer_count(worker, BYPEER_COUNT_WIREGUARD_HANDSHAKES, 1);
@@ -209,15 +193,52 @@ static void wireguard_handshake_learn(struct wireguard_handshake_state *state,
         state->made = now;
 }
 
+/* MAC1 of those messages that have one, all at once; cookie replies count as right. */
+static void wireguard_handshake_check(const struct wireguard_handshake_state *state,
+                                      const struct wireguard_handshake_message *messages, unsigned count,
+                                      bool ret_right[])
+{
+    const uint8_t *datagrams[BYPEER_BURST_MAX];
+    size_t lengths[BYPEER_BURST_MAX];
+    uint8_t at[BYPEER_BURST_MAX];
+    bool right[BYPEER_BURST_MAX];
+    unsigned some = 0;
+    for (unsigned i = 0; i < count; i++) {
+        ret_right[i] = messages[i].type == BYPEER_WIREGUARD_COOKIE;
+        if (ret_right[i])
+            continue;
+        datagrams[some] = messages[i].payload;
+        lengths[some] = messages[i].bytes;
+        at[some++] = (uint8_t)i;
+    }
+    bypeer_cookie_check_burst(&state->checker, datagrams, lengths, some, right);
+    for (unsigned i = 0; i < some; i++)
+        ret_right[at[i]] = right[i];
+}
+
 static void wireguard_handshake_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,
                                       unsigned count, rte_edge_t *nexts)
 {
     struct wireguard_handshake_state *state;
+    struct wireguard_handshake_message messages[BYPEER_BURST_MAX];
+    bool right[BYPEER_BURST_MAX];
+    uint8_t at[BYPEER_BURST_MAX];
+    unsigned some = 0;
     memcpy(&state, node->ctx, sizeof(state));
     wireguard_handshake_learn(state, worker->tables->wireguard);
     wireguard_handshake_turn(state, worker->now_ms);
-    for (unsigned i = 0; i < count; i++)
-        nexts[i] = wireguard_handshake_next(state, worker, mbufs[i]);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned reason = wireguard_handshake_read(&messages[some], mbufs[i]);
+        if (reason != 0)
+            nexts[i] = bypeer_refuse(bypeer_packet(mbufs[i]), reason, WIREGUARD_HANDSHAKE_DROP);
+        else
+            at[some++] = (uint8_t)i;
+    }
+    wireguard_handshake_check(state, messages, some, right);
+    for (unsigned i = 0; i < some; i++)
+        nexts[at[i]] = right[i] ? wireguard_handshake_next(state, worker, &messages[i])
+                                : bypeer_refuse(bypeer_packet(messages[i].mbuf), BYPEER_DROP_WIREGUARD_MAC,
+                                                WIREGUARD_HANDSHAKE_DROP);
 }
 
 static uint16_t wireguard_handshake_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)
