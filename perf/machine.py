@@ -157,8 +157,8 @@ class Bench:
         """A process in the namespace, which does not outlive the benchmark; its words are in a file of its name."""
         pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
         with open(self.directory / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)], stdout=log,
-                                       stderr=subprocess.STDOUT, preexec_fn=pin, **more)
+            process = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, argv)],
+                                       **{"stdout": log, "stderr": log, "preexec_fn": pin, **more})
         self.keeper.process(process.pid)
         return process
 
