@@ -83,6 +83,9 @@
     DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
     DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
     DROP(POLICY,           "policy",           "source and destination are in different groups") \
+    DROP(QUOTA,            "quota",            "the member's quota is used up") \
+    DROP(RATE,             "rate",             "beyond the member's rate") \
+    DROP(SHARE,            "share",            "beyond the member's fair share of its group's rate") \
     DROP(NO_LINK,          "no_link",          "the destination's link does not exist") \
     DROP(NO_SESSION,       "no_session",       "no WireGuard session with the destination's peer; a handshake was asked for") \
     DROP(NO_ENDPOINT,      "no_endpoint",      "address of the destination's peer is not known") \

@@ -5,8 +5,10 @@
  *
  * Default deny: the group of the destination's record must be the group of the link that the packet came by. Costs
  * two link records, which the packets of a burst mostly share.
+ * Limits of members and groups are judged here, where there are any.
  */
 #include "dataplane/nodes/dispatch.h"
+#include "dataplane/nodes/limits.h"
 #include "overlay/ip/checksum.h"
 #include "overlay/ip/icmpv6.h"
 
@@ -43,6 +45,9 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
                          rte_edge_t *nexts)
 {
     const struct bypeer_slots links = worker->tables->links; /* a copy, which no store to a packet can change */
+    const bool limited = bypeer_tables_has_limits(worker->tables);
+    struct bypeer_limits_burst limits = {.share = NULL};
+    enum bypeer_counter reason;
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
@@ -52,6 +57,9 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
         if (unlikely(packet->group != ingress->group)) {
             nexts[i] = policy_error(packet, BYPEER_DROP_POLICY, BYPEER_ICMPV6_UNREACHABLE,
                                     BYPEER_ICMPV6_UNREACHABLE_POLICY, 0);
+        } else if (unlikely(limited) &&
+                   (reason = bypeer_limits_judge(worker, &limits, ingress, egress, mbufs[i]->data_len)) != 0) {
+            nexts[i] = bypeer_refuse(packet, reason, POLICY_DROP);
         } else if (likely(egress->kind == BYPEER_LINK_FABRIC)) {
             nexts[i] = policy_forward(packet, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len, ingress,
                                       egress, POLICY_FABRIC_ENCAP);
@@ -65,6 +73,7 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
             nexts[i] = bypeer_refuse(packet, BYPEER_DROP_NO_LINK, POLICY_DROP);
         }
     }
+    bypeer_limits_end(&limits);
 }
 
 static uint16_t policy_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)

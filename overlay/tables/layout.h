@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "overlay/meter/share.h"
 #include "overlay/relay/state.h"
 #include "overlay/wireguard/activity.h"
 #include "overlay/wireguard/seen.h"
@@ -99,7 +100,11 @@ enum bypeer_tables_section {
     BYPEER_WIREGUARD_CONFIG,   /* struct bypeer_wireguard_config: one, all zero if there is no WireGuard here */
     BYPEER_RELAY_BUCKETS,      /* struct bypeer_bucket: relay address -> slot of a relay record */
     BYPEER_RELAY_STASH,
-    BYPEER_RELAYS, /* struct bypeer_destination: see its relay fields */
+    BYPEER_RELAYS,            /* struct bypeer_destination: see its relay fields */
+    BYPEER_LINK_LIMIT_INDEX,  /* uint32_t: link id -> slot */
+    BYPEER_LINK_LIMITS,       /* struct bypeer_limit */
+    BYPEER_GROUP_LIMIT_INDEX, /* uint32_t: group id -> slot */
+    BYPEER_GROUP_LIMITS,      /* struct bypeer_limit */
     BYPEER_TABLES_SECTIONS,
 };
 
@@ -125,9 +130,9 @@ struct bypeer_tables_header {
     uint64_t grace_request; /* newest grace period asked for: grace.h */
     uint64_t prefix_root;   /* which tree prefix lookups use, packed: prefixes.h */
     uint64_t names_root;    /* which records the nearest-ID index consists of, packed: names.h */
-    uint64_t reserved2[5];
+    uint64_t limits;        /* how many links and groups have one: while it is 0, workers look up none */
+    uint64_t reserved2[4];
     struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
-    uint8_t reserved3[32];
 };
 _Static_assert(offsetof(struct bypeer_tables_header, hash_seed) == 64, "line 1");
 _Static_assert(offsetof(struct bypeer_tables_header, grace_request) == 128, "line 2");
@@ -254,6 +259,28 @@ struct bypeer_group {
     uint8_t reserved[20];
 };
 _Static_assert(sizeof(struct bypeer_group) == BYPEER_CACHE_LINE, "one line");
+
+/*
+ * What a link or a group may send: immutable like a destination, of whose id its index tells. Bytes are those of inner
+ * packets. A link's rate holds in each direction by itself; a group's for all that its links send, shared fairly
+ * between them.
+ */
+struct bypeer_limit {
+    uint32_t id;    /* link or group; 0: no limit */
+    uint32_t flags; /* BYPEER_LIMIT_* */
+    uint64_t bits_s;
+    uint64_t burst; /* bytes */
+    /* Of a link, what follows from these: overlay/meter/rate.h. */
+    uint64_t cost;
+    uint64_t ahead;
+    /* Of a group: overlay/meter/share.h. */
+    uint64_t capacity;
+    uint64_t room;
+    uint64_t reserved;
+};
+#define BYPEER_LIMIT_RATE    1u /* .bits_s counts */
+#define BYPEER_LIMIT_BLOCKED 2u /* its quota is used up: nothing passes */
+_Static_assert(sizeof(struct bypeer_limit) == BYPEER_CACHE_LINE, "one line");
 
 /* Four separators of 128 bits, ascending, as two big-endian halves each made native: prefixes.h. */
 struct bypeer_prefix_node {
@@ -498,11 +525,22 @@ struct bypeer_wireguard_state {
 };
 _Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "whole lines");
 
+/* Meters of one link: overlay/meter. Whoever used the entry before has left times only, which harm nobody. */
+struct bypeer_link_meter {
+    uint64_t sent;     /* rate.h: of packets that the link's peer sends */
+    uint64_t received; /* of packets that go to it */
+    uint64_t share;    /* share.h: of its group's rate */
+    uint64_t reserved[5];
+};
+_Static_assert(sizeof(struct bypeer_link_meter) == BYPEER_CACHE_LINE, "one line");
+
 enum bypeer_sessions_section {
     BYPEER_SESSIONS_LINKS,     /* struct bypeer_session [worker * links + link session] */
     BYPEER_SESSIONS_PEERS,     /* struct bypeer_peer_state [link session] */
     BYPEER_SESSIONS_WIREGUARD, /* struct bypeer_wireguard_state [slot] */
     BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [number] */
+    BYPEER_SESSIONS_METERS,    /* struct bypeer_link_meter [link session] */
+    BYPEER_SESSIONS_SHARES,    /* struct bypeer_share [group id] */
     BYPEER_SESSIONS_SECTIONS,
 };
 
@@ -512,10 +550,10 @@ struct bypeer_sessions_header {
     uint32_t links; /* per worker */
     uint32_t slots;
     uint32_t relays;
+    uint32_t groups;
     uint32_t rows; /* of workers, that were ever in use: who sums up reads no others */
-    uint32_t reserved0;
     uint64_t reserved[5];
     struct bypeer_section sections[BYPEER_SESSIONS_SECTIONS];
-    uint8_t reserved1[32];
+    uint8_t reserved1[48];
 };
 _Static_assert(sizeof(struct bypeer_sessions_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");

@@ -50,6 +50,10 @@ static const struct region_shape region_tables = {
             [BYPEER_RELAY_BUCKETS] = sizeof(struct bypeer_bucket),
             [BYPEER_RELAY_STASH] = sizeof(uint32_t),
             [BYPEER_RELAYS] = sizeof(struct bypeer_destination),
+            [BYPEER_LINK_LIMIT_INDEX] = sizeof(uint32_t),
+            [BYPEER_LINK_LIMITS] = sizeof(struct bypeer_limit),
+            [BYPEER_GROUP_LIMIT_INDEX] = sizeof(uint32_t),
+            [BYPEER_GROUP_LIMITS] = sizeof(struct bypeer_limit),
         },
 };
 
@@ -78,6 +82,8 @@ static const struct region_shape region_sessions = {
             [BYPEER_SESSIONS_PEERS] = sizeof(struct bypeer_peer_state),
             [BYPEER_SESSIONS_WIREGUARD] = sizeof(struct bypeer_wireguard_state),
             [BYPEER_SESSIONS_RELAYS] = sizeof(struct bypeer_relay_state),
+            [BYPEER_SESSIONS_METERS] = sizeof(struct bypeer_link_meter),
+            [BYPEER_SESSIONS_SHARES] = sizeof(struct bypeer_share),
         },
 };
 

@@ -12,7 +12,8 @@ static bool within(uint32_t count, uint32_t most)
 static bool size_allowed(const struct bypeer_sessions_size *size)
 {
     return within(size->workers, BYPEER_SESSIONS_WORKERS_MAX) && within(size->links, BYPEER_SESSIONS_LINKS_MAX) &&
-           within(size->slots, BYPEER_SESSIONS_SLOTS_MAX) && within(size->relays, BYPEER_SESSIONS_RELAYS_MAX);
+           within(size->slots, BYPEER_SESSIONS_SLOTS_MAX) && within(size->relays, BYPEER_SESSIONS_RELAYS_MAX) &&
+           within(size->groups, BYPEER_SESSIONS_GROUPS_MAX);
 }
 
 static void section_counts(const struct bypeer_sessions_size *size,
@@ -22,6 +23,8 @@ static void section_counts(const struct bypeer_sessions_size *size,
     ret_counts[BYPEER_SESSIONS_PEERS] = size->links;
     ret_counts[BYPEER_SESSIONS_WIREGUARD] = size->slots;
     ret_counts[BYPEER_SESSIONS_RELAYS] = size->relays;
+    ret_counts[BYPEER_SESSIONS_METERS] = size->links;
+    ret_counts[BYPEER_SESSIONS_SHARES] = size->groups;
 }
 
 uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size)
@@ -31,20 +34,6 @@ uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size)
     uint64_t counts[BYPEER_SESSIONS_SECTIONS];
     section_counts(size, counts);
     return bypeer_region_bytes(BYPEER_REGION_SESSIONS, counts);
-}
-
-/* The maker's and the taker's are the same as the reader's, but may be written to. */
-static struct bypeer_sessions sessions_writable(void *base, const struct bypeer_sessions_view *view)
-{
-    return (struct bypeer_sessions){
-        .header = base,
-        .entries = (struct bypeer_session *)(uintptr_t)view->entries,
-        .peers = (struct bypeer_peer_state *)(uintptr_t)view->peers,
-        .wireguard = (struct bypeer_wireguard_state *)(uintptr_t)view->wireguard,
-        .relays = (struct bypeer_relay_state *)(uintptr_t)view->relays,
-        .size = view->size,
-        .generation = view->generation,
-    };
 }
 
 int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
@@ -62,13 +51,14 @@ int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint6
     header->links = size->links;
     header->slots = size->slots;
     header->relays = size->relays;
+    header->groups = size->groups;
     bypeer_region_publish(base);
     char why[BYPEER_REGION_WHY_BYTES];
     return bypeer_sessions_attach(ret_sessions, base, bytes, why);
 }
 
-int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base, uint64_t bytes,
-                         char why[static BYPEER_REGION_WHY_BYTES])
+static int sessions_check(struct bypeer_region *ret_region, struct bypeer_sessions_size *ret_size, const void *base,
+                          uint64_t bytes, char why[static BYPEER_REGION_WHY_BYTES])
 {
     struct bypeer_region region;
     int error = bypeer_region_check(&region, BYPEER_REGION_SESSIONS, base, bytes, why);
@@ -80,6 +70,7 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
         .links = __atomic_load_n(&header->links, __ATOMIC_RELAXED),
         .slots = __atomic_load_n(&header->slots, __ATOMIC_RELAXED),
         .relays = __atomic_load_n(&header->relays, __ATOMIC_RELAXED),
+        .groups = __atomic_load_n(&header->groups, __ATOMIC_RELAXED),
     };
     uint64_t counts[BYPEER_SESSIONS_SECTIONS];
     section_counts(&size, counts);
@@ -88,13 +79,26 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
         fits = fits && counts[i] == region.sections[i].count;
     if (!fits) {
         snprintf(why, BYPEER_REGION_WHY_BYTES,
-                 "sessions of %" PRIu32 " workers, %" PRIu32 " links, %" PRIu32 " slots and %" PRIu32
-                 " relay addresses do not fill their sections",
-                 size.workers, size.links, size.slots, size.relays);
+                 "sessions of %" PRIu32 " workers, %" PRIu32 " links, %" PRIu32 " slots, %" PRIu32
+                 " relay addresses and %" PRIu32 " groups do not fill their sections",
+                 size.workers, size.links, size.slots, size.relays, size.groups);
         return -EPROTO;
     }
+    *ret_region = region;
+    *ret_size = size;
+    return 0;
+}
+
+int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base, uint64_t bytes,
+                         char why[static BYPEER_REGION_WHY_BYTES])
+{
+    struct bypeer_region region;
+    struct bypeer_sessions_size size;
+    int error = sessions_check(&region, &size, base, bytes, why);
+    if (error)
+        return error;
     *ret_view = (struct bypeer_sessions_view){
-        .header = header,
+        .header = base,
         .entries = bypeer_region_section(&region, base, BYPEER_SESSIONS_LINKS),
         .peers = bypeer_region_section(&region, base, BYPEER_SESSIONS_PEERS),
         .wireguard = bypeer_region_section(&region, base, BYPEER_SESSIONS_WIREGUARD),
@@ -108,11 +112,23 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
 int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
                            char why[static BYPEER_REGION_WHY_BYTES])
 {
-    struct bypeer_sessions_view view;
-    int error = bypeer_sessions_view(&view, base, bytes, why);
+    struct bypeer_region region;
+    struct bypeer_sessions_size size;
+    int error = sessions_check(&region, &size, base, bytes, why);
     if (error)
         return error;
-    *ret_sessions = sessions_writable(base, &view);
+    uint8_t *start = base;
+    *ret_sessions = (struct bypeer_sessions){
+        .header = base,
+        .entries = (void *)(start + region.sections[BYPEER_SESSIONS_LINKS].offset),
+        .peers = (void *)(start + region.sections[BYPEER_SESSIONS_PEERS].offset),
+        .wireguard = (void *)(start + region.sections[BYPEER_SESSIONS_WIREGUARD].offset),
+        .relays = (void *)(start + region.sections[BYPEER_SESSIONS_RELAYS].offset),
+        .meters = (void *)(start + region.sections[BYPEER_SESSIONS_METERS].offset),
+        .shares = (void *)(start + region.sections[BYPEER_SESSIONS_SHARES].offset),
+        .size = size,
+        .generation = region.generation,
+    };
     return 0;
 }
 

@@ -6,12 +6,15 @@
  * when they are touched (memory.h); so it never has to grow, and nothing in it is ever copied.
  *
  *   | header | worker 0: link 0, 1, ... | worker 1: ... | peers, by link | WireGuard, by slot | relay addresses |
+ *   | meters, by link | shares, by group |
  *
  *   entry             bytes                written by     a million of them in use
  *   link and worker   64                   that worker    64 MB a worker
  *   peer              128                  all workers    128 MB
  *   WireGuard slot    1792                 all workers    1.8 GB
  *   relay address     128                  all workers    128 MB
+ *   limited link      64                   all workers    64 MB
+ *   limited group     128                  all workers    128 MB
  *
  * An entry belongs to the link, session or pair whose serial (or use) it bears. A worker that finds another serial
  * there than its link has starts the entry anew (bypeer_session_begin(), bypeer_peer_begin()); a reader of sums leaves
@@ -25,17 +28,19 @@
 #define BYPEER_SESSIONS_LINKS_MAX   (1u << 20)
 #define BYPEER_SESSIONS_SLOTS_MAX   (1u << BYPEER_SESSION_SLOT_BITS)
 #define BYPEER_SESSIONS_RELAYS_MAX  (1u << 21)
+#define BYPEER_SESSIONS_GROUPS_MAX  (1u << 20)
 
 struct bypeer_sessions_size {
     uint32_t workers; /* 1 to BYPEER_SESSIONS_WORKERS_MAX, and so on */
-    uint32_t links;   /* per worker, and of peers; a bypeer_link.session from here on has no entry */
+    uint32_t links;   /* per worker, and of peers and meters; a bypeer_link.session from here on has no entry */
     uint32_t slots;
     uint32_t relays;
+    uint32_t groups;
 };
 
 #define BYPEER_SESSIONS_LARGEST                                                                                       \
     ((struct bypeer_sessions_size){BYPEER_SESSIONS_WORKERS_MAX, BYPEER_SESSIONS_LINKS_MAX, BYPEER_SESSIONS_SLOTS_MAX, \
-                                   BYPEER_SESSIONS_RELAYS_MAX})
+                                   BYPEER_SESSIONS_RELAYS_MAX, BYPEER_SESSIONS_GROUPS_MAX})
 
 /* A data plane's, writable. */
 struct bypeer_sessions {
@@ -44,6 +49,8 @@ struct bypeer_sessions {
     struct bypeer_peer_state *peers;
     struct bypeer_wireguard_state *wireguard;
     struct bypeer_relay_state *relays;
+    struct bypeer_link_meter *meters;
+    struct bypeer_share *shares;
     struct bypeer_sessions_size size;
     uint64_t generation;
 };

@@ -144,6 +144,10 @@ int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uin
         error = attach_wireguard(&tables, &region, base, why);
     if (!error)
         error = attach_exact(&tables.relays, &region, base, BYPEER_RELAY_BUCKETS, "relays", why);
+    if (!error)
+        error = attach_slots(&tables.link_limits, &region, base, BYPEER_LINK_LIMIT_INDEX, "link limits", why);
+    if (!error)
+        error = attach_slots(&tables.group_limits, &region, base, BYPEER_GROUP_LIMIT_INDEX, "group limits", why);
     if (error)
         return error;
     attach_names(&tables, &region, base);

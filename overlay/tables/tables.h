@@ -14,6 +14,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "overlay/tables/layout.h"
 
 /* At most this many keys in one call of a burst lookup. */
@@ -67,6 +69,7 @@ struct bypeer_tables {
     uint32_t session_count;
     const struct bypeer_wireguard_config *wireguard;
     struct bypeer_exact relays;
+    struct bypeer_slots link_limits, group_limits;
     struct bypeer_relay_prefix relay_prefix; /* as it was at attach: .bits at most 128 */
 };
 
@@ -137,6 +140,23 @@ static inline const struct bypeer_adjacency *bypeer_tables_adjacency(const struc
 static inline const struct bypeer_group *bypeer_tables_group(const struct bypeer_tables *tables, uint32_t id)
 {
     return bypeer_slots_find(&tables->groups, id, sizeof(struct bypeer_group));
+}
+
+/* Whether any link or group has a limit. */
+static inline bool bypeer_tables_has_limits(const struct bypeer_tables *tables)
+{
+    return __atomic_load_n(&tables->header->limits, __ATOMIC_RELAXED) != 0;
+}
+
+/* The limit of a link, never NULL: .id is 0 if it has none. */
+static inline const struct bypeer_limit *bypeer_tables_link_limit(const struct bypeer_tables *tables, uint32_t id)
+{
+    return bypeer_slots_find(&tables->link_limits, id, sizeof(struct bypeer_limit));
+}
+
+static inline const struct bypeer_limit *bypeer_tables_group_limit(const struct bypeer_tables *tables, uint32_t id)
+{
+    return bypeer_slots_find(&tables->group_limits, id, sizeof(struct bypeer_limit));
 }
 
 /* The session in a slot, or NULL: there is none. */

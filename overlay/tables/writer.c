@@ -71,6 +71,10 @@ static void section_counts(const struct bypeer_tables_size *size, uint64_t count
     counts[BYPEER_RELAY_BUCKETS] = bypeer_exact_buckets_for(size->relays);
     counts[BYPEER_RELAY_STASH] = BYPEER_EXACT_STASH;
     counts[BYPEER_RELAYS] = records_for(size->relays);
+    counts[BYPEER_LINK_LIMIT_INDEX] = (uint64_t)size->links + 1;
+    counts[BYPEER_LINK_LIMITS] = records_for(size->links);
+    counts[BYPEER_GROUP_LIMIT_INDEX] = (uint64_t)size->groups + 1;
+    counts[BYPEER_GROUP_LIMITS] = records_for(size->groups);
 }
 
 uint64_t bypeer_tables_bytes(const struct bypeer_tables_size *size)
@@ -144,6 +148,10 @@ static int writer_init(struct bypeer_writer *writer)
                                             writer_count(writer, BYPEER_WIREGUARD_SESSIONS));
     if (!error)
         error = writer_init_exact(writer, &writer->relays, BYPEER_RELAY_BUCKETS, size->relays);
+    if (!error)
+        error = writer_init_slots(writer, &writer->link_limits, BYPEER_LINK_LIMIT_INDEX, size->links);
+    if (!error)
+        error = writer_init_slots(writer, &writer->group_limits, BYPEER_GROUP_LIMIT_INDEX, size->groups);
     return error;
 }
 
@@ -186,6 +194,8 @@ void bypeer_writer_free(struct bypeer_writer *writer)
 {
     if (!writer)
         return;
+    bypeer_slots_writer_free(&writer->group_limits);
+    bypeer_slots_writer_free(&writer->link_limits);
     bypeer_exact_writer_free(&writer->relays);
     bypeer_sessions_writer_free(&writer->sessions);
     bypeer_names_writer_free(&writer->names);
@@ -365,6 +375,8 @@ int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *fro
     if (!error)
         error = bypeer_exact_writer_copy(&to->relays, &from->relays);
     if (!error)
+        error = bypeer_writer_copy_limits(to, from);
+    if (!error)
         error = bypeer_exact_writer_copy(&to->destinations, &from->destinations);
     return error;
 }
@@ -389,7 +401,8 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
                    bypeer_pool_retired(&writer->groups.pool) + bypeer_pool_retired(&writer->prefixes.pool) +
                    bypeer_pool_retired(&writer->prefixes.halves) + bypeer_pool_retired(&writer->clouds.pool) +
                    bypeer_pool_retired(&writer->names.halves) + bypeer_pool_retired(&writer->names.deltas) +
-                   bypeer_pool_retired(&writer->sessions.pool) + bypeer_pool_retired(&writer->relays.pool),
+                   bypeer_pool_retired(&writer->sessions.pool) + bypeer_pool_retired(&writer->relays.pool) +
+                   bypeer_pool_retired(&writer->link_limits.pool) + bypeer_pool_retired(&writer->group_limits.pool),
         .bytes = writer->bytes,
     };
 }
@@ -397,7 +410,7 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
 /* --- grace periods
  * ---------------------------------------------------------------------------------------------------- */
 
-#define WRITER_POOLS 12
+#define WRITER_POOLS 14
 
 static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools[static WRITER_POOLS])
 {
@@ -412,7 +425,9 @@ static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools
     pools[8] = &writer->names.halves;
     pools[9] = &writer->names.deltas;
     pools[10] = &writer->relays.pool;
-    pools[11] = &writer->sessions.pool;
+    pools[11] = &writer->link_limits.pool;
+    pools[12] = &writer->group_limits.pool;
+    pools[13] = &writer->sessions.pool; /* the last one: it is reclaimed in a way of its own */
 }
 
 uint64_t bypeer_writer_request(struct bypeer_writer *writer)

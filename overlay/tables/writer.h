@@ -135,6 +135,16 @@ const struct bypeer_destination *bypeer_writer_find_relay(const struct bypeer_wr
 void bypeer_writer_set_relay_prefix(struct bypeer_writer *writer, const struct bypeer_relay_prefix *prefix);
 
 /*
+ * Limits of links and groups (layout.h), in force for the next burst. What follows from .bits_s and .burst is filled in
+ * here; -EINVAL: the id, or they are outside of what rate.h allows. Otherwise results as of links. A link or group that
+ * is removed takes its limit along.
+ */
+int bypeer_writer_put_link_limit(struct bypeer_writer *writer, const struct bypeer_limit *limit);
+int bypeer_writer_put_group_limit(struct bypeer_writer *writer, const struct bypeer_limit *limit);
+int bypeer_writer_remove_link_limit(struct bypeer_writer *writer, uint32_t link);
+int bypeer_writer_remove_group_limit(struct bypeer_writer *writer, uint32_t group);
+
+/*
  * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which
  * rebuilds the search tree beside the present one and swaps. -EAGAIN: the spare tree is still in its grace period; of
  * put: commit, then let a grace period pass. -EINVAL: more than 128 bits, or a bit is set beyond them.

@@ -21,6 +21,7 @@ int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_gr
 
 int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id)
 {
+    (void)bypeer_writer_remove_group_limit(writer, id);
     return bypeer_slots_writer_remove(&writer->groups, id);
 }
 
@@ -137,5 +138,6 @@ int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id)
         ingress_remove(writer, present);
         endpoint_release(writer, present);
     }
+    (void)bypeer_writer_remove_link_limit(writer, id);
     return bypeer_slots_writer_remove(&writer->links, id);
 }

@@ -104,6 +104,7 @@ struct bypeer_writer {
     struct bypeer_names_writer names;
     struct bypeer_sessions_writer sessions;
     struct bypeer_exact_writer relays;
+    struct bypeer_slots_writer link_limits, group_limits;
     struct {
         uint8_t address[16];
         uint16_t port;
@@ -143,6 +144,9 @@ void bypeer_sessions_writer_free(struct bypeer_sessions_writer *sessions);
 void bypeer_sessions_writer_reclaim(struct bypeer_sessions_writer *sessions, uint64_t completed);
 /* Puts every session of from, and takes every slot that is taken there. 0 or -ENOSPC. */
 int bypeer_sessions_writer_copy(struct bypeer_sessions_writer *to, const struct bypeer_sessions_writer *from);
+
+/* Puts every limit of from. 0 or -ENOSPC. */
+int bypeer_writer_copy_limits(struct bypeer_writer *to, const struct bypeer_writer *from);
 
 int bypeer_prefix_writer_init(struct bypeer_prefix_writer *prefixes, struct bypeer_tables_header *header,
                               struct bypeer_destination *routes, uint32_t route_count, uint32_t capacity);

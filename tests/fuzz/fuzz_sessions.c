@@ -11,7 +11,7 @@ static void take_over(const struct bypeer_sessions *sessions, const uint8_t *key
 {
     const struct bypeer_sessions_size *size = &sessions->size;
     uint32_t use, link, slot;
-    uint64_t first;
+    uint64_t first = 0;
     struct bypeer_seen seen;
     memcpy(&use, key, sizeof(use));
     link = use % size->links;
@@ -26,6 +26,9 @@ static void take_over(const struct bypeer_sessions *sessions, const uint8_t *key
     sink += bypeer_window_accept(&state->window, use);
     sink += bypeer_counter_next_use(use, &state->next_counter, &state->window);
     sink += sessions->relays[use % size->relays].serial;
+    struct bypeer_share *share = &sessions->shares[use % size->groups];
+    uint64_t round = bypeer_share_turn(share, use, first);
+    sink += bypeer_share_take(share, &sessions->meters[link].share, use, use, 1400, round);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "overlay/meter/rate.h"
 #include "overlay/tables/events.h"
 #include "overlay/tables/exact.h"
 #include "overlay/tables/grace.h"
@@ -137,6 +138,8 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
         touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
         touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
         touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
+        touch(bypeer_tables_link_limit(tables, id), sizeof(struct bypeer_limit));
+        touch(bypeer_tables_group_limit(tables, id), sizeof(struct bypeer_limit));
         const struct bypeer_destination *route = bypeer_prefixes_lookup(tables, keys[i]);
         if (route)
             touch(route, sizeof(*route));
@@ -423,13 +426,18 @@ static void write_sessions(const struct bypeer_sessions *sessions)
         sink += bypeer_counter_next_use(0, &state->next_counter, &state->window);
         sink += bypeer_window_accept(&state->window, draw());
         sink += sessions->relays[i ? size->relays - 1 : 0].serial;
+        struct bypeer_share *share = &sessions->shares[i ? size->groups - 1 : 0];
+        struct bypeer_link_meter *meter = &sessions->meters[links[i]];
+        uint64_t round = bypeer_share_turn(share, 1000, draw());
+        sink += bypeer_share_take(share, &meter->share, 1000, 4000, 1400, round);
+        sink += bypeer_rate_take(&meter->sent, draw() >> 16, draw(), 1400, draw());
     }
     bypeer_sessions_use_rows(sessions, size->workers);
 }
 
 static void attack_sessions(unsigned rounds)
 {
-    const struct bypeer_sessions_size size = {.workers = 3, .links = 100, .slots = 20, .relays = 30};
+    const struct bypeer_sessions_size size = {.workers = 3, .links = 100, .slots = 20, .relays = 30, .groups = 10};
     struct guarded region = guarded_make(bypeer_sessions_bytes(&size));
     struct bypeer_sessions sessions;
     struct bypeer_sessions_view view;

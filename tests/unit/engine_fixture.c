@@ -70,7 +70,7 @@ static void plane_begin(struct engine_fixture *fixture)
 {
     const struct bypeer_status_size status = {.counters = 1, .workers = 2, .ports = 1};
     const struct bypeer_sessions_size sessions = {
-        .workers = 1, .links = ENGINE_LINKS, .slots = ENGINE_SLOTS, .relays = 1};
+        .workers = 1, .links = ENGINE_LINKS, .slots = ENGINE_SLOTS, .relays = 1, .groups = 1};
     uint64_t bytes = bypeer_status_bytes(&status);
     char why[BYPEER_REGION_WHY_BYTES];
     fixture->status_memory = plane_memory(bytes);

@@ -245,7 +245,7 @@ Test(channel, sessions_are_parked_for_the_next_one)
 
     struct bypeer_memory memory;
     struct bypeer_sessions sessions;
-    const struct bypeer_sessions_size size = {1, 9, 4, 4};
+    const struct bypeer_sessions_size size = {1, 9, 4, 4, 4};
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "sessions", bypeer_sessions_bytes(&size), false),
                  0);
     cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1), 0);

@@ -261,7 +261,7 @@ Test(dataplane_channel, goes_on_counting_in_parked_sessions)
 {
     greet();
     struct bypeer_sessions sessions;
-    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){2, 50, 4, 4}, &sessions);
+    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){2, 50, 4, 4, 4}, &sessions);
     bypeer_session_begin(&sessions.entries[50 + 3], 9);
     sessions.entries[50 + 3].sent_packets = 1234;
     say_parked(&parked);
@@ -285,7 +285,7 @@ Test(dataplane_channel, parked_sessions_that_lack_rows_are_not_used)
     int fds[BYPEER_HANDOVER_FDS];
     greet();
     struct bypeer_sessions sessions;
-    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){1, 50, 4, 4}, &sessions);
+    struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){1, 50, 4, 4, 4}, &sessions);
     say_parked(&parked);
     hear_type(BYPEER_HANDOVER_SESSIONS_MADE, fds);
     close(fds[0]);

@@ -13,7 +13,7 @@
 
 static char why[BYPEER_REGION_WHY_BYTES];
 
-static const struct bypeer_sessions_size small = {.workers = 2, .links = 10, .slots = 6, .relays = 7};
+static const struct bypeer_sessions_size small = {.workers = 2, .links = 10, .slots = 6, .relays = 7, .groups = 5};
 
 static struct bypeer_sessions made(struct bypeer_sessions_view *ret_view)
 {
@@ -156,8 +156,8 @@ Test(sessions, what_the_header_says_must_fill_the_region)
     struct bypeer_sessions sessions;
     memset(header, 0, bytes);
     cr_assert_eq(bypeer_sessions_init(&sessions, header, bytes, &small, 7, 99), 0);
-    uint32_t *counts[] = {&header->workers, &header->links, &header->slots, &header->relays};
-    for (unsigned i = 0; i < 4; i++) {
+    uint32_t *counts[] = {&header->workers, &header->links, &header->slots, &header->relays, &header->groups};
+    for (unsigned i = 0; i < 5; i++) {
         uint32_t was = *counts[i];
         const uint32_t wrong[] = {0, was - 1, was + 1, UINT32_MAX};
         for (unsigned j = 0; j < 4; j++) {
@@ -174,7 +174,7 @@ Test(sessions, what_the_header_says_must_fill_the_region)
     struct bypeer_sessions_size none = small;
     none.workers = 0;
     cr_assert_eq(bypeer_sessions_bytes(&none), 0);
-    none = (struct bypeer_sessions_size){1, BYPEER_SESSIONS_LINKS_MAX + 1, 1, 1};
+    none = (struct bypeer_sessions_size){1, BYPEER_SESSIONS_LINKS_MAX + 1, 1, 1, 1};
     cr_assert_eq(bypeer_sessions_bytes(&none), 0);
 }
 

@@ -156,7 +156,7 @@ static void make_tables(void)
 static void make_sessions(void)
 {
     const struct bypeer_sessions_size size = {
-        .workers = WALK_WORKERS, .links = WALK_LINKS, .slots = WALK_SLOTS, .relays = WALK_RELAYS};
+        .workers = WALK_WORKERS, .links = WALK_LINKS, .slots = WALK_SLOTS, .relays = WALK_RELAYS, .groups = 4};
     uint64_t bytes = bypeer_sessions_bytes(&size);
     sessions_memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
     memset(sessions_memory, 0, bytes);

@@ -1,0 +1,68 @@
+/*
+ * Rates and quotas of members (links) and groups, in policy: overlay/meter has the rules, the tables the limits, the
+ * sessions region the meters, which all workers share.
+ *
+ * A packet is charged to the link that it came by, to the group, and to the link that it leaves by, in this order; what
+ * was charged before one of them refuses it stays charged. Where nothing has a limit none of this is called.
+ */
+#pragma once
+
+#include "dataplane/worker.h"
+#include "overlay/meter/rate.h"
+
+/* What the packets of a burst have sent of a group's rate, as long as they are of the same group. */
+struct bypeer_limits_burst {
+    struct bypeer_share *share; /* NULL: nothing yet */
+    uint64_t round;
+    uint64_t bytes;
+};
+
+/* Tells the group. To be called after the last packet of a burst. */
+static inline void bypeer_limits_end(struct bypeer_limits_burst *burst)
+{
+    if (burst->share != NULL && burst->bytes > 0)
+        bypeer_share_passed(burst->share, burst->bytes, burst->round);
+    burst->share = NULL;
+}
+
+static inline bool bypeer_limits_share(struct bypeer_limits_burst *burst, struct bypeer_share *share,
+                                       struct bypeer_link_meter *meter, const struct bypeer_limit *limit,
+                                       uint32_t bytes, uint64_t now_ns)
+{
+    if (burst->share != share) {
+        bypeer_limits_end(burst);
+        *burst =
+            (struct bypeer_limits_burst){.share = share, .round = bypeer_share_turn(share, limit->capacity, now_ns)};
+    }
+    if (!bypeer_share_take(share, &meter->share, limit->capacity, limit->room, bytes, burst->round))
+        return false;
+    burst->bytes += bytes;
+    return true;
+}
+
+/* 0, or why the packet must be dropped. */
+static inline enum bypeer_counter bypeer_limits_judge(const struct bypeer_worker *worker,
+                                                      struct bypeer_limits_burst *burst,
+                                                      const struct bypeer_link *ingress,
+                                                      const struct bypeer_link *egress, uint32_t bytes)
+{
+    const struct bypeer_limit *from = bypeer_tables_link_limit(worker->tables, ingress->id);
+    const struct bypeer_limit *to = bypeer_tables_link_limit(worker->tables, egress->id);
+    const struct bypeer_limit *group = bypeer_tables_group_limit(worker->tables, ingress->group);
+    const struct bypeer_sessions *shared = worker->shared;
+    const uint64_t now_ns = worker->now_ms * UINT64_C(1000000);
+    if ((from->flags | to->flags | group->flags) & BYPEER_LIMIT_BLOCKED)
+        return BYPEER_DROP_QUOTA;
+    if (shared == NULL || ingress->session >= shared->size.links || egress->session >= shared->size.links)
+        return 0;
+    struct bypeer_link_meter *sender = &shared->meters[ingress->session];
+    if ((from->flags & BYPEER_LIMIT_RATE) && !bypeer_rate_take(&sender->sent, from->cost, from->ahead, bytes, now_ns))
+        return BYPEER_DROP_RATE;
+    if ((group->flags & BYPEER_LIMIT_RATE) && group->id < shared->size.groups &&
+        !bypeer_limits_share(burst, &shared->shares[group->id], sender, group, bytes, now_ns))
+        return BYPEER_DROP_SHARE;
+    if ((to->flags & BYPEER_LIMIT_RATE) &&
+        !bypeer_rate_take(&shared->meters[egress->session].received, to->cost, to->ahead, bytes, now_ns))
+        return BYPEER_DROP_RATE;
+    return 0;
+}
