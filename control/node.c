@@ -153,6 +153,8 @@ static void node_on_group(void *context, const struct bypeer_model_group *group,
 static void node_on_link(void *context, const struct bypeer_model_link *link, bool gone)
 {
     struct bypeer_node *node = context;
+    if (link->wireguard)
+        bypeer_relays_peer_changed(node->relays, link->name, gone);
     if (node->hooks.link_changed)
         node->hooks.link_changed(node->hooks.context, link, gone);
 }

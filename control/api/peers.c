@@ -85,20 +85,6 @@ int method_peers_show(struct call *call)
 
 /* --- changes --- */
 
-/* The group's prefix and 80 bits of a hash of it and the key: the same on every node, and nobody else's by chance. */
-static void peers_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
-                                  uint8_t ret_address[static 16])
-{
-    crypto_hash_sha256_state state;
-    uint8_t hash[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, group->prefix, sizeof(group->prefix));
-    crypto_hash_sha256_update(&state, public_key, 32);
-    crypto_hash_sha256_final(&state, hash);
-    memcpy(ret_address, group->prefix, 6);
-    memcpy(ret_address + 6, hash, 10);
-}
-
 /* address: NULL: the default one; "none": no member. */
 static int peers_read_address(struct call *call, const char *address, struct bypeer_model_peer *peer)
 {
@@ -109,7 +95,7 @@ static int peers_read_address(struct call *call, const char *address, struct byp
     if (address)
         return call_overlay_address(call, "address", address, peer->link.address);
     if (group)
-        peers_default_address(group, peer->link.public_key, peer->link.address);
+        bypeer_model_default_address(group, peer->link.public_key, peer->link.address);
     return 0;
 }
 

@@ -169,6 +169,9 @@ struct bypeer_model_peer {
 /* All of them, in one transaction, or none: problem names the one that cannot be. */
 int bypeer_model_add_peers(struct bypeer_model *model, const struct bypeer_model_peer *peers, size_t count,
                            struct bypeer_problem *problem);
+/* The group's prefix and 80 bits of a hash of it and the key: the same on every node, and nobody else's by chance. */
+void bypeer_model_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
+                                  uint8_t ret_address[static 16]);
 /* Another key for a peer that was added by API: a session by the old one ends at once. */
 int bypeer_model_set_peer_key(struct bypeer_model *model, const char *name, const uint8_t public_key[static 32],
                               struct bypeer_problem *problem);

@@ -6,6 +6,17 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "overlay/profile/profile.h"
+
+void bypeer_model_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
+                                  uint8_t ret_address[static 16])
+{
+    const struct bypeer_piece pieces[] = {{group->prefix, sizeof(group->prefix)}, {public_key, 32}};
+    uint8_t hash[20];
+    bypeer_profile_hash(bypeer_profile(BYPEER_PROFILE_MODERN), pieces, 2, hash);
+    memcpy(ret_address, group->prefix, 6);
+    memcpy(ret_address + 6, hash, 10);
+}
 
 void model_set_key(struct bypeer_model_link *link, const uint8_t public_key[static 32])
 {

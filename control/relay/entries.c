@@ -116,6 +116,7 @@ struct bypeer_relay_member *relays_new_member(struct bypeer_relays *relays, cons
     memcpy(member->group, as->group, sizeof(member->group));
     memcpy(member->public_key, as->public_key, 32);
     memcpy(member->address, as->address, 16);
+    member->of_peer = as->of_peer;
     if (relay_index_add(&relays->names, entries_hash_name(member->name), id) < 0 ||
         relay_index_add(&relays->keys, XXH3_64bits(member->public_key, 32), id) < 0 ||
         relay_index_add(&relays->addresses, XXH3_64bits(member->address, 16), id) < 0) {
@@ -136,6 +137,17 @@ void relays_drop_member(struct bypeer_relays *relays, struct bypeer_relay_member
     if (relays->member_hint > member->id)
         relays->member_hint = member->id;
     free(member);
+}
+
+bool relays_is_orphan(const struct bypeer_relays *relays, const struct bypeer_relay_member *member)
+{
+    const struct bypeer_model *model = relays->node->model;
+    if (!member->of_peer)
+        return false;
+    const struct bypeer_model_link *link = bypeer_model_find_link(model, member->name);
+    const struct bypeer_model_group *group = link ? bypeer_model_group(model, link->group) : NULL;
+    return !link || !link->live || !link->wireguard || memcmp(link->public_key, member->public_key, 32) != 0 ||
+           !group || strcmp(group->name, member->group) != 0;
 }
 
 /* --- pairs --- */

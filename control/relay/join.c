@@ -11,7 +11,6 @@
 #include <xxhash.h>
 
 #include "control/relay/state.h"
-#include "overlay/profile/profile.h"
 
 /* A pair that is made, with what is written of it. */
 struct join_pair {
@@ -40,16 +39,6 @@ static int join_no_memory(const struct join *join)
 }
 
 /* --- members --- */
-
-static void join_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
-                                 uint8_t ret_address[static 16])
-{
-    const struct bypeer_piece pieces[] = {{group->prefix, 16}, {public_key, 32}};
-    uint8_t hash[20];
-    bypeer_profile_hash(bypeer_profile(BYPEER_PROFILE_MODERN), pieces, 2, hash);
-    memcpy(ret_address, group->prefix, 6);
-    memcpy(ret_address + 6, hash, 10);
-}
 
 static int join_check_known(struct join *join, const struct bypeer_relay_entry *entry,
                             const struct bypeer_relay_member *member)
@@ -99,30 +88,49 @@ static int join_check_new(struct join *join, const struct bypeer_store_relay_mem
     return 0;
 }
 
+/* The WireGuard peer that bears the name and, if the entry has one, the key. */
+static const struct bypeer_model_link *join_peer(const struct join *join, const struct bypeer_relay_entry *entry)
+{
+    const struct bypeer_model_link *link = bypeer_model_find_link(join->relays->node->model, entry->name);
+    bool fits = link && link->live && link->wireguard &&
+                (!entry->public_key || memcmp(entry->public_key, link->public_key, 32) == 0);
+    return fits ? link : NULL;
+}
+
 static int join_new_member(struct join *join, const struct bypeer_relay_entry *entry,
                            struct bypeer_relay_member **ret_member)
 {
-    const char *group_name = join->joining->group;
-    if (!entry->public_key || !group_name)
+    const struct bypeer_model_link *peer = join_peer(join, entry);
+    const struct bypeer_model_group *its_group =
+        peer ? bypeer_model_group(join->relays->node->model, peer->group) : NULL;
+    const char *group_name = join->joining->group ? join->joining->group : its_group ? its_group->name : NULL;
+    const uint8_t *public_key = entry->public_key ? entry->public_key : peer ? peer->public_key : NULL;
+    if (!public_key || !group_name)
         return bypeer_problem_set(join->problem, -ENOENT, "no_such_member",
                                   "relay member \"%.64s\"\ndoes not exist\nname its %s, or list those that there are "
                                   "with: bypeer relay members",
-                                  entry->name, entry->public_key ? "group" : "public key");
+                                  entry->name, public_key ? "group" : "public key");
     const struct bypeer_model_group *group = bypeer_model_find_group(join->relays->node->model, group_name);
     if (!group || !group->live)
         return bypeer_problem_set(join->problem, -ENOENT, "no_such_group",
                                   "group \"%.64s\"\ndoes not exist\nlist the groups with: bypeer groups", group_name);
+    if (its_group && its_group != group)
+        return bypeer_problem_set(join->problem, -EINVAL, "other_group",
+                                  "relay member \"%s\"\nis a peer in group \"%s\"\nuse that group, or another name",
+                                  entry->name, its_group->name);
     int result = bypeer_model_check_name("relay member", entry->name, join->problem);
     if (result < 0)
         return result;
-    struct bypeer_store_relay_member row = {0};
+    struct bypeer_store_relay_member row = {.of_peer = peer != NULL};
     strncpy(row.name, entry->name, sizeof(row.name) - 1);
     memcpy(row.group, group->name, sizeof(row.group));
-    memcpy(row.public_key, entry->public_key, 32);
+    memcpy(row.public_key, public_key, 32);
     if (entry->address)
         memcpy(row.address, entry->address, 16);
+    else if (peer && peer->has_address)
+        memcpy(row.address, peer->address, 16);
     else
-        join_default_address(group, row.public_key, row.address);
+        bypeer_model_default_address(group, row.public_key, row.address);
     result = join_check_new(join, &row, group);
     if (result < 0)
         return result;
@@ -265,7 +273,7 @@ static int join_pairs(struct join *join)
 
 static int join_write_member(struct join *join, const struct bypeer_relay_member *member)
 {
-    struct bypeer_store_relay_member row = {.id = member->id};
+    struct bypeer_store_relay_member row = {.id = member->id, .of_peer = member->of_peer};
     memcpy(row.name, member->name, sizeof(row.name));
     memcpy(row.group, member->group, sizeof(row.group));
     memcpy(row.public_key, member->public_key, 32);

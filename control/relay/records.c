@@ -67,8 +67,10 @@ static int records_put(struct bypeer_relays *relays, const struct bypeer_destina
 int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem)
 {
     const struct bypeer_relay_member *member = relays->members[pair->members[0]];
+    const struct bypeer_relay_member *other = relays->members[pair->members[1]];
     const struct bypeer_model_group *group = bypeer_model_find_group(relays->node->model, member->group);
     if (pair->live || !group || !group->live || relays->node->config->relay.bits == 0 ||
+        relays_is_orphan(relays, member) || relays_is_orphan(relays, other) ||
         (pair->expires_s > 0 && pair->expires_s <= (uint64_t)time(NULL)))
         return 0;
     for (unsigned side = 0; side < 2; side++) {

@@ -134,7 +134,7 @@ int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *pro
     memcpy(prefix.prefix, config->relay.prefix, 16);
     if (prefix.bits > 0)
         bypeer_writer_set_relay_prefix(relays->node->generation->writer, &prefix);
-    relays->started = true;
+    relays->started = relays->peers_changed = true;
     bypeer_relays_follow_addresses(relays);
     if (relays->pair_count > 0 && relays->node->config->relay.bits == 0)
         bypeer_log(BYPEER_LOG_WARNING,
@@ -212,12 +212,45 @@ void bypeer_relays_group_changed(struct bypeer_relays *relays, const char *group
     }
 }
 
+/* In the tables at once; out of the database in the next turn, since the model may be amid a transaction of its own. */
+void bypeer_relays_peer_changed(struct bypeer_relays *relays, const char *name, bool gone)
+{
+    const struct bypeer_relay_member *member = relays->started ? bypeer_relays_find_member(relays, name) : NULL;
+    unsigned side;
+    if (!member || !member->of_peer)
+        return;
+    relays->peers_changed = relays->wanting = true;
+    for (const struct bypeer_relay_pair *pair = gone || relays_is_orphan(relays, member)
+                                                    ? bypeer_relays_next_of_member(relays, member, NULL, &side)
+                                                    : NULL;
+         pair; pair = bypeer_relays_next_of_member(relays, member, pair, &side))
+        relays_withdraw(relays, &relays->pairs[pair->number]);
+}
+
+static void relays_remove_orphans(struct bypeer_relays *relays)
+{
+    struct bypeer_problem problem;
+    char text[BYPEER_PROBLEM_TEXT];
+    size_t pairs;
+    relays->peers_changed = false;
+    for (uint32_t id = 1; id < relays->member_room; id++) {
+        const struct bypeer_relay_member *member = relays->members[id];
+        if (!member || !relays_is_orphan(relays, member))
+            continue;
+        bypeer_log(BYPEER_LOG_INFO, "relay: member \"%s\" goes with the peer of that name", member->name);
+        if (bypeer_relays_remove(relays, member->name, NULL, &pairs, &problem) < 0)
+            bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+    }
+}
+
 void bypeer_relays_turn(struct bypeer_relays *relays)
 {
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
     if (relays->numbers.waiting_count > 0 && relays_grace_is_over(relays))
         relay_numbers_ripen(&relays->numbers);
+    if (relays->peers_changed)
+        relays_remove_orphans(relays);
     if (!relays->wanting)
         return;
     relays->wanting = false;

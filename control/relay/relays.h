@@ -1,7 +1,8 @@
 /*
  * Relay links of this node: WireGuard from one member to another, end to end, which the node carries without a key.
  *
- *   member   a name with a public key and an overlay address, in a group of this node; nothing more is known of him
+ *   member   a name with a public key and an overlay address, in a group of this node; he may be a WireGuard peer of
+ *            it, too, by the same key, and is no member any more when that peer is gone
  *   pair     two members of one group, and for each a random address of the relay prefix that only he is told
  *
  *        alice                          node                              bob
@@ -47,6 +48,7 @@ struct bypeer_relay_member {
     char group[64];
     uint8_t public_key[32];
     uint8_t address[16]; /* in the overlay */
+    bool of_peer;        /* he is the WireGuard peer of this name, and goes with it */
 };
 
 /* Everything of an end is at its side, 0 or 1. */
@@ -74,7 +76,7 @@ int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *pro
 /* A member as somebody names him: he may be there already, and is then found by the name alone. */
 struct bypeer_relay_entry {
     const char *name;
-    const uint8_t *public_key; /* 32 bytes; NULL: he is there */
+    const uint8_t *public_key; /* 32 bytes; NULL: he is there, or a WireGuard peer of that name is */
     const uint8_t *address;    /* 16 bytes; NULL: as he has it; of a new one, from group prefix and key */
 };
 
@@ -113,6 +115,8 @@ uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s);
 void bypeer_relays_group_changed(struct bypeer_relays *relays, const char *group, bool gone);
 /* Tells workers this node's own addresses, as the present configuration has them. */
 void bypeer_relays_follow_addresses(struct bypeer_relays *relays);
+/* A WireGuard peer is there, or is another one, or (gone) no more. */
+void bypeer_relays_peer_changed(struct bypeer_relays *relays, const char *name, bool gone);
 /* Finishes what had to wait; to be called once a turn of the loop. */
 void bypeer_relays_turn(struct bypeer_relays *relays);
 

@@ -30,7 +30,8 @@ struct bypeer_relays {
     uint8_t own[RELAY_OWN_MAX][16];                  /* addresses of this node that the tables have as such */
     unsigned own_count;
     bool started;
-    bool wanting; /* pairs may be put into the tables that are not there */
+    bool peers_changed; /* members may have lost their peer */
+    bool wanting;       /* pairs may be put into the tables that are not there */
 };
 
 /* --- numbers.c --- */
@@ -54,6 +55,8 @@ void relays_drop_member(struct bypeer_relays *relays, struct bypeer_relay_member
 /* Room for a pair of this number. 0 or -ENOMEM. */
 int relays_new_pair(struct bypeer_relays *relays, const struct bypeer_relay_pair *as);
 void relays_drop_pair(struct bypeer_relays *relays, struct bypeer_relay_pair *pair);
+/* Whether he was a peer that is no more, or is somebody else now. */
+bool relays_is_orphan(const struct bypeer_relays *relays, const struct bypeer_relay_member *member);
 /* The prefix of the configuration over random bits. */
 void relays_make_address(const struct bypeer_relays *relays, const uint8_t secret[static 16],
                          uint8_t ret_address[static 16]);

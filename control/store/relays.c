@@ -14,6 +14,7 @@ int bypeer_store_put_relay_member(struct bypeer_store *store, const struct bypee
     sqlite3_bind_text(statement, 3, member->group, -1, SQLITE_STATIC);
     sqlite3_bind_blob(statement, 4, member->public_key, sizeof(member->public_key), SQLITE_STATIC);
     store_bind_address(statement, 5, member->address);
+    sqlite3_bind_int64(statement, 6, member->of_peer);
     return store_run(store, statement, "writing a relay member", problem);
 }
 
@@ -74,6 +75,7 @@ static bool relays_read_member(sqlite3_stmt *statement, struct bypeer_store_rela
         sqlite3_column_bytes(statement, 3) != sizeof(ret_member->public_key))
         return false;
     memcpy(ret_member->public_key, sqlite3_column_blob(statement, 3), sizeof(ret_member->public_key));
+    ret_member->of_peer = store_read_number(statement, 5, 1) != 0;
     return store_read_address(statement, 4, ret_member->address);
 }
 

@@ -1,7 +1,7 @@
 /*
  * What the node must not forget of relay links: their members and pairs.
  *
- *   relay_members (id, name, group_name, public_key, address)
+ *   relay_members (id, name, group_name, public_key, address, of_peer)
  *   relay_pairs   (number, serial, one, other, secret_one, secret_other, expires)
  *
  * A group goes by its name, since the id of one that is no more may become another's. Conventions are those of store.h.
@@ -16,6 +16,7 @@ struct bypeer_store_relay_member {
     char group[64];
     uint8_t public_key[32];
     uint8_t address[16]; /* in the overlay */
+    bool of_peer;        /* he is the WireGuard peer of this name */
 };
 
 struct bypeer_store_relay_pair {

@@ -40,7 +40,7 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "ALTER TABLE links ADD COLUMN endpoint_port INTEGER;"
     "ALTER TABLE links ADD COLUMN address BLOB;"
     "CREATE TABLE relay_members (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, group_name TEXT NOT NULL,"
-    "  public_key BLOB NOT NULL, address BLOB NOT NULL);"
+    "  public_key BLOB NOT NULL, address BLOB NOT NULL, of_peer INTEGER NOT NULL);"
     "CREATE TABLE relay_pairs (number INTEGER PRIMARY KEY, serial INTEGER NOT NULL, one INTEGER NOT NULL,"
     "  other INTEGER NOT NULL, secret_one BLOB NOT NULL, secret_other BLOB NOT NULL, expires INTEGER NOT NULL);",
 };
@@ -86,9 +86,10 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_PUT_NODE] = "INSERT OR REPLACE INTO nodes VALUES (?1, ?2, ?3, ?4)",
     [STORE_REMOVE_NODES] = "DELETE FROM nodes WHERE cloud = ?1",
     [STORE_EACH_NODE] = "SELECT address, port FROM nodes WHERE cloud = ?1 ORDER BY position",
-    [STORE_PUT_RELAY_MEMBER] = "INSERT OR REPLACE INTO relay_members VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STORE_PUT_RELAY_MEMBER] = "INSERT OR REPLACE INTO relay_members VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STORE_REMOVE_RELAY_MEMBER] = "DELETE FROM relay_members WHERE id = ?1",
-    [STORE_EACH_RELAY_MEMBER] = "SELECT id, name, group_name, public_key, address FROM relay_members ORDER BY id",
+    [STORE_EACH_RELAY_MEMBER] =
+        "SELECT id, name, group_name, public_key, address, of_peer FROM relay_members ORDER BY id",
     [STORE_PUT_RELAY_PAIR] = "INSERT OR REPLACE INTO relay_pairs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [STORE_EXPIRE_RELAY_PAIR] = "UPDATE relay_pairs SET expires = ?2 WHERE number = ?1",
     [STORE_REMOVE_RELAY_PAIR] = "DELETE FROM relay_pairs WHERE number = ?1",

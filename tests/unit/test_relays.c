@@ -315,6 +315,82 @@ Test(relays, a_state_is_nobody_elses_before_a_grace_period)
     cr_assert_eq(pair('a', 'e', &side)->number, number, "then it is used again");
 }
 
+/* --- members who are WireGuard peers of the node --- */
+
+static void add_peer(const char *name, unsigned number, const char *group)
+{
+    struct bypeer_model_peer peer = {.link = {.defined = true, .wireguard = true, .has_address = true}};
+    strncpy(peer.link.name, name, sizeof(peer.link.name) - 1);
+    strncpy(peer.group, group, sizeof(peer.group) - 1);
+    memcpy(peer.link.public_key, key(number), 32);
+    const char *address = strcmp(group, "lab") == 0 ? "fd12:3456:789a::77" : "fdaa::77";
+    cr_assert_eq(inet_pton(AF_INET6, address, peer.link.address), 1);
+    cr_assert_eq(bypeer_model_add_peers(fixture.node.model, &peer, 1, &problem), 0, "%s", problem.value);
+}
+
+static int join_peer(void)
+{
+    struct bypeer_relay_entry entries[] = {{.name = "p"}, entry('a')};
+    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = 2};
+    return bypeer_relays_join(relays(), &joining, &joined, &problem);
+}
+
+Test(relays, a_peer_is_known_by_its_name)
+{
+    add_peer("p", 500, "lab");
+    cr_assert_eq(join_peer(), 0, "%s", problem.value);
+    cr_assert_arr_eq(member('p')->public_key, key(500), 32);
+    cr_assert_eq(member('p')->address[15], 0x77);
+    cr_assert(reaches('p', 'a') && reaches('a', 'p'));
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    bypeer_relays_turn(relays());
+    cr_assert(reaches('p', 'a'));
+}
+
+Test(relays, a_peer_of_another_group_is_refused)
+{
+    add_peer("p", 500, "games");
+    cr_assert_eq(join_peer(), -EINVAL);
+    cr_assert_str_eq(problem.key, "other_group");
+}
+
+Test(relays, a_member_goes_with_his_peer)
+{
+    add_peer("p", 500, "lab");
+    cr_assert_eq(join_peer(), 0);
+    const char *const address[] = {"fd12:3456:789a::77", NULL};
+    node_fixture_unload(&fixture, address, &problem);
+    cr_assert_eq(bypeer_model_remove_link(fixture.node.model, "p", &problem), 0, "%s", problem.value);
+    cr_assert(!reaches('p', 'a') && !reaches('a', 'p'), "at once");
+    bypeer_relays_turn(relays());
+    cr_assert_null(member('p'));
+    add_peer("p", 500, "lab");
+    bypeer_relays_turn(relays());
+    cr_assert_null(member('p'), "and does not come back with it");
+}
+
+Test(relays, another_key_is_another_peer)
+{
+    add_peer("p", 500, "lab");
+    cr_assert_eq(join_peer(), 0);
+    cr_assert_eq(bypeer_model_set_peer_key(fixture.node.model, "p", key(501), &problem), 0, "%s", problem.value);
+    cr_assert(!reaches('p', 'a'));
+    bypeer_relays_turn(relays());
+    cr_assert_null(member('p'));
+}
+
+Test(relays, a_member_of_the_relay_alone_has_nothing_to_do_with_a_peer_of_that_name)
+{
+    cr_assert_eq(mesh("pa", 0), 0);
+    add_peer("p", 500, "lab");
+    const char *const address[] = {"fd12:3456:789a::77", NULL};
+    node_fixture_unload(&fixture, address, &problem);
+    bypeer_model_remove_link(fixture.node.model, "p", &problem);
+    bypeer_relays_turn(relays());
+    cr_assert(reaches('p', 'a'));
+}
+
 /* --- refusals --- */
 
 static int join_one(struct bypeer_relay_entry one, const char *group)

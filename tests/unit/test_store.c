@@ -439,14 +439,15 @@ Test(store, relay_links_come_back_as_they_were)
 Test(store, relay_links_that_cannot_be_right_are_left_out)
 {
     bypeer_store_close(open_store());
-    execute("INSERT INTO relay_members VALUES (1, 'short', 'lab', x'00', zeroblob(16)),"
-            " (2, '', 'lab', zeroblob(32), zeroblob(16)), (3, 'good', 'lab', zeroblob(32), zeroblob(16));"
+    execute("INSERT INTO relay_members VALUES (1, 'short', 'lab', x'00', zeroblob(16), 0),"
+            " (2, '', 'lab', zeroblob(32), zeroblob(16), 0), (3, 'good', 'lab', zeroblob(32), zeroblob(16), 1);"
             "INSERT INTO relay_pairs VALUES (1, 1, 1, 2, zeroblob(16), zeroblob(15), 0),"
             " (2, 1, 1, 2, zeroblob(16), zeroblob(16), -1), (3, 1, 1, 2, zeroblob(16), zeroblob(16), 0)");
     struct bypeer_store *store = open_store();
     read_relays(store);
     cr_assert_eq(relay_member_count, 1);
     cr_assert_str_eq(relay_members[0].name, "good");
+    cr_assert(relay_members[0].of_peer);
     cr_assert_eq(relay_pair_count, 1, "one that would never expire by mistake is none");
     cr_assert_eq(relay_pairs[0].number, 3);
     bypeer_store_close(store);
