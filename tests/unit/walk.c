@@ -122,7 +122,8 @@ static void make_tables(void)
                                             .groups = 10,
                                             .prefixes = 16,
                                             .names = 1000,
-                                            .sessions = WALK_SLOTS - 1};
+                                            .sessions = WALK_SLOTS - 1,
+                                            .relays = WALK_RELAYS};
     uint64_t bytes = bypeer_tables_bytes(&size);
     char why[160];
     tables_memory = aligned_alloc(4096, bytes);
