@@ -8,6 +8,7 @@
 
 #include "control/api/api.h"
 #include "control/log.h"
+#include "control/relay/relays.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,7 +22,8 @@ static const char sample[] =
     "members:\n"
     "  - { address: \"fd12:3456:789a::2\", link: beta }\n"
     "routes:\n"
-    "  - { prefix: \"fd12:3456:789a:b::/64\", link: beta }\n";
+    "  - { prefix: \"fd12:3456:789a:b::/64\", link: beta }\n"
+    "relay: { prefix: \"2001:db8:5::/64\" }\n";
 
 static unsigned answers;
 
@@ -54,7 +56,8 @@ static void check_counts(const struct bypeer_node *node)
     size_t routes;
     bypeer_model_routes(node->model, &routes);
     if (usage.used.destinations != own + members || members != bypeer_model_count_members(node->model) ||
-        usage.used.links != links || usage.used.prefixes != routes)
+        usage.used.links != links || usage.used.prefixes != routes ||
+        usage.used.relays != 2 * bypeer_relays_count_pairs(node->relays))
         abort();
 }
 
