@@ -7,6 +7,7 @@
 #include "overlay/ip/ipv6.h"
 #include "overlay/pnrp/message.h"
 #include "tests/unit/walk_clouds.h"
+#include "tests/unit/walk_relay.h"
 #include "tests/unit/walk_wireguard.h"
 
 TestSuite(drops, .init = walk_set_up, .fini = walk_tear_down, .timeout = 120);
@@ -418,6 +419,61 @@ Test(drops, peers_that_cannot_be_sent_to)
     cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
     walk.injected++;
     expect_drop(BYPEER_DROP_NO_BUFFER);
+}
+
+/* --- the relay ---------------------------------------------------------------------------------------------------- */
+
+/* Data of alice for bob as it should be. */
+static size_t relay_frame(uint64_t counter, size_t bytes)
+{
+    uint8_t message[WALK_FRAME_MAX];
+    struct bypeer_relay_place place = walk_place(USER_ALICE);
+    bytes = walk_message(message, BYPEER_WIREGUARD_DATA, 0, 1000 + USER_BOB, counter, bytes);
+    return walk_relay_frame(frame, USER_ALICE, &place, message, bytes);
+}
+
+/* It is dropped for this reason with one 16-bit field changed. */
+static void expect_relay_field(size_t at, uint16_t value, enum bypeer_counter reason)
+{
+    size_t length = relay_frame(1, 64);
+    bypeer_store16(frame + at, value);
+    walk_arrive(0, frame, length);
+    expect_drop(reason);
+}
+
+Test(drops, what_is_not_relayed)
+{
+    walk_relay_put();
+    walk_arrive(0, frame, relay_frame(1, 64));
+    expect_drop(BYPEER_DROP_RELAY_NOBODY);
+    walk_relay_meet(USER_ALICE);
+    expect_relay_field(52, 0x1234, BYPEER_DROP_RELAY_UNKNOWN);
+    expect_relay_field(20, 0x1101, BYPEER_DROP_HOP_LIMIT);
+    expect_relay_field(20, 0x0640, BYPEER_DROP_RELAY_MESSAGE); /* TCP */
+    expect_relay_field(20, 0x3b40, BYPEER_DROP_RELAY_MESSAGE); /* nothing at all */
+    expect_relay_field(56, 51821, BYPEER_DROP_RELAY_MESSAGE);  /* another port */
+    expect_relay_field(58, 71, BYPEER_DROP_RELAY_MESSAGE);     /* shorter than the packet */
+    expect_relay_field(60, 0, BYPEER_DROP_RELAY_MESSAGE);      /* no checksum */
+    expect_relay_field(62, 0x0500, BYPEER_DROP_RELAY_MESSAGE); /* a fifth type */
+    expect_relay_field(62, 0x0401, BYPEER_DROP_RELAY_MESSAGE);
+    expect_relay_field(62, 0x0100, BYPEER_DROP_RELAY_MESSAGE); /* an initiation of another length */
+    expect_relay_field(22, 0xff02, BYPEER_DROP_RELAY_SOURCE);
+    expect_relay_field(20, 0x3a40, BYPEER_DROP_RELAY_ICMP);
+    walk_arrive(0, frame, relay_frame(1, 31));
+    expect_drop(BYPEER_DROP_RELAY_MESSAGE);
+    walk_arrive(0, frame, relay_frame(1, 1453));
+    expect_drop(BYPEER_DROP_TOO_BIG);
+    walk_arrive(0, frame, relay_frame(1, 1452));
+    expect_drop(0);
+}
+
+Test(drops, more_than_three_bytes_a_byte)
+{
+    walk_relay_put();
+    walk_relay_meet(USER_ALICE);
+    walk.worker.now_ms += 1000 * BYPEER_RELAY_CONFIRMED_S;
+    walk_arrive(0, frame, relay_frame(1, 1400));
+    expect_drop(BYPEER_DROP_RELAY_CREDIT);
 }
 
 Test(drops, no_room_for_the_outer_headers)
