@@ -104,13 +104,13 @@ void bypeer_wireguard_adopt(struct bypeer_wireguard *engine, const struct bypeer
     if (room > 0)
         adopt_make_room(engine, old->session_count);
     size_t count = adopt_collect(engine, old, now.ns, all, all ? room : 0), adopted = 0;
-    for (size_t at = 0; at < count; at++) {
+    for (size_t at = 0; all && at < count; at++) {
         if (adopt_one(engine, &all[at]))
             adopted++;
         else
             bypeer_writer_block_session(wireguard_writer(engine), all[at].slot);
     }
-    for (size_t at = 0; at < count; at++) {
+    for (size_t at = 0; all && at < count; at++) {
         struct wireguard_link *link = wireguard_find(engine, all[at].session.peer);
         const uint64_t age_s = bypeer_wireguard_session_age(&all[at].session, now.ns) / BYPEER_WIREGUARD_S;
         if (!link || !link->peer)

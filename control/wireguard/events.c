@@ -17,6 +17,7 @@ static void events_heard(struct bypeer_wireguard *engine, uint32_t number, const
     if (!link || !link->peer)
         return;
     bypeer_peer_confirm(link->peer, slot->index, now);
+    wireguard_choose_sessions(link);
     wireguard_touched(link, now->ns);
 }
 

@@ -69,8 +69,12 @@ void wireguard_say_sessions(struct wireguard_link *link)
 
 void wireguard_choose_sessions(struct wireguard_link *link)
 {
+    const struct bypeer_wireguard *engine = link->engine;
     uint32_t current = link->peer->keypairs.current.local_index & BYPEER_SESSIONS_MAX;
     uint32_t next = link->peer->keypairs.next.local_index & BYPEER_SESSIONS_MAX;
+    /* Heard, and still not preferred: both sides began at once, and the other session is the one that both send by. */
+    if (next != 0 && wireguard_was_heard(engine, next, engine->slots[next].use))
+        next = 0;
     if (current == link->current && next == link->next_slot && !link->is_unsaid)
         return;
     link->current = current;

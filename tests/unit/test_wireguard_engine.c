@@ -107,6 +107,29 @@ Test(wireguard_engine, begins_once_for_any_number_of_wants)
     cr_assert_eq(session.peer, id);
 }
 
+/* Each has answered the other's initiation before its own was answered: two sessions, and both send by the same. */
+Test(wireguard_engine, sends_by_the_same_session_when_both_began_at_once)
+{
+    const uint8_t loopback[16] = {[15] = 1};
+    const uint32_t id = engine_fixture_link(&fixture)->id;
+    cr_assert_geq(bypeer_model_set_endpoint(fixture.node.node.model, id, loopback, fixture.end_port, NULL), 0);
+    bypeer_peer_request(&fixture.end.peer, &fixture.end.now);
+    engine_fixture_event(&fixture, BYPEER_EVENT_WANT, id); /* ours is on its way before his is sent */
+    while (engine_fixture_exchange(&fixture, 200))
+        continue;
+    cr_assert_eq(fixture.end.initiations, 1u);
+    cr_assert_eq(fixture.end.responses, 1u);
+    struct bypeer_link record = engine_fixture_record(&fixture);
+    cr_assert_neq(record.wireguard.current, 0u);
+    cr_assert_neq(record.wireguard.next, 0u);
+    engine_fixture_hear(&fixture, record.wireguard.next);
+    bypeer_peer_confirm(&fixture.end.peer, fixture.end.peer.keypairs.next.local_index, &fixture.end.now);
+    record = engine_fixture_record(&fixture);
+    cr_assert_eq(record.wireguard.next, 0u);
+    cr_assert_eq(engine_fixture_session(&fixture, record.wireguard.current).serial,
+                 fixture.end.peer.keypairs.current.serial);
+}
+
 Test(wireguard_engine, tells_how_a_peer_is)
 {
     struct bypeer_wireguard_status status;
