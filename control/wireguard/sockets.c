@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "control/wireguard/state.h"
 
@@ -70,17 +71,45 @@ bool wireguard_is_own(const struct bypeer_wireguard *engine, const uint8_t addre
 
 /* --- what leaves --- */
 
+static const struct wireguard_socket *sockets_find(const struct bypeer_wireguard *engine,
+                                                   const uint8_t address[static 16])
+{
+    for (unsigned at = 0; at < engine->socket_count; at++)
+        if (memcmp(engine->sockets[at]->address, address, 16) == 0)
+            return engine->sockets[at];
+    return NULL;
+}
+
+/* The address that the kernel would send from: connecting a UDP socket looks up the route, and sends nothing. */
+static bool sockets_ask_kernel(const struct wireguard_endpoint *to, uint8_t ret_local[static 16])
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    uint16_t port;
+    sockets_address(&address, to->remote, to->port);
+    int probe = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool found = probe >= 0 && connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+                 getsockname(probe, (struct sockaddr *)&address, &length) == 0 &&
+                 sockets_read_address((const struct sockaddr *)&address, ret_local, &port);
+    if (probe >= 0)
+        close(probe);
+    return found;
+}
+
+/*
+ * The socket whose address the peer sends to. Before anything has come from him, the one that the kernel sends to him
+ * from: by another address he would learn a way back to us that may lead nowhere.
+ */
 static const struct wireguard_socket *sockets_choose(const struct bypeer_wireguard *engine,
                                                      const struct wireguard_endpoint *to)
 {
-    const struct wireguard_socket *chosen = NULL;
-    for (unsigned at = 0; at < engine->socket_count; at++) {
-        const struct wireguard_socket *socket = engine->sockets[at];
-        if (memcmp(socket->address, to->local, 16) == 0)
-            return socket;
-        if (!chosen && sockets_is_ipv4(socket->address) == sockets_is_ipv4(to->remote))
-            chosen = socket;
-    }
+    uint8_t local[16];
+    const struct wireguard_socket *chosen = sockets_find(engine, to->local);
+    if (!chosen && sockets_ask_kernel(to, local))
+        chosen = sockets_find(engine, local);
+    for (unsigned at = 0; at < engine->socket_count && !chosen; at++)
+        if (sockets_is_ipv4(engine->sockets[at]->address) == sockets_is_ipv4(to->remote))
+            chosen = engine->sockets[at];
     return chosen;
 }
 
