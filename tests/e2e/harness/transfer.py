@@ -1,5 +1,7 @@
 """Real programs' traffic between namespaces, every byte compared."""
 import contextlib
+import hashlib
+import os
 import select
 import socket
 import struct
@@ -155,3 +157,54 @@ def tcp_transfer(client, server, source, destination, size=1 << 20):
     if failures:
         raise failures[0]
     return segment
+
+
+def bulk_transfer(sender, receiver, source, destination, size):
+    """
+    size random bytes (a multiple of a MiB) over one TCP connection, compared by their SHA-256. Returns the seconds that
+    it took.
+    """
+    with receiver.entered():
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    with sender.entered():
+        near = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    sent, got = hashlib.sha256(), hashlib.sha256()
+    block = os.urandom(1 << 20)
+    failures = []
+    with contextlib.closing(listener), contextlib.closing(near):
+        listener.bind((destination, 0))
+        listener.listen(1)
+        listener.settimeout(patience)
+        near.settimeout(patience)
+        near.bind((source, 0))
+        near.connect(listener.getsockname()[:2])
+        far, _ = listener.accept()
+        far.settimeout(patience)
+
+        def send():
+            try:
+                for number in range(size >> 20):
+                    piece = HEADER.pack(number) + block[HEADER.size:]
+                    sent.update(piece)
+                    near.sendall(piece)
+                near.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                failures.append(error)
+
+        began = time.monotonic()
+        thread = threading.Thread(target=send)
+        thread.start()
+        arrived = 0
+        with contextlib.closing(far):
+            while True:
+                part = far.recv(1 << 20)
+                if not part:
+                    break
+                got.update(part)
+                arrived += len(part)
+        seconds = time.monotonic() - began
+        thread.join()
+    if failures:
+        raise failures[0]
+    assert arrived == size and sent.digest() == got.digest(), f"{arrived} of {size} bytes arrived, or other ones"
+    return seconds
