@@ -25,6 +25,7 @@
 #include "control/node.h"
 #include "control/notify.h"
 #include "control/relay/relays.h"
+#include "control/usage/usage.h"
 #include "control/wireguard/wireguard.h"
 
 #define LOCK_TRIES 300 /* 10 ms each */
@@ -43,7 +44,7 @@ struct daemon {
     struct bypeer_dns *dns;
     uv_signal_t terminate, interrupt, hangup;
     uv_timer_t watchdog;
-    uv_timer_t expiry; /* of relay links */
+    uv_timer_t expiry; /* of relay links; and quotas */
     uv_prepare_t prepare;
     bool has_handles; /* of signals and timers */
     int lock;         /* on the state directory */
@@ -271,6 +272,7 @@ static void daemon_on_terminate(uv_signal_t *handle, int number)
     struct daemon *daemon = handle->data;
     bypeer_log(BYPEER_LOG_NOTICE, "ends, by %s", number == SIGINT ? "SIGINT" : "SIGTERM");
     bypeer_notify("STOPPING=1");
+    bypeer_usage_save(daemon->node.usage, bypeer_channel_sessions(daemon->channel));
     daemon_close(daemon);
 }
 
@@ -322,6 +324,7 @@ static void daemon_on_expiry(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     bypeer_relays_expire(daemon->node.relays, (uint64_t)time(NULL));
+    bypeer_usage_turn(daemon->node.usage, bypeer_channel_sessions(daemon->channel), (uint64_t)time(NULL));
 }
 
 static void daemon_start_handles(struct daemon *daemon)

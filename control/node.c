@@ -13,6 +13,7 @@
 #include "config/report.h"
 #include "control/log.h"
 #include "control/relay/relays.h"
+#include "control/usage/usage.h"
 
 /* How long the loop may wait for a grace period when all free slots are retired; then it makes a fresh generation, in
  * which nothing is retired. */
@@ -207,6 +208,8 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
     }
     if (result == 0)
         result = bypeer_relays_start(node->relays, problem);
+    if (result == 0)
+        result = bypeer_usage_open(&node->usage, node, problem);
     if (result < 0) {
         node->config = NULL; /* stays the caller's */
         bypeer_node_close(node);
@@ -216,6 +219,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
 
 void bypeer_node_close(struct bypeer_node *node)
 {
+    bypeer_usage_close(node->usage);
     bypeer_relays_close(node->relays);
     bypeer_model_free(node->model);
     bypeer_generation_free(node->generation);

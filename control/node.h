@@ -18,6 +18,7 @@
 struct bypeer_channel;
 struct bypeer_names;
 struct bypeer_relays;
+struct bypeer_usage;
 struct bypeer_wireguard;
 
 /* What somebody else has to do on the node's behalf. Any may be NULL. */
@@ -43,6 +44,7 @@ struct bypeer_node {
     struct bypeer_store *store;
     struct bypeer_model *model;
     struct bypeer_relays *relays;
+    struct bypeer_usage *usage;
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;

@@ -145,6 +145,10 @@ int method_relays_show(struct call *call); /* relays_list.c */
 int method_relays_members(struct call *call);
 int method_relays_list(struct call *call);
 int method_relays_config(struct call *call);
+int method_usage_list(struct call *call); /* usage.c */
+int method_limits_list(struct call *call);
+int method_limits_set(struct call *call);
+int method_limits_remove(struct call *call);
 int method_trace(struct call *call);       /* trace.c */
 int method_config_show(struct call *call); /* config.c */
 int method_config_reload(struct call *call);

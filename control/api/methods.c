@@ -5,7 +5,8 @@
 
 #include "control/api/call.h"
 
-#define RELAY_MESH_MAX     300        /* members of one call: 44850 pairs */
+#define RELAY_MESH_MAX     300 /* members of one call: 44850 pairs */
+#define RATE_MAX           INT64_C(1000000000000)
 #define RELAY_LIFETIME_MAX 3153600000 /* s: a hundred years */
 
 /* clang-format off */
@@ -93,6 +94,13 @@ static const struct method methods[] = {
                                                LIST("pairs", 50000),
                                                OPTIONAL_NUMBER("lifetime_s", 0, RELAY_LIFETIME_MAX)}},
     {"relays.remove",  method_relays_remove,  {TEXT("name"), OPTIONAL_TEXT("with")}},
+    {"usage.list",     method_usage_list,     {OPTIONAL_NUMBER("after", 0, UINT32_MAX), OPTIONAL_NUMBER("limit", 1, 10000),
+                                               OPTIONAL_TEXT("group")}},
+    {"limits.list",    method_limits_list,    {{0}}},
+    {"limits.set",     method_limits_set,     {OPTIONAL_TEXT("name"), OPTIONAL_TEXT("group"),
+                                               OPTIONAL_NUMBER("rate", 0, RATE_MAX), OPTIONAL_NUMBER("burst", 0, RATE_MAX),
+                                               OPTIONAL_NUMBER("quota", 0, INT64_MAX), OPTIONAL_TEXT("period")}},
+    {"limits.remove",  method_limits_remove,  {OPTIONAL_TEXT("name"), OPTIONAL_TEXT("group")}},
     {"trace",          method_trace,          {NUMBER("packets", 1, 1000), OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
     {"config.show",    method_config_show,    {{0}}},
     {"config.reload",  method_config_reload,  {{0}}},

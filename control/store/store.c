@@ -42,7 +42,15 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "CREATE TABLE relay_members (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, group_name TEXT NOT NULL,"
     "  public_key BLOB NOT NULL, address BLOB NOT NULL, of_peer INTEGER NOT NULL);"
     "CREATE TABLE relay_pairs (number INTEGER PRIMARY KEY, serial INTEGER NOT NULL, one INTEGER NOT NULL,"
-    "  other INTEGER NOT NULL, secret_one BLOB NOT NULL, secret_other BLOB NOT NULL, expires INTEGER NOT NULL);",
+    "  other INTEGER NOT NULL, secret_one BLOB NOT NULL, secret_other BLOB NOT NULL, expires INTEGER NOT NULL);"
+    "CREATE TABLE limits (of_group INTEGER NOT NULL, name TEXT NOT NULL, bits_s INTEGER NOT NULL,"
+    "  burst INTEGER NOT NULL, quota INTEGER NOT NULL, period INTEGER NOT NULL, PRIMARY KEY (of_group, name))"
+    "  WITHOUT ROWID;"
+    "CREATE TABLE accounts (name TEXT PRIMARY KEY, received_packets INTEGER NOT NULL, received_bytes INTEGER NOT NULL,"
+    "  sent_packets INTEGER NOT NULL, sent_bytes INTEGER NOT NULL, region INTEGER NOT NULL, serial INTEGER NOT NULL,"
+    "  seen_received_packets INTEGER NOT NULL, seen_received_bytes INTEGER NOT NULL,"
+    "  seen_sent_packets INTEGER NOT NULL, seen_sent_bytes INTEGER NOT NULL, period INTEGER NOT NULL,"
+    "  period_base INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -95,6 +103,15 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_REMOVE_RELAY_PAIR] = "DELETE FROM relay_pairs WHERE number = ?1",
     [STORE_EACH_RELAY_PAIR] = "SELECT number, serial, one, other, secret_one, secret_other, expires FROM relay_pairs"
                               " ORDER BY number",
+    [STORE_PUT_LIMIT] = "INSERT OR REPLACE INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STORE_REMOVE_LIMIT] = "DELETE FROM limits WHERE of_group = ?1 AND name = ?2",
+    [STORE_EACH_LIMIT] = "SELECT of_group, name, bits_s, burst, quota, period FROM limits ORDER BY of_group, name",
+    [STORE_PUT_ACCOUNT] =
+        "INSERT OR REPLACE INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    [STORE_REMOVE_ACCOUNT] = "DELETE FROM accounts WHERE name = ?1",
+    [STORE_EACH_ACCOUNT] =
+        "SELECT name, received_packets, received_bytes, sent_packets, sent_bytes, region, serial, seen_received_packets,"
+        " seen_received_bytes, seen_sent_packets, seen_sent_bytes, period, period_base FROM accounts ORDER BY name",
     [STORE_FIND_ROUTE] = "SELECT link FROM routes WHERE prefix = ?1 AND bits = ?2",
 };
 

@@ -14,6 +14,7 @@
  *   locations    (name, cloud, location)          the lower half of a registration's PNRP ID
  *   nodes        (cloud, position, address, port) whom to ask first after a start
  *   relay_members, relay_pairs: relays.h
+ *   limits, accounts: usage.h
  *
  * Entries of the configuration file are not here, but the ids of their names are (a row whose definition is NULL):
  * members that were added by API refer to a link by id, and a link keeps its id and its traffic counts over a restart.

@@ -143,6 +143,9 @@ int bypeer_writer_put_link_limit(struct bypeer_writer *writer, const struct bype
 int bypeer_writer_put_group_limit(struct bypeer_writer *writer, const struct bypeer_limit *limit);
 int bypeer_writer_remove_link_limit(struct bypeer_writer *writer, uint32_t link);
 int bypeer_writer_remove_group_limit(struct bypeer_writer *writer, uint32_t group);
+/* The present limit or NULL; valid until the next change. */
+const struct bypeer_limit *bypeer_writer_find_link_limit(const struct bypeer_writer *writer, uint32_t link);
+const struct bypeer_limit *bypeer_writer_find_group_limit(const struct bypeer_writer *writer, uint32_t group);
 
 /*
  * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which

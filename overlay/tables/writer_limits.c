@@ -50,6 +50,16 @@ int bypeer_writer_remove_group_limit(struct bypeer_writer *writer, uint32_t grou
     return result;
 }
 
+const struct bypeer_limit *bypeer_writer_find_link_limit(const struct bypeer_writer *writer, uint32_t link)
+{
+    return bypeer_slots_writer_find(&writer->link_limits, link);
+}
+
+const struct bypeer_limit *bypeer_writer_find_group_limit(const struct bypeer_writer *writer, uint32_t group)
+{
+    return bypeer_slots_writer_find(&writer->group_limits, group);
+}
+
 int bypeer_writer_copy_limits(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
     int error = bypeer_slots_writer_copy(&to->link_limits, &from->link_limits);
