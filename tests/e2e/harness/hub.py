@@ -56,7 +56,7 @@ class Guest:
 class Hub:
     """One node, a host at each of its ports, a guest on each host, all in one group. Nothing runs before start()."""
 
-    def __init__(self, lab, sides=("left", "right"), family=6, name="hub", **options):
+    def __init__(self, lab, sides=("left", "right"), family=6, name="hub", queues=1, **options):
         self.lab, self.sides, self.family = lab, list(sides), family
         self.node = lab.node(name, **options)
         self.node.group("lab", GROUP, VNI, NODE)
@@ -65,8 +65,8 @@ class Hub:
         self.guests = {}
         for number, side in enumerate(self.sides, 1):
             host = lab.host(f"{name}-{side}", f"2001:db8:{number}::10/64", f"198.51.{number}.10/24", node=self.node,
-                            port=side)
-            self.node.port(side, f"2001:db8:{number}::1/64", f"198.51.{number}.1/24")
+                            port=side, queues=queues)
+            self.node.port(side, f"2001:db8:{number}::1/64", f"198.51.{number}.1/24", queues=queues)
             guest = self.guests[side] = Guest(lab, side, host, overlay(number))
             self.node.config["peers"].append(
                 {"name": side, "group": "lab", "public-key": guest.public, "address": guest.address})
