@@ -123,9 +123,11 @@ def is_at(hub, host):
 
 
 def change_address(hub, namespace, before, after):
+    """Of IPv6, the new one first: a host without any would send from its overlay address. Of IPv4, which has no such
+    choice, the new one would go with the old one, as a second one of its network."""
+    namespace.ip(f"address add {hub.underlay('left', 6, after)}/64 dev eth0 nodad")
     namespace.ip(f"address del {hub.underlay('left', 6, before)}/64 dev eth0")
     namespace.ip(f"address del {hub.underlay('left', 4, before)}/24 dev eth0")
-    namespace.ip(f"address add {hub.underlay('left', 6, after)}/64 dev eth0 nodad")
     namespace.ip(f"address add {hub.underlay('left', 4, after)}/24 dev eth0")
     hub.default_route("left")
 
