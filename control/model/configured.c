@@ -63,9 +63,16 @@ void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *
     memcpy(link->local_address, from->local, 16);
 }
 
-void model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
-                          const struct bypeer_config_peer *from)
+int model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
+                         const struct bypeer_config_peer *from, struct bypeer_problem *problem)
 {
+    bool has_preshared = from->preshared_key_file[0] != '\0';
+    if (has_preshared) {
+        int result = model_read_preshared(from->preshared_key_file, link->preshared_key, problem);
+        if (result < 0)
+            return result;
+    }
+    link->has_preshared = has_preshared;
     const struct bypeer_model_group *group = model_find_group(model, from->group);
     link->line = from->origin.line;
     link->group = group ? group->id : 0;
@@ -78,6 +85,7 @@ void model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *
     memcpy(link->endpoint, from->endpoint.address, 16);
     memcpy(link->address, from->address, 16);
     model_set_key(link, from->public_key);
+    return 0;
 }
 
 static int configured_no_link(const char *what, uint32_t line, const char *link, struct bypeer_problem *problem)

@@ -17,9 +17,10 @@ struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model,
 void model_configure_group(struct bypeer_model_group *group, const struct bypeer_config_group *from);
 void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *link,
                           const struct bypeer_config_link *from);
-/* The same of a peer; it must not be live if its key is another one. */
-void model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
-                          const struct bypeer_config_peer *from);
+/* The same of a peer; it must not be live if its key is another one. -EACCES, -EINVAL or errno: its preshared key
+ * cannot be read, and nothing has changed. */
+int model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
+                         const struct bypeer_config_peer *from, struct bypeer_problem *problem);
 
 /* Members of the file, peers with an address among them, sorted by address, to be freed; their links must have entries.
  */

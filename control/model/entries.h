@@ -86,6 +86,8 @@ int model_holds_own_address(struct bypeer_model *model, const struct bypeer_mode
                             struct bypeer_problem *problem);
 int model_key_exists(const struct bypeer_model_link *link, const struct bypeer_model_link *other,
                      struct bypeer_problem *problem);
+/* The key in a file that nobody but its owner may read. */
+int model_read_preshared(const char *file, uint8_t ret_key[static 32], struct bypeer_problem *problem);
 /* Names the peer's public key; before that it must not be live. */
 void model_set_key(struct bypeer_model_link *link, const uint8_t public_key[static 32]);
 /* Links and members more than there are: larger tables if need be. */

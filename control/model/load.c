@@ -75,8 +75,9 @@ static int load_peers(struct bypeer_model *model, const struct bypeer_config *co
         struct bypeer_model_link *link = model_need_configured_link(model, config->peers[at].name, problem);
         if (!link)
             return problem->error;
-        model_configure_peer(model, link, &config->peers[at]);
-        int result = model_check_link_fits(model, link, problem);
+        int result = model_configure_peer(model, link, &config->peers[at], problem);
+        if (result == 0)
+            result = model_check_link_fits(model, link, problem);
         if (result == 0)
             result = model_start_link(model, link, problem);
         if (result < 0)

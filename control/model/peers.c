@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "control/secret_file.h"
 #include "overlay/profile/profile.h"
 
 void bypeer_model_default_address(const struct bypeer_model_group *group, const uint8_t public_key[static 32],
@@ -22,6 +23,27 @@ void model_set_key(struct bypeer_model_link *link, const uint8_t public_key[stat
 {
     memcpy(link->public_key, public_key, sizeof(link->public_key));
     bypeer_wireguard_key_write(public_key, link->key_text);
+}
+
+int model_read_preshared(const char *file, uint8_t ret_key[static 32], struct bypeer_problem *problem)
+{
+    char text[BYPEER_WIREGUARD_KEY_TEXT + 2] = "";
+    unsigned mode = 0;
+    long length = bypeer_secret_file_read(file, text, sizeof(text) - 1, &mode);
+    if (length < 0)
+        return bypeer_problem_set(problem, (int)length, "no_preshared_key",
+                                  "%.120s\nthe preshared key in it cannot be read: %s\nlet this user read it", file,
+                                  strerror((int)-length));
+    text[strcspn(text, "\r\n")] = '\0';
+    bool good = bypeer_wireguard_key_read(text, ret_key);
+    explicit_bzero(text, sizeof(text));
+    if (mode & 077)
+        return bypeer_problem_set(problem, -EACCES, "open_file",
+                                  "%.120s\nothers may read the preshared key in it\nchmod 600, and use another key",
+                                  file);
+    return good ? 0
+                : bypeer_problem_set(problem, -EINVAL, "bad_key",
+                                     "%.120s\nholds no key\nwrite what `wg genpsk` gives into it", file);
 }
 
 const struct bypeer_model_link *bypeer_model_find_peer(const struct bypeer_model *model, const char *key_text)

@@ -240,8 +240,8 @@ static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_en
         struct bypeer_model_link *link = model_find_link(model, from->name);
         if (!link)
             return -ENOENT;
-        model_configure_peer(model, link, from);
-        return reload_start_peer(model, link, entry->before, problem);
+        int result = model_configure_peer(model, link, from, problem);
+        return result < 0 ? result : reload_start_peer(model, link, entry->before, problem);
     }
     case BYPEER_CONFIG_ROUTES: {
         struct bypeer_model_route route;

@@ -159,6 +159,12 @@ static void check_peer(const struct bypeer_model *model, const struct bypeer_dif
             "the public key of peer \"%s\" is that of peer \"%s\", which was added by API; remove it there "
             "(bypeer peer remove %s)",
             after->name, holder->name, holder->name);
+    struct bypeer_problem problem;
+    uint8_t preshared[32];
+    char why[BYPEER_PROBLEM_TEXT];
+    if (after->preshared_key_file[0] && model_read_preshared(after->preshared_key_file, preshared, &problem) < 0)
+        bypeer_report_add(report, after->origin.line, "peers", "%s", bypeer_problem_text(&problem, why));
+    explicit_bzero(preshared, sizeof(preshared));
     if (after->has_address)
         check_overlay_address(model, "peers", after->address, after->name, after->origin.line, report);
 }

@@ -2,8 +2,11 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "node_fixture.h"
 #include "overlay/wireguard/link.h"
@@ -352,6 +355,42 @@ Test(peers, a_link_of_the_file_may_become_a_peer)
     cr_assert_eq(node_fixture_way(&fixture, "fd12:3456:789a:b::7").kind, BYPEER_LINK_WIREGUARD);
     node_fixture_must_reload(&fixture, node_fixture_sample);
     cr_assert_eq(node_fixture_way(&fixture, "fd12:3456:789a::2").kind, BYPEER_LINK_FABRIC);
+}
+
+static void write_secret(const char *text, mode_t mode, char ret_yaml[static 1024])
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/alice.psk", fixture.directory);
+    unlink(path);
+    int file = open(path, O_WRONLY | O_CREAT | O_EXCL, mode);
+    cr_assert_eq(write(file, text, strlen(text)), (ssize_t)strlen(text));
+    cr_assert_eq(fchmod(file, mode), 0);
+    close(file);
+    snprintf(ret_yaml, 1024,
+             "%speers:\n  - { name: alice, group: lab, public-key: \"%s\", preshared-key-file: \"%s\" }\n", HEAD, KEY,
+             path);
+}
+
+Test(peers, a_preshared_key_comes_from_a_file_that_is_its_owners)
+{
+    char yaml[1024], path[128];
+    uint8_t expected[32];
+    write_secret("short\n", 0600, yaml);
+    refuse(yaml, "holds no key");
+    write_secret(OTHER_KEY "\n", 0640, yaml);
+    refuse(yaml, "others may read");
+    cr_assert_null(find("alice"));
+    write_secret(OTHER_KEY "\n", 0600, yaml);
+    node_fixture_must_reload(&fixture, yaml);
+    cr_assert(bypeer_wireguard_key_read(OTHER_KEY, expected));
+    cr_assert(find("alice")->has_preshared);
+    cr_assert_arr_eq(find("alice")->preshared_key, expected, 32);
+    reopen();
+    cr_assert_arr_eq(find("alice")->preshared_key, expected, 32);
+    node_fixture_must_reload(&fixture, HEAD "peers:\n" ALICE("lab", KEY, HOME));
+    cr_assert_not(find("alice")->has_preshared);
+    snprintf(path, sizeof(path), "%s/alice.psk", fixture.directory);
+    unlink(path);
 }
 
 Test(peers, a_file_that_conflicts_with_the_api_is_refused)
