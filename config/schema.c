@@ -565,8 +565,10 @@ static const struct bypeer_schema_key peer_keys[] = {
      FIELD(bypeer_config_peer, keepalive),
      .minimum = 0,
      .maximum = 65535,
-     .fallback = "0",
-     .help = "Seconds after which something is sent to the peer, so that a NAT in between keeps the way; 0: never"},
+     .fallback = "25",
+     .help =
+         "Seconds after which something is sent to the other end, so that NATs in between keep the way: by this node "
+         "if there is an endpoint, else by the peer, as its file says; 0: never"},
     {.name = "preshared-key-file",
      .type = BYPEER_SCHEMA_PATH,
      TEXT(bypeer_config_peer, preshared_key_file, 1),
