@@ -81,12 +81,18 @@ static inline uint64_t pnrp_random(struct pnrp_state *state)
 #define PNRP_HINT_BURST 16
 
 /*
- * Takes a token for what control should see for its own sake, though it could be answered here: at most hints_s a
- * second (0: none). A bucket is the time at which it will be full again (icmp_error.c).
+ * What control should see for its own sake, though it could be answered here: at most hints_s a second (0: none). A
+ * bucket is the time at which it will be full again (icmp_error.c).
  */
+static inline bool pnrp_can_hint(const struct pnrp_state *state, uint64_t now_tsc, uint32_t hints_s)
+{
+    return hints_s != 0 && state->hint_full_tsc <= now_tsc + state->tsc_hz / hints_s * (PNRP_HINT_BURST - 1);
+}
+
+/* Takes a token, if there is one. */
 static inline bool pnrp_may_hint(struct pnrp_state *state, uint64_t now_tsc, uint32_t hints_s)
 {
-    if (hints_s == 0 || state->hint_full_tsc > now_tsc + state->tsc_hz / hints_s * (PNRP_HINT_BURST - 1))
+    if (!pnrp_can_hint(state, now_tsc, hints_s))
         return false;
     state->hint_full_tsc = RTE_MAX(state->hint_full_tsc, now_tsc) + state->tsc_hz / hints_s;
     return true;

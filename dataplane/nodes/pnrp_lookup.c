@@ -37,14 +37,13 @@ static inline struct bypeer_known pnrp_nearest(void *walk)
 }
 
 /* Writes the answer over the question. */
-static inline rte_edge_t pnrp_answer(struct bypeer_worker *worker, struct pnrp_state *state,
-                                     const struct pnrp_datagram *datagram, const struct bypeer_pnrp_lookup *lookup,
-                                     uint8_t number, struct bypeer_names_walk *names)
+static inline rte_edge_t pnrp_answer(struct bypeer_worker *worker, const struct pnrp_datagram *datagram,
+                                     const struct bypeer_pnrp_lookup *lookup, uint8_t number,
+                                     struct bypeer_names_walk *names, uint64_t random)
 {
     const struct bypeer_tables *tables = worker->tables;
     const struct bypeer_known self = pnrp_own(datagram->cloud, NULL);
     struct pnrp_walk walk = {.tables = tables, .target = lookup->target, .names = names};
-    uint64_t random = pnrp_random(state);
     bool is_anybody = bypeer_id_is_zero(lookup->validate);
     struct bypeer_lookup_facts facts = {
         .validate_is_local = !is_anybody && bypeer_names_is_own(tables, number, lookup->validate),
@@ -80,7 +79,8 @@ static __rte_noinline void pnrp_learn(struct bypeer_worker *worker, struct pnrp_
     struct bypeer_names_walk walks[PNRP_LEARN_SAMPLE];
     unsigned count = 0;
     for (unsigned i = 0; i < lookups->count && count < PNRP_LEARN_SAMPLE; i++) {
-        if (lookups->messages[i].entry.id == NULL)
+        if (lookups->messages[i].entry.id == NULL ||
+            !pnrp_can_hint(state, worker->now_tsc, lookups->datagrams[i].cloud->learn_s))
             continue;
         samples[count] = (uint8_t)i;
         clouds[count] = lookups->clouds[i];
@@ -105,17 +105,22 @@ void bypeer_pnrp_lookup_burst(struct bypeer_worker *worker, struct pnrp_state *s
                               rte_edge_t *nexts)
 {
     struct bypeer_names_walk walks[BYPEER_BURST_MAX];
-    uint64_t answered = 0;
+    uint64_t randoms[BYPEER_BURST_MAX], answered = 0;
     _Static_assert(BYPEER_BURST_MAX <= BYPEER_NAMES_BURST, "a burst in one look-up");
 
     bypeer_names_locate(worker->tables, lookups->clouds, lookups->targets, lookups->count, BYPEER_NAMES_FETCH_NEAREST,
                         walks);
+    for (unsigned i = 0; i < lookups->count; i++) {
+        randoms[i] = pnrp_random(state);
+        if (bypeer_answer_rank((uint32_t)randoms[i]) != 0)
+            bypeer_names_fetch_second(&walks[i]);
+    }
     pnrp_learn(worker, state, lookups, nexts);
     for (unsigned i = 0; i < lookups->count; i++) {
         if (unlikely(lookups->messages[i].target == NULL))
             continue;
-        nexts[lookups->numbers[i]] =
-            pnrp_answer(worker, state, &lookups->datagrams[i], &lookups->messages[i], lookups->clouds[i], &walks[i]);
+        nexts[lookups->numbers[i]] = pnrp_answer(worker, &lookups->datagrams[i], &lookups->messages[i],
+                                                 lookups->clouds[i], &walks[i], randoms[i]);
         answered++;
     }
     bypeer_count(worker, BYPEER_COUNT_PNRP_LOOKUPS, answered);

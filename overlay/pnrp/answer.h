@@ -99,6 +99,15 @@ bypeer_answer_consider(struct bypeer_answer_search *search, const struct bypeer_
     return false;
 }
 
+/* How many IDs that qualify are passed over. */
+static inline unsigned bypeer_answer_rank(uint32_t random)
+{
+    unsigned rank = 0;
+    for (; rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
+        rank++;
+    return rank;
+}
+
 /*
  * Chooses the entry to answer with. Returns whether there is one; *ret_known is it. *ret_remote: another node's ID
  * qualified (if none did, and the target would be in a leaf set, the answer carries L); behind an own ID that is the
@@ -115,10 +124,8 @@ static inline __attribute__((always_inline)) bool bypeer_answer_choose(const str
                                                                        struct bypeer_known *ret_known, bool *ret_remote)
 {
     bool is_anybody = bypeer_id_is_zero(lookup->validate);
-    struct bypeer_answer_search search = {.steps = 2 * BYPEER_ANSWER_STEPS};
+    struct bypeer_answer_search search = {.rank = bypeer_answer_rank(facts->random), .steps = 2 * BYPEER_ANSWER_STEPS};
 
-    for (uint32_t random = facts->random; search.rank < BYPEER_ANSWER_CANDIDATES - 1 && (random & 7) == 0; random >>= 3)
-        search.rank++;
     for (; search.steps > 0; search.steps--) {
         struct bypeer_known known = nearest(walk);
         if (known.id == NULL || bypeer_answer_consider(&search, lookup, facts, is_anybody, known))

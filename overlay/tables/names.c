@@ -63,6 +63,16 @@ static inline __attribute__((always_inline)) struct names_next names_next_live(c
     return found;
 }
 
+/* Whether the half's record comes before what the delta has, of which nothing was given this way: told without a look
+ * at the delta, by how far its first one is. */
+static inline bool names_is_first(const struct bypeer_names_walk *walk, struct names_next half, bool above)
+{
+    if (!half.record || half.wrapped)
+        return false;
+    const uint64_t distance = bypeer_names_word(half.record->id, 0) - walk->word;
+    return above ? distance < walk->delta_above : -distance < walk->delta_below;
+}
+
 const struct bypeer_name_record *bypeer_names_go_above(struct bypeer_names_walk *walk)
 {
     struct bypeer_names_side *half_side = &walk->half, *delta_side = &walk->delta;
@@ -70,6 +80,11 @@ const struct bypeer_name_record *bypeer_names_go_above(struct bypeer_names_walk 
     if (walk->steps_above == BYPEER_NAMES_WALK_STEPS)
         return NULL;
     struct names_next half = names_next_live(walk, half_side, &half_side->above, &walk->dead_above, names_next_above);
+    if (delta_side->above == 0 && names_is_first(walk, half, true)) {
+        walk->steps_above++;
+        half_side->above++;
+        return half.record;
+    }
     struct names_next delta =
         names_next_live(walk, delta_side, &delta_side->above, &walk->dead_above, names_next_above);
     bool from_half =
@@ -90,6 +105,11 @@ const struct bypeer_name_record *bypeer_names_below(struct bypeer_names_walk *wa
     if (walk->steps_below == BYPEER_NAMES_WALK_STEPS)
         return NULL;
     struct names_next half = names_next_live(walk, half_side, &half_side->below, &walk->dead_below, names_next_below);
+    if (delta_side->below == 0 && names_is_first(walk, half, false)) {
+        walk->steps_below++;
+        half_side->below++;
+        return half.record;
+    }
     struct names_next delta =
         names_next_live(walk, delta_side, &delta_side->below, &walk->dead_below, names_next_below);
     bool from_half =
@@ -145,8 +165,15 @@ struct names_owns {
 static struct names_owns names_owns(const struct bypeer_tables *tables, uint8_t cloud, const uint8_t id[static 32])
 {
     const uint32_t delta = bypeer_names_root_read(tables->header).delta;
-    const struct bypeer_name_part part = bypeer_names_part(&tables->names, delta, cloud);
-    struct names_owns owns = {.owns = tables->names.owns + part.own_first, .count = part.own_count};
+    const struct bypeer_name_part *part = bypeer_names_part(&tables->names, delta, cloud);
+    struct names_owns owns = {.count = 0};
+    if (part == NULL)
+        return owns;
+    const uint32_t first = bypeer_names_load(&part->own_first), count = bypeer_names_load(&part->own_count);
+    if (!bypeer_names_fit(first, count, tables->names.own_count))
+        return owns;
+    owns.owns = tables->names.owns + first;
+    owns.count = count;
     uint32_t high = owns.count;
     while (owns.place < high) {
         uint32_t middle = owns.place + (high - owns.place) / 2;

@@ -31,8 +31,20 @@ static inline uint32_t bypeer_names_load(const uint32_t *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* What one cloud has of one array, as read once; own IDs within their section, the rest as it was found. */
-struct bypeer_name_part bypeer_names_part(const struct bypeer_names_view *view, uint32_t array, uint32_t cloud);
+static inline bool bypeer_names_fit(uint32_t first, uint32_t count, uint32_t room)
+{
+    return first <= room && count <= room - first;
+}
+
+/* What one cloud has of one array, to be read with bypeer_names_load() and checked; NULL: there is no such thing. */
+static inline const struct bypeer_name_part *bypeer_names_part(const struct bypeer_names_view *view, uint32_t array,
+                                                               uint32_t cloud)
+{
+    const uint32_t number = array * BYPEER_CLOUDS_MAX + cloud - 1;
+    if (cloud < 1 || cloud > BYPEER_CLOUDS_MAX || array >= BYPEER_NAMES_ARRAYS || number >= view->part_count)
+        return NULL;
+    return &view->parts[number];
+}
 
 /* The same, every number within its section but that of the tree, which is seldom needed. */
 struct bypeer_names_place {
