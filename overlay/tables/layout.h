@@ -342,11 +342,23 @@ _Static_assert(sizeof(struct bypeer_name_node) == BYPEER_CACHE_LINE, "one line")
 #define BYPEER_NAME_GROUP_KEYS    29
 #define BYPEER_NAME_GROUP_CROWDED UINT16_MAX
 struct bypeer_name_group {
-    uint16_t count;                        /* BYPEER_NAME_GROUP_CROWDED: more than there is room for */
+    uint16_t count;                        /* BYPEER_NAME_GROUP_CROWDED: it is a struct bypeer_name_crowd */
     uint16_t keys[BYPEER_NAME_GROUP_KEYS]; /* ascending, native; behind the last one all ones */
     uint32_t first;                        /* how many records of the part come before these */
 };
 _Static_assert(sizeof(struct bypeer_name_group) == sizeof(struct bypeer_name_node), "one line, like a node");
+
+/* What a group is that has no room for all keys. */
+struct bypeer_name_crowd {
+    uint16_t count; /* BYPEER_NAME_GROUP_CROWDED */
+    uint16_t reserved0[3];
+    uint64_t word;   /* of its longest run the first word */
+    uint32_t run_at; /* and the first record, counted from the part's first */
+    uint8_t reserved1[40];
+    uint32_t first; /* as of a group */
+};
+_Static_assert(sizeof(struct bypeer_name_crowd) == sizeof(struct bypeer_name_group), "in its place");
+_Static_assert(offsetof(struct bypeer_name_crowd, first) == offsetof(struct bypeer_name_group, first), "likewise");
 
 /* What one cloud has of one array of records. All are entry numbers of whole sections. */
 struct bypeer_name_part {

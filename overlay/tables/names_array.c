@@ -162,6 +162,33 @@ static void tree_layers(struct bypeer_name_node nodes[], const struct bypeer_nam
     }
 }
 
+/* The end of the run of records that have the words 0 to level of the first one. */
+static uint32_t run_end(const struct bypeer_name_record records[], uint32_t first, uint32_t end, unsigned level)
+{
+    uint32_t at = first + 1;
+    while (at < end && memcmp(records[at].id, records[first].id, (level + 1) * sizeof(uint64_t)) == 0)
+        at++;
+    return at;
+}
+
+/* Writes the group of the records from first to end, which has no room for their keys. */
+static void array_crowd(struct bypeer_name_crowd *crowd, const struct bypeer_name_record records[], uint32_t first,
+                        uint32_t end)
+{
+    uint32_t longest = first, length = 0;
+    for (uint32_t at = first, next; at < end; at = next) {
+        next = run_end(records, at, end, 0);
+        if (next - at > length) {
+            longest = at;
+            length = next - at;
+        }
+    }
+    *crowd = (struct bypeer_name_crowd){.count = BYPEER_NAME_GROUP_CROWDED,
+                                        .word = bypeer_names_word(records[longest].id, 0),
+                                        .run_at = longest,
+                                        .first = first};
+}
+
 /* Writes the groups of a part. Their room is part of that of the cloud's tree. */
 static void array_groups(struct bypeer_names_array *array, struct bypeer_name_part *part)
 {
@@ -182,9 +209,11 @@ static void array_groups(struct bypeer_names_array *array, struct bypeer_name_pa
             if (at - group.first < BYPEER_NAME_GROUP_KEYS)
                 group.keys[at - group.first] = bypeer_names_group_key(bypeer_names_group_rest(word, bits));
         }
-        group.count =
-            at - group.first <= BYPEER_NAME_GROUP_KEYS ? (uint16_t)(at - group.first) : BYPEER_NAME_GROUP_CROWDED;
-        groups[i] = group;
+        group.count = (uint16_t)(at - group.first);
+        if (at - group.first <= BYPEER_NAME_GROUP_KEYS)
+            groups[i] = group;
+        else
+            array_crowd((struct bypeer_name_crowd *)(void *)&groups[i], records, group.first, at);
     }
 }
 
@@ -204,15 +233,6 @@ static uint32_t array_tree(struct bypeer_names_array *array, const struct bypeer
 
 /* --- runs ----------------------------------------------------------------------------------------------------------
  */
-
-/* The end of the run of records that have the words 0 to level of the first one. */
-static uint32_t run_end(const struct bypeer_name_record records[], uint32_t first, uint32_t end, unsigned level)
-{
-    uint32_t at = first + 1;
-    while (at < end && memcmp(records[at].id, records[first].id, (level + 1) * sizeof(uint64_t)) == 0)
-        at++;
-    return at;
-}
 
 /* Fills in one level of a description; records are the cloud's, of which the first has number cloud_first. */
 static void run_describe(struct bypeer_names_array *array, const struct bypeer_name_record records[],

@@ -8,8 +8,8 @@
  * There are as many groups as give each 8 to 16 records: IDs are hashes, so that hardly any has more than 29 (one in a
  * thousand at most). Of two random IDs in a group, the 16 bits of a key are the same once in 65,536: where a target's
  * key is that of records, these are compared whole. A group that has no room for its records, because somebody has
- * crowded IDs together, or because many are registrations of one name, tells nothing: there the tree leads on
- * (names_tree.h).
+ * crowded IDs together, or because many are registrations of one name, tells where its longest run
+ * begins; for all else the tree leads on (names_tree.h).
  *
  * Keys also tell, mostly, on which side the nearest record is, so that the other need not be fetched: both neighbours
  * and the target are known to within 2^-16 of the group, and where a neighbour is in another group it is farther than
@@ -54,11 +54,12 @@ static inline uint16_t bypeer_names_group_key(uint64_t rest)
  */
 static inline uint8_t bypeer_names_nearer(const struct bypeer_name_group *group, uint32_t less, uint64_t rest)
 {
-    const uint32_t count = group->count;
-    const bool is_told = count <= BYPEER_NAME_GROUP_KEYS && less <= count;
-    const bool has_above = is_told && less < count, has_below = is_told && less > 0;
-    const uint32_t above = has_above ? group->keys[has_above ? less : 0] : UINT32_C(1) << 16;
-    const uint32_t behind_below = has_below ? group->keys[has_below ? less - 1 : 0] + UINT32_C(1) : 0;
+    const uint32_t count = group->count, last = BYPEER_NAME_GROUP_KEYS - 1;
+    const bool is_told = (count <= BYPEER_NAME_GROUP_KEYS) & (less <= count);
+    const bool has_above = is_told & (less < count), has_below = is_told & (less != 0);
+    const uint32_t key_above = group->keys[less <= last ? less : last];
+    const uint32_t key_below = group->keys[less - 1 <= last ? less - 1 : last];
+    const uint32_t above = has_above ? key_above : UINT32_C(1) << 16, behind_below = has_below ? key_below + 1 : 0;
     const uint32_t twice = (uint32_t)(rest >> 47), sum = above + behind_below;
     return (uint8_t)((has_above & (sum < twice)) * BYPEER_NAMES_NEARER_ABOVE |
                      (has_below & (twice + 1 < sum)) * BYPEER_NAMES_NEARER_BELOW);
@@ -70,4 +71,4 @@ struct bypeer_names_compared {
 };
 typedef struct bypeer_names_compared bypeer_names_compare_function(const struct bypeer_name_group *group, uint16_t key);
 
-#define BYPEER_NAMES_RANK_CROWDED 255 /* instead of .equal: the group says nothing */
+#define BYPEER_NAMES_RANK_CROWDED 255 /* instead of .equal: the group has no keys */

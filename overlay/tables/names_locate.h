@@ -64,20 +64,24 @@ static inline void bypeer_names_enter_delta(struct bypeer_names_walk *walk, cons
     walk->delta_below = walk->word - bypeer_names_leaf_word(place, (at != 0 ? at : place->count) - 1);
 }
 
+/* Enters the half's place, and fetches the record that is wanted first. Into the second level of cache: there are few
+ * line buffers for the first. */
 static inline void bypeer_names_enter_half(struct bypeer_names_walk *walk, const struct bypeer_names_place *place,
                                            uint32_t at, uint8_t nearer, enum bypeer_names_fetch fetch)
 {
     const uint32_t above = at != place->count ? at : 0, below = (at != 0 ? at : place->count) - 1;
     walk->half.place = at;
     /* Whatever a wrong group says, both neighbours are there. */
-    walk->nearer = at != 0 && at != place->count ? nearer & place->nearer : 0;
-    /* Into the second level of cache: there are few line buffers for the first. */
-    __builtin_prefetch(
-        &place->records[fetch == BYPEER_NAMES_FETCH_NEAREST && walk->nearer == BYPEER_NAMES_NEARER_BELOW ? below
-                                                                                                         : above],
-        0, 2);
-    if (fetch == BYPEER_NAMES_FETCH_NEAREST && walk->nearer == 0)
-        __builtin_prefetch(&place->records[below], 0, 2);
+    walk->nearer = nearer & ((at != 0) & (at != place->count) ? place->nearer : 0);
+    const bool is_below = (fetch == BYPEER_NAMES_FETCH_NEAREST) & (walk->nearer == BYPEER_NAMES_NEARER_BELOW);
+    __builtin_prefetch(&place->records[is_below ? below : above], 0, 2);
+}
+
+/* The other neighbour, where it is not known which is nearer. */
+static inline __attribute__((always_inline)) void bypeer_names_fetch_below(const struct bypeer_names_walk *walk)
+{
+    const struct bypeer_names_side *half = &walk->half;
+    __builtin_prefetch(&walk->records[half->first + (half->place != 0 ? half->place : half->count) - 1], 0, 2);
 }
 
 /* Step 3, of what the others left open. */
@@ -94,13 +98,15 @@ static inline void bypeer_names_close(bypeer_names_descend_function *descend, st
         const uint64_t rest = bypeer_names_group_rest(open->walk->word, open->place->group_bits);
         const uint32_t less = open->at - bypeer_names_load(&open->group->first);
         bypeer_names_enter_half(open->walk, open->place, open->at, bypeer_names_nearer(open->group, less, rest), fetch);
+        if (fetch == BYPEER_NAMES_FETCH_NEAREST && open->walk->nearer == 0)
+            bypeer_names_fetch_below(open->walk);
     }
 }
 
 static inline __attribute__((always_inline)) void
-bypeer_names_locate_with(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
-                         unsigned count, enum bypeer_names_fetch fetch, struct bypeer_names_walk ret_walks[],
-                         bypeer_names_descend_function *descend, bypeer_names_compare_function *compare)
+bypeer_names_locate_all(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
+                        unsigned count, enum bypeer_names_fetch fetch, struct bypeer_names_walk ret_walks[],
+                        bypeer_names_descend_function *descend, bypeer_names_compare_function *compare)
 {
     const struct bypeer_names_root root = bypeer_names_root_read(tables->header);
     struct bypeer_names_places halves, deltas;
@@ -108,6 +114,8 @@ bypeer_names_locate_with(const struct bypeer_tables *tables, const uint8_t *clou
     struct bypeer_names_open opens[BYPEER_NAMES_SEARCHES];
     unsigned open_count = 0;
     const struct bypeer_name_group *groups[BYPEER_NAMES_BURST];
+    uint8_t both[BYPEER_NAMES_BURST]; /* which may be asked for either neighbour */
+    unsigned both_count = 0;
 
     /* Not the places: to clear all of them costs a nanosecond a target. */
     halves.view = deltas.view = &tables->names;
@@ -159,6 +167,8 @@ bypeer_names_locate_with(const struct bypeer_tables *tables, const uint8_t *clou
         bypeer_names_enter_half(
             walk, half, rank.at,
             bypeer_names_nearer(groups[i], rank.less, bypeer_names_group_rest(walk->word, half->group_bits)), fetch);
+        both[both_count] = (uint8_t)i;
+        both_count += (walk->nearer == 0) & (fetch == BYPEER_NAMES_FETCH_NEAREST);
         if (__builtin_expect(rank.equal != 0, false))
             opens[open_count++] = (struct bypeer_names_open){.place = half,
                                                              .target = targets[i],
@@ -167,6 +177,21 @@ bypeer_names_locate_with(const struct bypeer_tables *tables, const uint8_t *clou
                                                              .at = rank.at,
                                                              .equal = rank.equal};
     }
+    for (unsigned k = 0; k < both_count; k++)
+        bypeer_names_fetch_below(&ret_walks[both[k]]);
     if (open_count != 0)
         bypeer_names_close(descend, opens, open_count, fetch);
+}
+
+/* Made for either fetch, whose loops then have no question of the other's in them. */
+static inline __attribute__((always_inline)) void
+bypeer_names_locate_with(const struct bypeer_tables *tables, const uint8_t *clouds, const uint8_t *const targets[],
+                         unsigned count, enum bypeer_names_fetch fetch, struct bypeer_names_walk ret_walks[],
+                         bypeer_names_descend_function *descend, bypeer_names_compare_function *compare)
+{
+    if (fetch == BYPEER_NAMES_FETCH_NEAREST)
+        bypeer_names_locate_all(tables, clouds, targets, count, BYPEER_NAMES_FETCH_NEAREST, ret_walks, descend,
+                                compare);
+    else
+        bypeer_names_locate_all(tables, clouds, targets, count, BYPEER_NAMES_FETCH_ABOVE, ret_walks, descend, compare);
 }

@@ -69,7 +69,7 @@ bool bypeer_names_tree(const struct bypeer_names_view *view, uint32_t nodes, uin
 struct bypeer_names_open {
     struct bypeer_names_place *place;
     const uint8_t *target;
-    const struct bypeer_name_group *group;
+    const struct bypeer_name_group *group; /* NULL: as if it were crowded and without a run */
     struct bypeer_names_walk *walk;
     uint32_t at;   /* its place, 0 to count: from here on there are .equal records that may be below it */
     uint8_t equal; /* or BYPEER_NAMES_RANK_CROWDED */

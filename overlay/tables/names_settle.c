@@ -153,20 +153,39 @@ static const struct bypeer_names_tree *names_tree_of(struct bypeer_names_place *
     return &place->tree;
 }
 
+/* Whether a target has the first word of its group's longest run, which begins at .at then. */
+static bool names_is_of_run(struct bypeer_names_open *open)
+{
+    const struct bypeer_name_crowd *crowd = (const struct bypeer_name_crowd *)(const void *)open->group;
+    if (!crowd || __atomic_load_n(&crowd->word, __ATOMIC_RELAXED) != bypeer_names_word(open->target, 0))
+        return false;
+    const uint32_t at = bypeer_names_load(&crowd->run_at);
+    open->at = at < open->place->count ? at : open->place->count;
+    return true;
+}
+
 /* Those in crowded groups: down the tree, and where a first word is that of a record, through runs. */
 static void names_settle_crowded(bypeer_names_descend_function *descend, struct bypeer_names_open *crowded[],
                                  unsigned count)
 {
     struct bypeer_names_descent descents[BYPEER_NAMES_SEARCHES];
     struct names_search searches[BYPEER_NAMES_SEARCHES], *equal[BYPEER_NAMES_SEARCHES];
-    unsigned equal_count = 0;
-    for (unsigned i = 0; i < count; i++)
-        descents[i] = (struct bypeer_names_descent){.key = bypeer_names_word(crowded[i]->target, 0),
-                                                    .tree = names_tree_of(crowded[i]->place)};
-    descend(descents, count);
+    uint8_t descending[BYPEER_NAMES_SEARCHES];
+    unsigned descending_count = 0, equal_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        descending[descending_count] = (uint8_t)i;
+        if (names_is_of_run(crowded[i])) {
+            __builtin_prefetch(&crowded[i]->place->records[crowded[i]->at]);
+            continue;
+        }
+        descents[descending_count++] = (struct bypeer_names_descent){.key = bypeer_names_word(crowded[i]->target, 0),
+                                                                     .tree = names_tree_of(crowded[i]->place)};
+    }
+    descend(descents, descending_count);
+    for (unsigned i = 0; i < descending_count; i++)
+        crowded[descending[i]]->at = descents[i].place;
     for (unsigned i = 0; i < count; i++) {
         struct names_search *search = &searches[equal_count];
-        crowded[i]->at = descents[i].place;
         search->open = crowded[i];
         search->cloud = crowded[i]->place;
         search->target = crowded[i]->target;
