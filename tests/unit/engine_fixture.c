@@ -185,9 +185,14 @@ bool engine_fixture_exchange(struct engine_fixture *fixture, unsigned ms)
 
 void engine_fixture_handshake(struct engine_fixture *fixture)
 {
+    engine_fixture_handshake_after(fixture, 130);
+}
+
+void engine_fixture_handshake_after(struct engine_fixture *fixture, unsigned seconds)
+{
     const unsigned before = fixture->end.prefers;
     engine_fixture_run(fixture, 25); /* one initiation in 20 ms is looked at */
-    fixture->end_ahead_ns += 130 * BYPEER_WIREGUARD_S;
+    fixture->end_ahead_ns += seconds * BYPEER_WIREGUARD_S;
     fixture->end.now = end_now(fixture);
     bypeer_peer_request(&fixture->end.peer, &fixture->end.now);
     cr_assert(engine_fixture_exchange(fixture, 5000), "no response came");

@@ -53,6 +53,7 @@ void engine_fixture_flush(struct engine_fixture *fixture);
 bool engine_fixture_exchange(struct engine_fixture *fixture, unsigned ms);
 /* The end begins a handshake, some minutes later by its own clock, and has a session when this returns. */
 void engine_fixture_handshake(struct engine_fixture *fixture);
+void engine_fixture_handshake_after(struct engine_fixture *fixture, unsigned seconds);
 /* Another socket for the end, on another port. */
 void engine_fixture_move(struct engine_fixture *fixture);
 

@@ -189,6 +189,32 @@ Test(wireguard_engine, noise_costs_nothing)
     engine_fixture_handshake(&fixture);
 }
 
+/* Somebody sends one initiation over and over: soon most of the time goes into it, and whoever wants a handshake has to
+ * show that he receives where he sends from. */
+Test(wireguard_engine, asks_for_a_cookie_under_load)
+{
+    uint8_t initiation[BYPEER_WIREGUARD_INITIATION_BYTES];
+    bypeer_peer_request(&fixture.end.peer, &fixture.end.now);
+    memcpy(initiation, fixture.end.out[0].bytes, sizeof(initiation));
+    cr_assert(engine_fixture_exchange(&fixture, 5000));
+    for (unsigned batch = 0; batch < 1000 && !fixture.end.peer.jar.has_cookie; batch++) {
+        for (unsigned copy = 0; copy < 150; copy++) {
+            memcpy(fixture.end.out[0].bytes, initiation, sizeof(initiation));
+            fixture.end.out[0].length = sizeof(initiation);
+            fixture.end.out_count = 1;
+            engine_fixture_flush(&fixture);
+        }
+        for (unsigned turn = 0; turn < 4; turn++)
+            uv_run(&fixture.loop, UV_RUN_NOWAIT);
+        if (batch % 32 == 31)
+            engine_fixture_exchange(&fixture, 2);
+    }
+    cr_assert(fixture.end.peer.jar.has_cookie, "no cookie came");
+    while (engine_fixture_exchange(&fixture, 20))
+        continue;
+    engine_fixture_handshake_after(&fixture, 6); /* and with it, there is an answer */
+}
+
 /* --- where peers are --- */
 
 Test(wireguard_engine, a_handshake_from_elsewhere_moves_the_peer)
