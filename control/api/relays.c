@@ -27,7 +27,8 @@ struct relays_request {
 static int relays_begin(struct call *call, struct relays_request *request, size_t entries, size_t pairs)
 {
     const json_t *lifetime = json_object_get(call->parameters, "lifetime_s");
-    *request = (struct relays_request){.joining.group = call_string(call, "group"), .room = entries};
+    *request = (struct relays_request){
+        .joining = {.group = call_string(call, "group"), .ipv4 = call_boolean(call, "ipv4")}, .room = entries};
     if (json_is_integer(lifetime)) {
         request->joining.has_expiry = true;
         if (json_integer_value(lifetime) > 0)

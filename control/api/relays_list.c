@@ -18,12 +18,15 @@
 /* One page looks at no more pairs than this, whatever its filter leaves. */
 #define LIST_PAIRS_MAX 200000
 
-static json_t *relays_endpoint_text(const struct call *call, const uint8_t address[static 16])
+/* What the member of that side sends to. */
+static json_t *relays_endpoint_text(const struct call *call, const struct bypeer_relay_pair *pair, unsigned side)
 {
-    const struct bypeer_pnrp_endpoint endpoint = {.port = call->node->config->relay.port};
-    struct bypeer_pnrp_endpoint written = endpoint;
-    memcpy(written.address, address, 16);
-    return call_endpoint_text(&written);
+    struct bypeer_pnrp_endpoint endpoint = {.port = call->node->config->relay.port};
+    const uint8_t *ipv4 = bypeer_relays_ipv4(call->node->relays);
+    if (pair->ports[side] != 0)
+        return json_sprintf("%u.%u.%u.%u:%u", ipv4[0], ipv4[1], ipv4[2], ipv4[3], pair->ports[side]);
+    memcpy(endpoint.address, pair->addresses[side], 16);
+    return call_endpoint_text(&endpoint);
 }
 
 static json_t *relays_key_text(const uint8_t public_key[static 32])
@@ -115,8 +118,9 @@ static json_t *relays_describe_end(const struct call *call, const struct bypeer_
     bool has_place = bypeer_relay_load(&state->endpoint, pair->serial, &place, &seal);
     bool is_confirmed = has_place && bypeer_relay_is_confirmed(state, pair->serial, now_s);
     return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name", member->name, "address",
-                     call_address_text(pair->addresses[side]), "endpoint",
-                     has_place ? relays_place_text(&place) : json_null(), "state",
+                     pair->ports[side] ? relays_endpoint_text(call, pair, side)
+                                       : call_address_text(pair->addresses[side]),
+                     "endpoint", has_place ? relays_place_text(&place) : json_null(), "state",
                      is_confirmed ? "confirmed"
                      : has_place  ? "unconfirmed"
                                   : "unknown",
@@ -212,12 +216,13 @@ int method_relays_config(struct call *call)
         json_array_append_new(
             peers, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "name", partner->name, "public_key",
                              relays_key_text(partner->public_key), "address", call_address_text(partner->address),
-                             "endpoint", relays_endpoint_text(call, pairs[at]->addresses[side]), "serial",
+                             "endpoint", relays_endpoint_text(call, pairs[at], side), "serial",
                              (json_int_t)pairs[at]->serial, "expires", (json_int_t)pairs[at]->expires_s));
     }
     free(pairs);
-    call->result = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "name", member->name, "group", member->group, "node",
-                             call->node->config->node.name, "public_key", relays_key_text(member->public_key),
-                             "address", call_address_text(member->address), "peers", peers);
+    call->result =
+        json_pack("{s:s, s:s, s:b, s:s, s:o, s:o, s:o}", "name", member->name, "group", member->group, "of_peer",
+                  member->of_peer, "node", call->node->config->node.name, "public_key",
+                  relays_key_text(member->public_key), "address", call_address_text(member->address), "peers", peers);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "control/relay/state.h"
+#include "overlay/relay/packet.h"
 
 #define FIRST_ROOM 64
 
@@ -205,6 +206,15 @@ static int entries_room_for_pair(struct bypeer_relays *relays, uint32_t number)
     return 0;
 }
 
+static void entries_mark_ports(struct bypeer_relays *relays, const struct bypeer_relay_pair *pair, bool used)
+{
+    for (unsigned side = 0; pair->ports[0] != 0 && side < 2; side++) {
+        uint8_t bit = (uint8_t)(1u << (pair->ports[side] % 8));
+        uint8_t *byte = &relays->ports[pair->ports[side] / 8];
+        *byte = used ? (uint8_t)(*byte | bit) : (uint8_t)(*byte & ~bit);
+    }
+}
+
 int relays_new_pair(struct bypeer_relays *relays, const struct bypeer_relay_pair *as)
 {
     if (entries_room_for_pair(relays, as->number) < 0 ||
@@ -212,6 +222,7 @@ int relays_new_pair(struct bypeer_relays *relays, const struct bypeer_relay_pair
         return -ENOMEM;
     struct bypeer_relay_pair *pair = &relays->pairs[as->number];
     *pair = *as;
+    entries_mark_ports(relays, pair, true);
     for (unsigned side = 0; side < 2; side++) {
         struct bypeer_relay_member *member = relays->members[pair->members[side]];
         pair->next[side] = member->first_pair;
@@ -240,9 +251,31 @@ void relays_drop_pair(struct bypeer_relays *relays, struct bypeer_relay_pair *pa
 {
     entries_unchain(relays, pair, 0);
     entries_unchain(relays, pair, 1);
+    entries_mark_ports(relays, pair, false);
     relay_index_remove(&relays->ends, entries_hash_ends(pair->members[0], pair->members[1]), pair->number);
     *pair = (struct bypeer_relay_pair){0};
     relays->pair_count--;
+}
+
+const uint8_t *bypeer_relays_ipv4(const struct bypeer_relays *relays)
+{
+    return relays->ipv4;
+}
+
+void relays_make_port_key(const struct bypeer_relays *relays, uint16_t port, uint8_t ret_key[static 16])
+{
+    bypeer_relay_port_key(ret_key, relays->ipv4, port);
+}
+
+uint16_t relays_draw_port(const struct bypeer_relays *relays, uint16_t other, uint32_t random)
+{
+    const uint32_t low = relays->node->config->relay.port_low, high = relays->node->config->relay.port_high;
+    for (uint32_t at = 0; low > 0 && at <= high - low; at++) {
+        uint32_t port = low + (random + at) % (high - low + 1);
+        if (port != other && !(relays->ports[port / 8] >> (port % 8) & 1))
+            return (uint16_t)port;
+    }
+    return 0;
 }
 
 void relays_make_address(const struct bypeer_relays *relays, const uint8_t secret[static 16],

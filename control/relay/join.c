@@ -192,6 +192,39 @@ static bool join_is_fresh(const struct join *join, const uint8_t address[static 
     return true;
 }
 
+/* Ports for both: each is used from one address only, so that they need not be secret. */
+static int join_draw_ports(struct join *join, struct bypeer_relay_pair *pair)
+{
+    static const uint8_t none[4];
+    const struct bypeer_relays *relays = join->relays;
+    uint32_t random;
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return bypeer_problem_set(join->problem, -EIO, "random", "random numbers\nare not to be had\n");
+    if (relays->node->config->relay.port_low == 0 || memcmp(relays->ipv4, none, 4) == 0)
+        return bypeer_problem_set(
+            join->problem, -ENOTSUP, "no_ipv4",
+            "this node\nis no relay over IPv4\nadd relay.ipv4-ports and an IPv4 address of a port "
+            "to its configuration and restart bypeerd");
+    for (unsigned side = 0; side < 2; side++) {
+        pair->ports[side] = relays_draw_port(relays, pair->ports[0], random);
+        if (pair->ports[side] == 0)
+            return bypeer_problem_set(join->problem, -ENOSPC, "capacity",
+                                      "relay.ipv4-ports\nall of them are in use\nname more, or remove pairs");
+        relays_make_port_key(relays, pair->ports[side], pair->addresses[side]);
+    }
+    return 0;
+}
+
+static int join_check_ipv4(const struct join *join, const struct bypeer_relay_member *member)
+{
+    if (member->of_peer)
+        return 0;
+    return bypeer_problem_set(join->problem, -EINVAL, "not_peer",
+                              "relay member \"%s\"\nis no WireGuard peer of this node, so it does not know his IPv4 "
+                              "address\nadd him with bypeer peer add, then by his name alone here",
+                              member->name);
+}
+
 /* A random address that nobody has. */
 static int join_draw_address(struct join *join, uint8_t ret_secret[static 16], uint8_t ret_address[static 16])
 {
@@ -211,9 +244,19 @@ static int join_new_pair(struct join *join, const struct bypeer_relay_member *on
         return join_no_memory(join);
     struct join_pair *made = &join->made[join->made_count];
     struct bypeer_relay_pair pair = {.members = {one->id, other->id}, .expires_s = join->joining->expires_s};
-    int result = join_draw_address(join, made->secrets[0], pair.addresses[0]);
-    if (result == 0)
-        result = join_draw_address(join, made->secrets[1], pair.addresses[1]);
+    int result = 0;
+    *made = (struct join_pair){0};
+    if (join->joining->ipv4) {
+        result = join_check_ipv4(join, one);
+        if (result == 0)
+            result = join_check_ipv4(join, other);
+        if (result == 0)
+            result = join_draw_ports(join, &pair);
+    } else {
+        result = join_draw_address(join, made->secrets[0], pair.addresses[0]);
+        if (result == 0)
+            result = join_draw_address(join, made->secrets[1], pair.addresses[1]);
+    }
     if (result < 0)
         return result;
     pair.number = made->number = relay_numbers_take(&relays->numbers);
@@ -249,6 +292,10 @@ static int join_pair(struct join *join, size_t one_entry, size_t other_entry)
     const struct bypeer_relay_pair *there = relays_find_pair(join->relays, one->id, other->id);
     if (!there)
         return join_new_pair(join, one, other);
+    if (join->joining->ipv4 != (there->ports[0] != 0))
+        return bypeer_problem_set(join->problem, -EEXIST, "pair_exists",
+                                  "relay members \"%s\" and \"%s\"\nare a pair over %s\nremove that first", one->name,
+                                  other->name, there->ports[0] ? "IPv4" : "IPv6");
     if (!join->joining->has_expiry || there->expires_s == join->joining->expires_s)
         return 0;
     if (join_grow((void **)&join->renewed, &join->renewed_room, join->renewed_count, sizeof(*join->renewed)) < 0)
@@ -294,6 +341,7 @@ static int join_write_pair(struct join *join, const struct join_pair *made)
     row.serial = pair->serial;
     memcpy(row.members, pair->members, sizeof(row.members));
     memcpy(row.secrets, made->secrets, sizeof(row.secrets));
+    memcpy(row.ports, pair->ports, sizeof(row.ports));
     return bypeer_store_put_relay_pair(relays->node->store, &row, join->problem);
 }
 

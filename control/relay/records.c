@@ -64,6 +64,28 @@ static int records_put(struct bypeer_relays *relays, const struct bypeer_destina
     }
 }
 
+/* Whether the port is one of the relay's, on an address of this node. */
+static bool records_has_port(const struct bypeer_relays *relays, uint16_t port)
+{
+    static const uint8_t none[4];
+    const struct bypeer_config *config = relays->node->config;
+    return port >= config->relay.port_low && port <= config->relay.port_high && memcmp(relays->ipv4, none, 4) != 0;
+}
+
+/* Of a pair over IPv4: the link of the member, who may use his port only from where that has him. 0: he has none. */
+static uint32_t records_link(const struct bypeer_relays *relays, const struct bypeer_relay_pair *pair, unsigned side)
+{
+    const struct bypeer_relay_member *member = relays->members[pair->members[side]];
+    const struct bypeer_model_link *link = bypeer_model_find_link(relays->node->model, member->name);
+    return member->of_peer && link && link->live ? link->id : 0;
+}
+
+static bool records_may_use_ports(const struct bypeer_relays *relays, const struct bypeer_relay_pair *pair)
+{
+    return records_has_port(relays, pair->ports[0]) && records_has_port(relays, pair->ports[1]) &&
+           records_link(relays, pair, 0) != 0 && records_link(relays, pair, 1) != 0;
+}
+
 int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem)
 {
     const struct bypeer_relay_member *member = relays->members[pair->members[0]];
@@ -71,6 +93,7 @@ int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, str
     const struct bypeer_model_group *group = bypeer_model_find_group(relays->node->model, member->group);
     if (pair->live || !group || !group->live || relays->node->config->relay.bits == 0 ||
         relays_is_orphan(relays, member) || relays_is_orphan(relays, other) ||
+        (pair->ports[0] != 0 && !records_may_use_ports(relays, pair)) ||
         (pair->expires_s > 0 && pair->expires_s <= (uint64_t)time(NULL)))
         return 0;
     for (unsigned side = 0; side < 2; side++) {
@@ -78,6 +101,7 @@ int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, str
             .partner_state = bypeer_relay_state_number(pair, 1 - side),
             .own_state = bypeer_relay_state_number(pair, side),
             .group = group->id,
+            .flags = pair->ports[0] != 0 ? records_link(relays, pair, side) << BYPEER_RELAY_LINK_SHIFT : 0,
             .serial = pair->serial,
         };
         memcpy(record.key, pair->addresses[side], 16);

@@ -46,13 +46,38 @@ static int relays_load_pair(void *context, const struct bypeer_store_relay_pair 
         return 0;
     }
     struct bypeer_relay_pair pair = {
-        .number = row->number, .members = {one->id, other->id}, .serial = row->serial, .expires_s = row->expires_s};
-    relays_make_address(relays, row->secrets[0], pair.addresses[0]);
-    relays_make_address(relays, row->secrets[1], pair.addresses[1]);
+        .number = row->number,
+        .members = {one->id, other->id},
+        .serial = row->serial,
+        .expires_s = row->expires_s,
+        .ports = {row->ports[0], row->ports[1]},
+    };
+    for (unsigned side = 0; side < 2; side++) {
+        if (pair.ports[side] != 0)
+            relays_make_port_key(relays, pair.ports[side], pair.addresses[side]);
+        else
+            relays_make_address(relays, row->secrets[side], pair.addresses[side]);
+    }
     relays_skip_numbers(relays, row->number);
     if (relays_new_pair(relays, &pair) == 0)
         return 0;
     return bypeer_problem_set(load->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+}
+
+/* The first IPv4 address that peers send to: of wireguard.addresses, or else of the ports. */
+static void relays_find_ipv4(const struct bypeer_config *config, uint8_t ret_ipv4[static 4])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *found = NULL;
+    for (uint32_t at = 0; at < config->wireguard.address_count && !found; at++)
+        if (memcmp(config->wireguard.addresses[at], mapped, 12) == 0)
+            found = config->wireguard.addresses[at];
+    for (uint32_t port = 0; port < config->port_count && !found; port++)
+        for (uint32_t at = 0; at < config->ports[port].address_count && !found; at++)
+            if (memcmp(config->ports[port].addresses[at].address, mapped, 12) == 0)
+                found = config->ports[port].addresses[at].address;
+    if (found)
+        memcpy(ret_ipv4, found + 12, 4);
 }
 
 int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *node, struct bypeer_problem *problem)
@@ -61,6 +86,7 @@ int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *no
     if (!relays)
         return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
     *relays = (struct bypeer_relays){.node = node, .numbers.fresh = 1, .next_expiry_s = UINT64_MAX};
+    relays_find_ipv4(node->config, relays->ipv4);
     struct relays_load load = {.relays = relays, .problem = problem};
     int result = bypeer_store_each_relay_member(node->store, relays_load_member, &load, problem);
     if (result == 0)

@@ -19,6 +19,10 @@
  * pair is forwarded while its group exists and it has not expired. Addresses are the prefix of the configuration over
  * bits that stay, so another prefix changes nothing else in members' files.
  *
+ * Members who have only IPv4 get no addresses but ports of this node's own IPv4 address (relay.ipv4-ports). A port can
+ * be guessed, so it is only for who is a WireGuard peer of the node, too, and only from the address where his hub link
+ * has shown him to be.
+ *
  * A pair has a number, from which come the numbers of its two states (what workers keep of each end, in the sessions
  * region): 2 * number and 2 * number + 1. It keeps them over restarts; when it is removed, nobody gets them before a
  * grace period has passed. Its serial is never another pair's, so a worker begins such a state anew.
@@ -57,7 +61,8 @@ struct bypeer_relay_pair {
     uint32_t members[2];
     uint32_t next[2];         /* pair of that member; 0: no more */
     bool live;                /* in the tables */
-    uint8_t addresses[2][16]; /* what that member sends to */
+    uint16_t ports[2];        /* over IPv4: of this node, that that member sends to; 0: over IPv6 */
+    uint8_t addresses[2][16]; /* what that member sends to; of a port, its key (overlay/relay/packet.h) */
     uint64_t serial;
     uint64_t expires_s; /* CLOCK_REALTIME; 0: never */
 };
@@ -86,6 +91,7 @@ struct bypeer_relay_joining {
     size_t entry_count;
     const uint32_t (*pairs)[2]; /* numbers of entries; NULL: each with each */
     size_t pair_count;
+    bool ipv4;          /* new pairs are of ports; both members must be WireGuard peers */
     bool has_expiry;    /* else pairs that are there already keep theirs */
     uint64_t expires_s; /* of the pairs; 0: never */
 };
@@ -133,6 +139,9 @@ const struct bypeer_relay_pair *bypeer_relays_next_pair(const struct bypeer_rela
 const struct bypeer_relay_pair *bypeer_relays_next_of_member(const struct bypeer_relays *relays,
                                                              const struct bypeer_relay_member *member,
                                                              const struct bypeer_relay_pair *pair, unsigned *ret_side);
+
+/* The node's address that ports of pairs over IPv4 are of. */
+const uint8_t *bypeer_relays_ipv4(const struct bypeer_relays *relays);
 
 static inline uint32_t bypeer_relay_state_number(const struct bypeer_relay_pair *pair, unsigned side)
 {

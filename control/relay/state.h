@@ -29,6 +29,8 @@ struct bypeer_relays {
     uint64_t next_expiry_s;                          /* no pair expires before; UINT64_MAX: none ever */
     uint8_t own[RELAY_OWN_MAX][16];                  /* addresses of this node that the tables have as such */
     unsigned own_count;
+    uint8_t ipv4[4];          /* that ports of pairs over IPv4 are of; 0.0.0.0: there is none */
+    uint8_t ports[65536 / 8]; /* bits of those that pairs have */
     bool started;
     bool peers_changed; /* members may have lost their peer */
     bool wanting;       /* pairs may be put into the tables that are not there */
@@ -60,6 +62,11 @@ bool relays_is_orphan(const struct bypeer_relays *relays, const struct bypeer_re
 /* The prefix of the configuration over random bits. */
 void relays_make_address(const struct bypeer_relays *relays, const uint8_t secret[static 16],
                          uint8_t ret_address[static 16]);
+
+/* The key of a port of this node. */
+void relays_make_port_key(const struct bypeer_relays *relays, uint16_t port, uint8_t ret_key[static 16]);
+/* A port that no pair has, and that is not this one; 0: there is none. */
+uint16_t relays_draw_port(const struct bypeer_relays *relays, uint16_t other, uint32_t random);
 
 /* --- records.c: into the tables, and out of them --- */
 

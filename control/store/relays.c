@@ -29,6 +29,8 @@ int bypeer_store_put_relay_pair(struct bypeer_store *store, const struct bypeer_
     store_bind_address(statement, 5, pair->secrets[0]);
     store_bind_address(statement, 6, pair->secrets[1]);
     sqlite3_bind_int64(statement, 7, (sqlite3_int64)pair->expires_s);
+    sqlite3_bind_int64(statement, 8, pair->ports[0]);
+    sqlite3_bind_int64(statement, 9, pair->ports[1]);
     return store_run(store, statement, "writing a relay pair", problem);
 }
 
@@ -100,8 +102,11 @@ static bool relays_read_pair(sqlite3_stmt *statement, struct bypeer_store_relay_
         .serial = (uint64_t)sqlite3_column_int64(statement, 1),
         .members = {store_read_number(statement, 2, INT32_MAX), store_read_number(statement, 3, INT32_MAX)},
         .expires_s = (uint64_t)expires,
+        .ports = {(uint16_t)store_read_number(statement, 7, UINT16_MAX),
+                  (uint16_t)store_read_number(statement, 8, UINT16_MAX)},
     };
-    return ret_pair->number > 0 && expires >= 0 && store_read_address(statement, 4, ret_pair->secrets[0]) &&
+    return ret_pair->number > 0 && expires >= 0 && (ret_pair->ports[0] == 0) == (ret_pair->ports[1] == 0) &&
+           store_read_address(statement, 4, ret_pair->secrets[0]) &&
            store_read_address(statement, 5, ret_pair->secrets[1]);
 }
 

@@ -2,7 +2,7 @@
  * What the node must not forget of relay links: their members and pairs.
  *
  *   relay_members (id, name, group_name, public_key, address, of_peer)
- *   relay_pairs   (number, serial, one, other, secret_one, secret_other, expires)
+ *   relay_pairs   (number, serial, one, other, secret_one, secret_other, expires, port_one, port_other)
  *
  * A group goes by its name, since the id of one that is no more may become another's. Conventions are those of store.h.
  */
@@ -25,6 +25,7 @@ struct bypeer_store_relay_pair {
     uint32_t members[2];
     uint8_t secrets[2][16]; /* the random bits of each member's address for the other; the prefix lies over the first */
     uint64_t expires_s;     /* CLOCK_REALTIME; 0: never */
+    uint16_t ports[2];      /* over IPv4: of this node, instead of an address; 0: over IPv6 */
 };
 
 int bypeer_store_put_relay_member(struct bypeer_store *store, const struct bypeer_store_relay_member *member,

@@ -42,7 +42,8 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "CREATE TABLE relay_members (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, group_name TEXT NOT NULL,"
     "  public_key BLOB NOT NULL, address BLOB NOT NULL, of_peer INTEGER NOT NULL);"
     "CREATE TABLE relay_pairs (number INTEGER PRIMARY KEY, serial INTEGER NOT NULL, one INTEGER NOT NULL,"
-    "  other INTEGER NOT NULL, secret_one BLOB NOT NULL, secret_other BLOB NOT NULL, expires INTEGER NOT NULL);"
+    "  other INTEGER NOT NULL, secret_one BLOB NOT NULL, secret_other BLOB NOT NULL, expires INTEGER NOT NULL,"
+    "  port_one INTEGER NOT NULL, port_other INTEGER NOT NULL);"
     "CREATE TABLE limits (of_group INTEGER NOT NULL, name TEXT NOT NULL, bits_s INTEGER NOT NULL,"
     "  burst INTEGER NOT NULL, quota INTEGER NOT NULL, period INTEGER NOT NULL, PRIMARY KEY (of_group, name))"
     "  WITHOUT ROWID;"
@@ -98,11 +99,12 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_REMOVE_RELAY_MEMBER] = "DELETE FROM relay_members WHERE id = ?1",
     [STORE_EACH_RELAY_MEMBER] =
         "SELECT id, name, group_name, public_key, address, of_peer FROM relay_members ORDER BY id",
-    [STORE_PUT_RELAY_PAIR] = "INSERT OR REPLACE INTO relay_pairs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STORE_PUT_RELAY_PAIR] = "INSERT OR REPLACE INTO relay_pairs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [STORE_EXPIRE_RELAY_PAIR] = "UPDATE relay_pairs SET expires = ?2 WHERE number = ?1",
     [STORE_REMOVE_RELAY_PAIR] = "DELETE FROM relay_pairs WHERE number = ?1",
-    [STORE_EACH_RELAY_PAIR] = "SELECT number, serial, one, other, secret_one, secret_other, expires FROM relay_pairs"
-                              " ORDER BY number",
+    [STORE_EACH_RELAY_PAIR] =
+        "SELECT number, serial, one, other, secret_one, secret_other, expires, port_one, port_other"
+        " FROM relay_pairs ORDER BY number",
     [STORE_PUT_LIMIT] = "INSERT OR REPLACE INTO limits VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STORE_REMOVE_LIMIT] = "DELETE FROM limits WHERE of_group = ?1 AND name = ?2",
     [STORE_EACH_LIMIT] = "SELECT of_group, name, bits_s, burst, quota, period FROM limits ORDER BY of_group, name",

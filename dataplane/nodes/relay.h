@@ -21,8 +21,6 @@
 #include "overlay/relay/neighbour.h"
 #include "overlay/relay/packet.h"
 
-#define BYPEER_RELAY_LINK_SHIFT 8
-
 struct relay_scope {
     uint64_t prefix[2], mask[2]; /* as on the wire; a mask of zeros and a prefix of ones: no relay */
     uint16_t port;

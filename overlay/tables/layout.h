@@ -188,6 +188,7 @@ struct bypeer_destination {
 };
 #define BYPEER_DESTINATION_LOCAL     1u /* this node itself: deliver to the overlay TUN */
 #define BYPEER_DESTINATION_CLOUD     2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
+#define BYPEER_RELAY_LINK_SHIFT      8  /* of a relay record over IPv4: above is the link id of .key's member */
 #define BYPEER_DESTINATION_WIREGUARD 4u /* of an ingress record: an own address and port of WireGuard */
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
 

@@ -391,6 +391,83 @@ Test(relays, a_member_of_the_relay_alone_has_nothing_to_do_with_a_peer_of_that_n
     cr_assert(reaches('p', 'a'));
 }
 
+/* --- over IPv4 --- */
+
+#define RELAY4                                                                                    \
+    "ports: [{ name: up, device: net_null0, addresses: [\"2001:db8:1::1/64\", 192.0.2.1/24] }]\n" \
+    "relay: { prefix: \"2001:db8:5::/64\", ipv4-ports: \"52000-52003\" }\n"
+
+static int join_over_ipv4(const char *letters)
+{
+    struct bypeer_relay_entry entries[26];
+    char names[26][2] = {{0}};
+    size_t count = 0;
+    for (; letters[count]; count++) {
+        names[count][0] = letters[count];
+        entries[count] = (struct bypeer_relay_entry){.name = names[count]};
+    }
+    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = count, .ipv4 = true};
+    return bypeer_relays_join(relays(), &joining, &joined, &problem);
+}
+
+static void add_peers(const char *letters)
+{
+    for (; *letters; letters++) {
+        struct bypeer_model_peer peer = {.link = {.defined = true, .wireguard = true}, .group = "lab"};
+        peer.link.name[0] = *letters;
+        memcpy(peer.link.public_key, key(600u + (unsigned)*letters), 32);
+        cr_assert_eq(bypeer_model_add_peers(fixture.node.model, &peer, 1, &problem), 0, "%s", problem.value);
+    }
+}
+
+static void reopen_over_ipv4(void)
+{
+    node_fixture_close(&fixture);
+    node_fixture_write(&fixture, HEAD RELAY4);
+    node_fixture_open(&fixture, NULL);
+}
+
+Test(relays, peers_reach_each_other_by_ports_over_ipv4)
+{
+    reopen_over_ipv4();
+    add_peers("abcd");
+    cr_assert_eq(join_over_ipv4("ab"), 0, "%s", problem.value);
+    for (unsigned again = 0; again < 2; again++) {
+        unsigned side;
+        const struct bypeer_relay_pair *found = pair('a', 'b', &side);
+        cr_assert_neq(found->ports[0], found->ports[1]);
+        cr_assert(found->ports[0] >= 52000 && found->ports[0] <= 52003);
+        const uint8_t expected[16] = {
+            [8] = (uint8_t)(found->ports[side] >> 8), (uint8_t)found->ports[side], 0xff, 0xff, 192, 0, 2, 1};
+        const struct bypeer_destination *way = look_up(expected);
+        cr_assert_not_null(way);
+        cr_assert_arr_eq(way->partner, found->addresses[1 - side], 16);
+        cr_assert_eq(way->flags >> BYPEER_RELAY_LINK_SHIFT, bypeer_model_find_link(fixture.node.model, "a")->id,
+                     "only from where his hub link has him");
+        reopen_over_ipv4();
+    }
+    cr_assert_eq(join_over_ipv4("cd"), 0, "%s", problem.value);
+    cr_assert_eq(join_over_ipv4("ac"), -ENOSPC, "four ports are two pairs");
+    cr_assert_str_eq(problem.key, "capacity");
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "d", ANYONE, &removed, &problem), 0);
+    cr_assert_eq(join_over_ipv4("ac"), 0, "%s", problem.value);
+}
+
+Test(relays, over_ipv4_only_peers_are_taken)
+{
+    cr_assert_eq(mesh("ab", 0), 0);
+    add_peers("cd");
+    cr_assert_eq(join_over_ipv4("cd"), -ENOTSUP);
+    cr_assert_str_eq(problem.key, "no_ipv4");
+    reopen_over_ipv4();
+    cr_assert_eq(join_over_ipv4("ac"), -EINVAL);
+    cr_assert_str_eq(problem.key, "not_peer");
+    cr_assert_eq(join_over_ipv4("ab"), -EEXIST);
+    cr_assert_str_eq(problem.key, "pair_exists");
+    cr_assert_eq(join_over_ipv4("cd"), 0, "%s", problem.value);
+}
+
 /* --- refusals --- */
 
 static int join_one(struct bypeer_relay_entry one, const char *group)

@@ -408,7 +408,8 @@ Test(store, relay_links_come_back_as_they_were)
                                            .serial = UINT64_C(1) << 40,
                                            .members = {7, 9},
                                            .secrets = {{5}, {6}},
-                                           .expires_s = UINT64_C(5000000000)};
+                                           .expires_s = UINT64_C(5000000000),
+                                           .ports = {52001, 52002}};
     struct bypeer_store *store = open_store();
     cr_assert_eq(bypeer_store_begin(store, &problem), 0);
     cr_assert_eq(bypeer_store_put_relay_member(store, &member, &problem), 0);
@@ -424,6 +425,7 @@ Test(store, relay_links_come_back_as_they_were)
     cr_assert_eq(relay_pairs[0].serial, pair.serial);
     cr_assert_eq(relay_pairs[0].expires_s, pair.expires_s);
     cr_assert_arr_eq(relay_pairs[0].members, pair.members, sizeof(pair.members));
+    cr_assert_arr_eq(relay_pairs[0].ports, pair.ports, sizeof(pair.ports));
     cr_assert_arr_eq(relay_pairs[0].secrets, pair.secrets, sizeof(pair.secrets));
 
     cr_assert_eq(bypeer_store_begin(store, &problem), 0);
@@ -441,8 +443,9 @@ Test(store, relay_links_that_cannot_be_right_are_left_out)
     bypeer_store_close(open_store());
     execute("INSERT INTO relay_members VALUES (1, 'short', 'lab', x'00', zeroblob(16), 0),"
             " (2, '', 'lab', zeroblob(32), zeroblob(16), 0), (3, 'good', 'lab', zeroblob(32), zeroblob(16), 1);"
-            "INSERT INTO relay_pairs VALUES (1, 1, 1, 2, zeroblob(16), zeroblob(15), 0),"
-            " (2, 1, 1, 2, zeroblob(16), zeroblob(16), -1), (3, 1, 1, 2, zeroblob(16), zeroblob(16), 0)");
+            "INSERT INTO relay_pairs VALUES (1, 1, 1, 2, zeroblob(16), zeroblob(15), 0, 0, 0),"
+            " (2, 1, 1, 2, zeroblob(16), zeroblob(16), -1, 0, 0),"
+            " (3, 1, 1, 2, zeroblob(16), zeroblob(16), 0, 5, 6), (4, 1, 1, 2, zeroblob(16), zeroblob(16), 0, 5, 0)");
     struct bypeer_store *store = open_store();
     read_relays(store);
     cr_assert_eq(relay_member_count, 1);
