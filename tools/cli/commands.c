@@ -33,6 +33,8 @@ const struct cli_option cli_options[CLI_OPTIONS] = {
                              "What rates are measured over (default 1); 0: show none"},
     [CLI_OPTION_KEEPALIVE] = {"keepalive", 0, "SECONDS", CLI_VALUES_ANY,
                               "How often something is sent to keep the way through NATs (default 25); 0: never"},
+    [CLI_OPTION_IPV4] = {"ipv4", '4', NULL, CLI_VALUES_ANY,
+                         "By ports of the node's IPv4 address; all must be WireGuard peers of it"},
     [CLI_OPTION_LIMIT] = {"limit", 'n', "NUMBER", CLI_VALUES_ANY, "Stop after this many (default: all)"},
     [CLI_OPTION_LINK] = {"link", 'l', "LINK", CLI_VALUES_LINK, "Name of a link"},
     [CLI_OPTION_LOCAL] = {"local", 0, "ADDRESS", CLI_VALUES_ANY,
@@ -296,17 +298,19 @@ const struct cli_command cli_commands[] = {
      .run = cli_run_relay_mesh,
      .help = "Let members reach each other, each with each, by this node that cannot read what they say",
      .arguments = {{"MEMBER", CLI_VALUES_RELAY, .repeats = true}},
-     .options = {CLI_OPTION_GROUP, CLI_OPTION_NEW_KEY, CLI_OPTION_DIRECTORY, CLI_OPTION_EXPIRES},
+     .options = {CLI_OPTION_GROUP, CLI_OPTION_NEW_KEY, CLI_OPTION_DIRECTORY, CLI_OPTION_EXPIRES, CLI_OPTION_IPV4},
      .details =
          "MEMBER is NAME, NAME=KEY or NAME=KEY@ADDRESS, with his WireGuard public key and his address in the group. "
          "Each one who is new gets a file NAME.conf for wg-quick; of the others is shown what they add to theirs, as a "
-         "diff and for wg addconf. WireGuard peers of this node are known by their names."},
+         "diff and for wg addconf. WireGuard peers of this node are known by their names, and add to the file that "
+         "they have."},
     {.word = "relay",
      .verb = "add",
      .run = cli_run_relay_add,
      .help = "Let one more member reach those of the group that are there",
      .arguments = {{"MEMBER", CLI_VALUES_RELAY}},
-     .options = {CLI_OPTION_GROUP, CLI_OPTION_WITH, CLI_OPTION_NEW_KEY, CLI_OPTION_DIRECTORY, CLI_OPTION_EXPIRES},
+     .options = {CLI_OPTION_GROUP, CLI_OPTION_WITH, CLI_OPTION_NEW_KEY, CLI_OPTION_DIRECTORY, CLI_OPTION_EXPIRES,
+                 CLI_OPTION_IPV4},
      .details = "MEMBER and what is written are as of relay mesh."},
     {.word = "relay",
      .verb = "list",

@@ -54,7 +54,7 @@ void relay_file_write(FILE *out, const json_t *member, const char *private_key)
     relay_file_write_peers(out, member, 0, false);
 }
 
-/* The file as it is, or as it was written. NULL: no memory. */
+/* The file as it is, or as it was written; of a WireGuard peer of the node, nothing is known of it. NULL: no memory. */
 static char *read_before(const json_t *member, json_int_t since, const char *file)
 {
     char *text = NULL, part[4096];
@@ -64,7 +64,7 @@ static char *read_before(const json_t *member, json_int_t since, const char *fil
     if (out && in) {
         while ((got = fread(part, 1, sizeof(part), in)) > 0)
             fwrite(part, 1, got, out);
-    } else if (out) {
+    } else if (out && !json_is_true(json_object_get(member, "of_peer"))) {
         write_interface(out, member, NULL);
         relay_file_write_peers(out, member, since, true);
     }
@@ -102,7 +102,9 @@ void relay_file_write_diff(FILE *out, const json_t *member, json_int_t since, co
         relay_file_write_peers(sections, member, since, false);
         fclose(sections);
     }
-    if (before && added) {
+    if (before && added && !before[0]) {
+        fputs(added, out);
+    } else if (before && added) {
         unsigned lines = count_lines(before), context = lines < CONTEXT ? lines : CONTEXT;
         const char *last = before;
         for (unsigned skip = lines - context; skip > 0; skip--)

@@ -15,7 +15,7 @@ void relay_file_write_peers(FILE *out, const json_t *member, json_int_t since, b
 
 /*
  * A unified diff that adds the sections of partners from since on to file, named so in it. Where there is no such file,
- * to the one that was written when the partners before them came.
+ * to the one that was written when the partners before them came; of a WireGuard peer of the node, the sections alone.
  */
 void relay_file_write_diff(FILE *out, const json_t *member, json_int_t since, const char *file);
 /* Shell lines that tell a running interface of them. */

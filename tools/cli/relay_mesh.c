@@ -14,7 +14,7 @@
 
 struct comer {
     char name[64];
-    bool is_new;
+    bool is_new; /* and gets a file; a WireGuard peer of the node has one already */
     char public_key[BYPEER_WIREGUARD_KEY_TEXT], private_key[BYPEER_WIREGUARD_KEY_TEXT]; /* "": none was given */
     char address[64];
     char file[512];
@@ -58,20 +58,30 @@ static int read_comer(const char *text, struct comer *comer)
     return CLI_OK;
 }
 
-/* Whether the node knows him already. */
-static int find_comer(struct cli *cli, struct comer *comer)
+/* Whether the node has somebody of that name; refusal is the key of its answer if it has not. */
+static int ask_for(struct cli *cli, const char *method, const char *name, const char *refusal, bool *ret_found)
 {
-    json_t *member = NULL, *params = json_pack("{s:s}", "name", comer->name);
+    json_t *found = NULL, *params = json_pack("{s:s}", "name", name);
     int status = cli_connect(cli);
     if (status != CLI_OK || !params) {
         json_decref(params);
         return status != CLI_OK ? status : cli_fail(CLI_USAGE, "a name is no UTF-8");
     }
-    int error = bypeer_call(cli->node, "relays.config", params, &member);
+    int error = bypeer_call(cli->node, method, params, &found);
     const char *key = json_string_value(json_object_get(bypeer_error_data(cli->node), "key"));
-    json_decref(member);
-    comer->is_new = error == -EREMOTEIO && key && strcmp(key, "no_such_member") == 0;
-    return error && !comer->is_new ? cli_call_failed(cli, error) : CLI_OK;
+    json_decref(found);
+    *ret_found = error == 0;
+    return error && !(error == -EREMOTEIO && key && strcmp(key, refusal) == 0) ? cli_call_failed(cli, error) : CLI_OK;
+}
+
+static int find_comer(struct cli *cli, struct comer *comer)
+{
+    bool is_member = false, is_peer = false;
+    int status = ask_for(cli, "relays.config", comer->name, "no_such_member", &is_member);
+    if (status == CLI_OK && !is_member)
+        status = ask_for(cli, "peers.show", comer->name, "no_such_peer", &is_peer);
+    comer->is_new = !is_member && !is_peer;
+    return status;
 }
 
 static int open_file(const struct mesh *mesh, struct comer *comer)
@@ -147,6 +157,8 @@ static int join(struct mesh *mesh, const char *method, json_t *params)
         json_object_set_new(params, "group", json_string(mesh->cli->options[CLI_OPTION_GROUP]));
     if (lifetime >= 0)
         json_object_set_new(params, "lifetime_s", json_integer(lifetime));
+    if (mesh->cli->options[CLI_OPTION_IPV4])
+        json_object_set_new(params, "ipv4", json_true());
     status = cli_call(mesh->cli, method, params, &result);
     if (status == CLI_OK) {
         mesh->members += cli_integer(result, "members");
