@@ -112,7 +112,8 @@ static const char *const store_texts[STORE_STATEMENTS] = {
         "INSERT OR REPLACE INTO accounts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [STORE_REMOVE_ACCOUNT] = "DELETE FROM accounts WHERE name = ?1",
     [STORE_EACH_ACCOUNT] =
-        "SELECT name, received_packets, received_bytes, sent_packets, sent_bytes, region, serial, seen_received_packets,"
+        "SELECT name, received_packets, received_bytes, sent_packets, sent_bytes, region, serial, "
+        "seen_received_packets,"
         " seen_received_bytes, seen_sent_packets, seen_sent_bytes, period, period_base FROM accounts ORDER BY name",
     [STORE_FIND_ROUTE] = "SELECT link FROM routes WHERE prefix = ?1 AND bits = ?2",
 };
