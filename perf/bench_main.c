@@ -6,12 +6,7 @@
 #include <string.h>
 
 static const struct bench_command *const commands[] = {
-    &bench_aead,
-    &bench_destinations,
-    &bench_grace,
-    &bench_mac1,
-    &bench_nearest,
-    &bench_writer,
+    &bench_aead, &bench_destinations, &bench_grace, &bench_mac1, &bench_nearest, &bench_writer,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
