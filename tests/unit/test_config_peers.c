@@ -8,7 +8,7 @@
 #include "config/show.h"
 #include "config/wireguard_key.h"
 
-#define KEY                   "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+#define KEY                   "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
 #define OTHER_KEY             "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
 #define LAB                   "groups: [{ name: lab, prefix: \"fd12:3456:789a::/48\", vni: 7, address: \"fd12:3456:789a::1\" }]\n"
 #define PEER(name, key, rest) "  - { name: " name ", group: lab, public-key: \"" key "\"" rest " }\n"
