@@ -2,7 +2,8 @@
  * bypeer-prepared: stands in for bypeerd when perf/wireguard measures the data plane alone. It hands over tables in
  * which everything is settled already: peers with sessions, or pairs whose members the relay has heard.
  *
- *   bypeer-prepared hub DIRECTORY PEERS FRAMES     as the run directory; each peer has so many frames in the file
+ *   bypeer-prepared hub DIRECTORY PEERS FRAMES [CONFIGURED]     as the run directory; each peer has so many frames in
+ *                                                  the file; further ones, CONFIGURED in all, have no session
  *   bypeer-prepared relay DIRECTORY PAIRS
  *
  * The file is read over and over, so each time round the same counters come again, and a node that let them through
@@ -15,8 +16,10 @@
  * that is then handed over as one that a data plane left behind.
  *
  * Each line on standard input is answered by one with what the data plane says of itself:
- *   {"pid": 1, "mapped": 1, "missed": 0, "renewed": 0, "counters": {"packets.sent": 0, ...}}
- * "hear" has the members heard again first: to be said while no data plane runs. The end of the input is its own.
+ *   {"pid": 1, "mapped": 1, "missed": 0, "renewed": 0, "rekeyed": 0, "counters": {"packets.sent": 0, ...}}
+ * "hear" has the members heard again first: to be said while no data plane runs. "rekey N": from now on N peers a
+ * second are sent to by another session, with another key in another slot, and the one before is removed; what they
+ * send stays as it is in the file. The end of the input is this program's own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -38,18 +41,25 @@
 #define GROUP     1
 #define NEXT_HOP  1
 #define LOOK_MS   20 /* for sessions to renew: far less than half a file takes */
-#define LISTEN_FD 3  /* sd_listen_fds(3) */
+#define REKEY_MS  5
+#define SPARE     8192 /* records and slots that wait for a grace period */
+#define LISTEN_FD 3    /* sd_listen_fds(3) */
 
 static struct {
     uv_loop_t loop;
     uv_poll_t input;
-    uv_timer_t timer;
+    uv_timer_t timer, rekey_timer;
     struct bypeer_channel *channel;
     struct bypeer_generation *generation;
     struct bypeer_memory memory; /* of sessions */
     struct bypeer_sessions sessions;
-    uint32_t peers, pairs, frames_each;
+    uint32_t peers, configured, pairs, frames_each;
     uint64_t renewed;
+    struct {
+        uint32_t current, previous; /* slots that each peer is sent to by, once it was rekeyed; 0: the first */
+    } * slots;
+    uint32_t rekeys_s, next_rekey;
+    uint64_t rekeyed, rekeys_from, rekey_start_ns;
 } self;
 
 static void require(int status, const char *what)
@@ -86,7 +96,7 @@ static void put_session(uint32_t peer)
     bypeer_writer_put_session(self.generation->writer, slot, &session);
 }
 
-static void put_peer(uint32_t peer)
+static void put_peer_link(uint32_t peer, uint32_t slot)
 {
     struct bypeer_link link = {.id = peer,
                                .kind = BYPEER_LINK_WIREGUARD,
@@ -96,16 +106,23 @@ static void put_peer(uint32_t peer)
                                .udp_port = PREPARED_PORT,
                                .session = peer,
                                .serial = peer};
-    struct bypeer_destination member = {.link = peer, .group = GROUP, .prefix_bits = 128, .serial = peer};
     memcpy(link.local, prepared_node, 16);
     prepared_host(peer, link.peer);
     link.wireguard.peer_port = PREPARED_PORT;
-    link.wireguard.current = peer;
-    prepared_member(peer, member.key);
+    link.wireguard.current = slot;
     require(bypeer_wireguard_link_prepare(&link), "link");
     require(bypeer_writer_put_link(self.generation->writer, &link), "link");
+}
+
+static void put_peer(uint32_t peer)
+{
+    const bool is_active = peer <= self.peers;
+    struct bypeer_destination member = {.link = peer, .group = GROUP, .prefix_bits = 128, .serial = peer};
+    prepared_member(peer, member.key);
+    put_peer_link(peer, is_active ? peer : 0);
     require(bypeer_writer_put_destination(self.generation->writer, &member), "member");
-    put_session(peer);
+    if (is_active)
+        put_session(peer);
 }
 
 static void put_peers(void)
@@ -117,8 +134,61 @@ static void put_peers(void)
     require(bypeer_writer_put_group(self.generation->writer, &group), "group");
     require(bypeer_writer_put_adjacency(self.generation->writer, &adjacency), "next hop");
     require(bypeer_writer_put_endpoint(self.generation->writer, prepared_node, PREPARED_PORT), "endpoint");
-    for (uint32_t peer = 1; peer <= self.peers; peer++)
+    for (uint32_t peer = 1; peer <= self.configured; peer++)
         put_peer(peer);
+}
+
+/* As a handshake does: a session in a slot, the link that names it, and the one before is no more. false: no slot is
+ * free before a grace period has passed. */
+static bool rekey_peer(uint32_t peer)
+{
+    struct bypeer_writer *writer = self.generation->writer;
+    uint64_t random = now_ns();
+    uint32_t slot;
+    if (bypeer_writer_take_session(writer, &slot) < 0)
+        return false;
+    const struct bypeer_wireguard_state *state = &self.sessions.wireguard[slot];
+    struct bypeer_wireguard_session session = {
+        .local_index = (uint32_t)(random_next(&random) << BYPEER_SESSION_SLOT_BITS) | slot,
+        .remote_index = peer,
+        .serial = random_next(&random),
+        .peer = peer,
+        .created_ns = now_ns(),
+        .use = bypeer_counter_next_use(0, &state->next_counter, &state->window),
+    };
+    for (unsigned at = 0; at < sizeof(session.send_key); at += 8) {
+        uint64_t word = random_next(&random);
+        memcpy(session.send_key + at, &word, sizeof(word));
+    }
+    bypeer_wireguard_session_finish(&session);
+    bypeer_writer_put_session(writer, slot, &session);
+    put_peer_link(peer, slot);
+    if (self.slots[peer].previous != 0)
+        bypeer_writer_remove_session(writer, self.slots[peer].previous);
+    self.slots[peer].previous = self.slots[peer].current;
+    self.slots[peer].current = slot;
+    return true;
+}
+
+static void rekey(uv_timer_t *timer)
+{
+    (void)timer;
+    const uint64_t due = self.rekeys_from + (now_ns() - self.rekey_start_ns) / 1000000 * self.rekeys_s / 1000;
+    while (self.rekeyed < due && rekey_peer(1 + self.next_rekey)) {
+        self.next_rekey = (self.next_rekey + 1) % self.peers;
+        self.rekeyed++;
+    }
+}
+
+static void set_rekeys(uint32_t rekeys_s)
+{
+    self.rekeys_s = rekeys_s;
+    self.rekeys_from = self.rekeyed;
+    self.rekey_start_ns = now_ns();
+    if (rekeys_s > 0)
+        uv_timer_start(&self.rekey_timer, rekey, REKEY_MS, REKEY_MS);
+    else
+        uv_timer_stop(&self.rekey_timer);
 }
 
 /* Renews every session whose last frame in the file was accepted. */
@@ -216,13 +286,14 @@ static void make_sessions(void)
 static void make_tables(void)
 {
     const struct bypeer_tables_size size = {
-        .destinations = self.peers + self.peers / 8 < BYPEER_DESTINATIONS_MIN ? BYPEER_DESTINATIONS_MIN
-                                                                              : self.peers + self.peers / 8,
-        .links = self.peers + 1,
+        .destinations = self.configured + self.configured / 8 < BYPEER_DESTINATIONS_MIN
+                            ? BYPEER_DESTINATIONS_MIN
+                            : self.configured + self.configured / 8,
+        .links = self.configured + SPARE,
         .adjacencies = 8,
         .groups = 8,
         .prefixes = 8,
-        .sessions = self.peers,
+        .sessions = 3 * self.peers + SPARE,
         .relays = 2 * self.pairs,
     };
     struct bypeer_problem problem;
@@ -259,8 +330,9 @@ static void answer(void)
     uint64_t missed = 0;
     for (uint32_t port = 0; process && port < process->view.size.ports; port++)
         missed += process->view.ports[port].missed;
-    printf("{\"pid\": %ld, \"mapped\": %" PRIu64 ", \"missed\": %" PRIu64 ", \"renewed\": %" PRIu64 ", \"counters\": {",
-           process ? (long)process->pid : 0, bypeer_channel_mapped(self.channel), missed, self.renewed);
+    printf("{\"pid\": %ld, \"mapped\": %" PRIu64 ", \"missed\": %" PRIu64 ", \"renewed\": %" PRIu64
+           ", \"rekeyed\": %" PRIu64 ", \"counters\": {",
+           process ? (long)process->pid : 0, bypeer_channel_mapped(self.channel), missed, self.renewed, self.rekeyed);
     if (process)
         say_counters(&process->view);
     puts("}}");
@@ -270,13 +342,16 @@ static void answer(void)
 static void on_input(uv_poll_t *poll, int status, int events)
 {
     char line[64];
-    ssize_t length = read(STDIN_FILENO, line, sizeof(line));
+    ssize_t length = read(STDIN_FILENO, line, sizeof(line) - 1);
     (void)poll;
     (void)events;
     if (status < 0 || length <= 0)
         exit(0);
-    if (length >= 4 && memcmp(line, "hear", 4) == 0)
+    line[length] = '\0';
+    if (strncmp(line, "hear", 4) == 0)
         hear_pairs();
+    if (strncmp(line, "rekey ", 6) == 0 && self.slots)
+        set_rekeys((uint32_t)strtoul(line + 6, NULL, 10));
     answer();
 }
 
@@ -309,13 +384,19 @@ int main(int argc, char **argv)
 {
     char path[PATH_MAX], text[BYPEER_PROBLEM_TEXT];
     struct bypeer_problem problem;
-    if (argc == 5 && strcmp(argv[1], "hub") == 0) {
+    if ((argc == 5 || argc == 6) && strcmp(argv[1], "hub") == 0) {
         self.peers = frame_number_argument("PEERS", argv[3], 1, PREPARED_PEERS_MAX);
         self.frames_each = frame_number_argument("FRAMES", argv[4], 1, UINT32_MAX);
+        self.configured = self.peers;
+        if (argc == 6)
+            self.configured = frame_number_argument("CONFIGURED", argv[5], self.peers, PREPARED_PEERS_MAX);
+        self.slots = calloc(self.peers + 1u, sizeof(*self.slots));
+        if (!self.slots)
+            return frame_fail("peers", strerror(ENOMEM));
     } else if (argc == 4 && strcmp(argv[1], "relay") == 0) {
         self.pairs = frame_number_argument("PAIRS", argv[3], 1, PREPARED_PAIRS_MAX);
     } else {
-        fputs("usage: bypeer-prepared hub DIRECTORY PEERS FRAMES\n"
+        fputs("usage: bypeer-prepared hub DIRECTORY PEERS FRAMES [CONFIGURED]\n"
               "       bypeer-prepared relay DIRECTORY PAIRS\n",
               stderr);
         return 2;
@@ -334,6 +415,7 @@ int main(int argc, char **argv)
     uv_poll_start(&self.input, UV_READABLE, on_input);
     if (self.peers > 0) {
         uv_timer_init(&self.loop, &self.timer);
+        uv_timer_init(&self.loop, &self.rekey_timer);
         uv_timer_start(&self.timer, renew, LOOK_MS, LOOK_MS);
     }
     return uv_run(&self.loop, UV_RUN_DEFAULT);

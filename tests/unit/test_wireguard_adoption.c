@@ -13,7 +13,7 @@ static struct bypeer_tables old;
 
 static void setup(void)
 {
-    engine_fixture_begin(&fixture, false);
+    engine_fixture_begin(&fixture, true);
     engine_fixture_start(&fixture);
 }
 
