@@ -20,6 +20,7 @@ enum cli_values {
     CLI_VALUES_CLOUD,
     CLI_VALUES_NAME,      /* what the node publishes */
     CLI_VALUES_CRITERION, /* any, nearest, nearest64 */
+    CLI_VALUES_PERIOD,    /* all, day, month */
     CLI_VALUES_PROTOCOL,  /* tcp, udp */
     CLI_VALUES_RELAY,     /* members of relay links */
     CLI_VALUES_COMMAND,   /* first words of commands */
@@ -33,6 +34,7 @@ enum cli_option_id {
     CLI_OPTION_HELP,
     CLI_OPTION_ADDRESS,
     CLI_OPTION_ALL,
+    CLI_OPTION_BURST,
     CLI_OPTION_BYTES,
     CLI_OPTION_CLOUD,
     CLI_OPTION_COMMENT,
@@ -50,10 +52,12 @@ enum cli_option_id {
     CLI_OPTION_MTU,
     CLI_OPTION_NEW_KEY,
     CLI_OPTION_NEW_PRESHARED_KEY,
+    CLI_OPTION_OPENMETRICS,
     CLI_OPTION_OWN,
     CLI_OPTION_PAYLOAD,
     CLI_OPTION_PAYLOAD_FILE,
     CLI_OPTION_PEER,
+    CLI_OPTION_PER,
     CLI_OPTION_PORT,
     CLI_OPTION_PREFIX,
     CLI_OPTION_PRESHARED_KEY_FILE,
@@ -61,6 +65,8 @@ enum cli_option_id {
     CLI_OPTION_PROTOCOL,
     CLI_OPTION_PUBLIC_KEY,
     CLI_OPTION_QR,
+    CLI_OPTION_QUOTA,
+    CLI_OPTION_RATE,
     CLI_OPTION_RESULTS,
     CLI_OPTION_RUNNING,
     CLI_OPTION_TIMEOUT,
@@ -131,6 +137,9 @@ int cli_run_groups_add(struct cli *cli);
 int cli_run_groups_list(struct cli *cli);
 int cli_run_groups_remove(struct cli *cli);
 int cli_run_help(struct cli *cli);
+int cli_run_limits_list(struct cli *cli);
+int cli_run_limits_remove(struct cli *cli);
+int cli_run_limits_set(struct cli *cli);
 int cli_run_links_add(struct cli *cli);
 int cli_run_links_list(struct cli *cli);
 int cli_run_links_remove(struct cli *cli);
@@ -164,4 +173,5 @@ int cli_run_routes_list(struct cli *cli);
 int cli_run_routes_remove(struct cli *cli);
 int cli_run_status(struct cli *cli);
 int cli_run_trace(struct cli *cli);
+int cli_run_usage(struct cli *cli);
 int cli_run_version(struct cli *cli);

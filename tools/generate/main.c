@@ -22,6 +22,7 @@ const char *generate_value_words(enum cli_values values)
 {
     return values == CLI_VALUES_FORMAT      ? "table json"
            : values == CLI_VALUES_CRITERION ? "any nearest nearest64"
+           : values == CLI_VALUES_PERIOD    ? "all day month"
            : values == CLI_VALUES_PROTOCOL  ? "tcp udp"
                                             : NULL;
 }
