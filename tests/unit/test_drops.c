@@ -599,3 +599,34 @@ Test(drops, random_and_mutated_frames_are_all_counted)
     cr_assert_gt(walk.counters[BYPEER_COUNT_SENT], 1000);
     cr_assert_gt(walk.counters[BYPEER_COUNT_GENERATED], 100);
 }
+
+Test(drops, limits_of_members_and_groups)
+{
+    const struct bypeer_limit blocked = {.id = LINK_A, .flags = BYPEER_LIMIT_BLOCKED};
+    const struct bypeer_limit slow = {.flags = BYPEER_LIMIT_RATE, .bits_s = 1000, .burst = 16384};
+    struct bypeer_limit limit = slow;
+    limit.id = LINK_A;
+    cr_assert_eq(bypeer_writer_put_link_limit(walk.writer, &limit), 1);
+    while (walk.counters[BYPEER_DROP_RATE] == 0) {
+        walk_arrive(0, frame, good_frame());
+        walk_once();
+        walk_sent(1, out);
+    }
+    walk_arrive(0, frame, good_frame());
+    expect_drop(BYPEER_DROP_RATE);
+    cr_assert_eq(bypeer_writer_put_link_limit(walk.writer, &blocked), 0);
+    walk_arrive(0, frame, good_frame());
+    expect_drop(BYPEER_DROP_QUOTA);
+    cr_assert_eq(bypeer_writer_remove_link_limit(walk.writer, LINK_A), 0);
+
+    limit = slow;
+    limit.id = 1;
+    cr_assert_eq(bypeer_writer_put_group_limit(walk.writer, &limit), 1);
+    while (walk.counters[BYPEER_DROP_SHARE] == 0) {
+        walk_arrive(0, frame, good_frame());
+        walk_once();
+        walk_sent(1, out);
+    }
+    walk_arrive(0, frame, good_frame());
+    expect_drop(BYPEER_DROP_SHARE);
+}
