@@ -68,22 +68,31 @@ static inline uint64_t bypeer_share_members(const struct bypeer_share *share)
     return members ? members : 1;
 }
 
+/* What lies in the memory may be anything: bounded, sums and products of it fit in 63 bits. */
+static inline int64_t bypeer_share_bounded(uint64_t value, int64_t most)
+{
+    return value < (uint64_t)most ? (int64_t)value : most;
+}
+
 /* Round `ended` is over, round `now` has begun: as many rounds' capacity, and what passed in the first of them. */
 static inline void bypeer_share_settle(struct bypeer_share *share, uint64_t ended, uint64_t now, uint64_t capacity)
 {
-    const uint64_t rounds = now - ended < 100 ? now - ended : 100;
+    const int64_t rounds = bypeer_share_bounded(now - ended, 100);
     const uint64_t windows = (now >> BYPEER_SHARE_WINDOW_BITS) - (ended >> BYPEER_SHARE_WINDOW_BITS);
-    const int64_t least = (int64_t)(capacity / bypeer_share_members(share)), most = (int64_t)capacity;
+    const int64_t most = bypeer_share_bounded(capacity, INT64_C(1) << 36);
+    const int64_t least = (int64_t)((uint64_t)most / bypeer_share_members(share));
     const int64_t debt_max = 4 * most + 2 * (int64_t)BYPEER_SHARE_BUCKET_MIN;
-    int64_t greedy = (int64_t)__atomic_exchange_n(&share->rounds[ended & 1].greedy, 0, __ATOMIC_RELAXED);
-    int64_t passed = (int64_t)__atomic_exchange_n(&share->rounds[ended & 1].passed, 0, __ATOMIC_RELAXED);
-    int64_t left = (int64_t)rounds * most - (int64_t)__atomic_load_n(&share->debt, __ATOMIC_RELAXED) - passed;
-    int64_t allowance = (int64_t)__atomic_load_n(&share->allowance, __ATOMIC_RELAXED);
+    int64_t greedy = bypeer_share_bounded(__atomic_exchange_n(&share->rounds[ended & 1].greedy, 0, __ATOMIC_RELAXED),
+                                          INT64_C(1) << 24);
+    int64_t passed = bypeer_share_bounded(__atomic_exchange_n(&share->rounds[ended & 1].passed, 0, __ATOMIC_RELAXED),
+                                          INT64_C(1) << 44);
+    int64_t debt = bypeer_share_bounded(__atomic_load_n(&share->debt, __ATOMIC_RELAXED), debt_max);
+    int64_t allowance = bypeer_share_bounded(__atomic_load_n(&share->allowance, __ATOMIC_RELAXED), most);
     greedy = greedy ? greedy : 1;
     if (passed > 2 * most)
         allowance /= 2;
-    allowance += left / (2 * greedy);
-    int64_t debt = allowance < least ? (least - allowance) * 2 * greedy : 0;
+    allowance += (rounds * most - debt - passed) / (2 * greedy);
+    debt = allowance < least ? (least - allowance) * 2 * greedy : 0;
     allowance = allowance < least ? least : allowance > most ? most : allowance;
     __atomic_store_n(&share->allowance, (uint64_t)allowance, __ATOMIC_RELAXED);
     __atomic_store_n(&share->debt, (uint64_t)(debt < debt_max ? debt : debt_max), __ATOMIC_RELAXED);

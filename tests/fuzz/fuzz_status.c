@@ -1,4 +1,5 @@
 /* A status region of any contents: attach refuses it, or all that control reads of it is inside and bounded. */
+#include "overlay/tables/events.h"
 #include "overlay/tables/grace.h"
 #include "overlay/tables/status.h"
 #include "tests/fuzz/region_input.h"
@@ -28,6 +29,21 @@ static void check_grace(const struct bypeer_status_view *view)
         abort();
 }
 
+/* From any place on, at most one lap is read. */
+static void check_events(const struct bypeer_event_ring *ring, const uint8_t *from)
+{
+    enum bypeer_event type;
+    uint64_t tail, value;
+    bool lost = false;
+    unsigned read = 0;
+    memcpy(&tail, from, sizeof(tail));
+    while (bypeer_event_take(ring, &tail, &type, &value, &lost)) {
+        sink += value;
+        if (++read > BYPEER_EVENTS)
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t bytes;
@@ -46,6 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_text(view.counters[i].name, sizeof(view.counters[i].name));
             check_text(view.counters[i].text, sizeof(view.counters[i].text));
         }
+        for (uint32_t i = 0; i < view.size.workers; i++)
+            check_events(&view.events[i], data);
         for (uint32_t i = 0; i < view.size.ports; i++)
             check_text(view.ports[i].driver, sizeof(view.ports[i].driver));
     }
