@@ -11,6 +11,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from harness.client_hub import ClientHub
 from harness.namespace import cable
 from harness.process import wait_until
 from harness.transfer import ping, tcp_transfer
@@ -297,6 +298,44 @@ def test_a_restart_costs_no_handshake(lab, which):
     assert relay.ends["alice"].handshakes() == before
     relay.cli("remove", "bob")
     assert relay.ping("alice", "bob", count=5, wait=1, check=False) == 0
+
+
+def test_peers_that_have_only_ipv4(lab):
+    """By ports of the node's IPv4 address, only from where their hub links have them; wireguard-go has both links."""
+    hub = ClientHub(lab, sides=("left", "right", "stranger"), family=4)
+    hub.node.config["relay"] = {"prefix": PREFIX, "ipv4-ports": "52000-52009"}
+    hub.start()
+    for side in ("left", "right"):
+        hub.join(side, side)
+    left, right = hub.clients["left"], hub.clients["right"]
+    ping(left.namespace, right.address, count=5, wait=8)
+    said = hub.node.cli("relay", "mesh", "left", "right", "--group", "lab", "--ipv4", "--directory", lab.directory).stdout
+    for name, client in (("left", left), ("right", right)):
+        snippet = re.search(rf"(wg addconf {name} .*?\nEND\n)", said, re.S).group(1)
+        assert re.search(r"Endpoint = [\d.]+:520\d\d\n", snippet)
+        client.namespace.run(["sh", "-ec", snippet.replace(f"addconf {name}", f"addconf {client.interface}")])
+
+    def ends():
+        return [end["state"] for end in hub.node.call("relays.list")["pairs"][0]["ends"]]
+    wait_until("both are confirmed", lambda: ping(left.namespace, right.address, count=1, check=False, wait=1)
+               and ends() == ["confirmed", "confirmed"], 30)
+    before = hub.node.counters()
+    tcp_transfer(left.namespace, right.namespace, left.address, right.address, 1 << 20)
+    grown = hub.node.counters().since(before)
+    assert grown["node.relay"] > 1000 and grown.get("node.wireguard_seal", 0) < 100
+    # Somebody else at that port is not believed, whatever he sends.
+    hub.default_route("stranger")
+    port = int(re.search(r"Endpoint = [\d.]+:(520\d\d)\n", said).group(1))
+    with hub.hosts["stranger"].namespace.entered():
+        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with contextlib.closing(out):
+        before = hub.node.counters()
+        for kind in (1, 2, 3, 4) * 5:
+            out.sendto(message(kind), (hub.underlay("stranger", 4, 1), port))
+            out.sendto(message(kind), (hub.underlay("left", 4, 1), port))
+    assert ping(left.namespace, right.address, count=10) == 10
+    assert ends() == ["confirmed", "confirmed"]
+    assert hub.node.counters().since(before)["drop.relay_source"] == 20
 
 
 # --- hostile ---
