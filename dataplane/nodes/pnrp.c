@@ -103,6 +103,15 @@ static uint16_t pnrp_process(struct rte_graph *graph, struct rte_node *node, voi
     return bypeer_dispatch(graph, node, objs, count, BYPEER_COUNT_NODE_PNRP, pnrp_burst);
 }
 
+/* Probes are the same but for their Message IDs. */
+static void pnrp_write_probes(struct pnrp_state *state)
+{
+    static const uint8_t nowhere[BYPEER_ID_BYTES];
+    const struct bypeer_pnrp_message probe = {.type = BYPEER_PNRP_FLOOD, .flood = {.validate = nowhere}};
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++)
+        bypeer_pnrp_write(&probe, bypeer_profile(id), state->probes[id], BYPEER_PROBE_BYTES);
+}
+
 static void pnrp_free(struct pnrp_state *state)
 {
     for (unsigned number = 1; number <= BYPEER_CLOUDS_MAX; number++)
@@ -119,6 +128,7 @@ static int pnrp_init(const struct rte_graph *graph, struct rte_node *node)
         return -ENOMEM;
     state->random = rte_rand() | 1;
     state->tsc_hz = rte_get_tsc_hz();
+    pnrp_write_probes(state);
     for (unsigned number = 1; number <= BYPEER_CLOUDS_MAX; number++) {
         state->meters[number] = rte_zmalloc("pnrp meter", bypeer_meter_bytes(&settings), RTE_CACHE_LINE_SIZE);
         if (state->meters[number] == NULL) {

@@ -21,13 +21,20 @@
 
 enum { PNRP_TRANSMIT, PNRP_PUNT, PNRP_DROP, PNRP_EDGES };
 
+/* What a meter was made of: of the cloud's record, and how many workers share its rates. */
+struct pnrp_meter_source {
+    uint8_t secret[16];
+    uint32_t stranger_bytes_s, verified_answers_s, answers_s, workers; /* workers 0: there is no meter yet */
+};
+
 /* Of one worker, in memory of the node's own. */
 struct pnrp_state {
     uint64_t random; /* xorshift: choices and Message IDs, neither of which is secret */
     uint64_t tsc_hz;
     uint64_t hint_full_tsc;              /* when the bucket of hints will be full again */
     void *meters[BYPEER_CLOUDS_MAX + 1]; /* by number of the cloud: memory of a meter, made when it is first needed */
-    struct bypeer_meter_settings settings[BYPEER_CLOUDS_MAX + 1]; /* of the meters that are made; .entries 0: not yet */
+    struct pnrp_meter_source sources[BYPEER_CLOUDS_MAX + 1];
+    uint8_t probes[BYPEER_PROFILES][BYPEER_PROBE_BYTES]; /* of each profile, without a Message ID */
 };
 
 struct pnrp_datagram {

@@ -8,17 +8,34 @@
  * headers. Control's own meter knows the exact size. */
 #define PNRP_CERTIFIED_BYTES (BYPEER_IPV6_BYTES + BYPEER_UDP_BYTES + 640)
 
-/* Sends length bytes back in the datagram's frame. */
-static rte_edge_t pnrp_reply(const struct pnrp_datagram *datagram, const uint8_t *bytes, size_t length)
+/* Makes the datagram's frame long enough for an answer of length bytes. */
+static inline bool pnrp_make_room(const struct pnrp_datagram *datagram, size_t length)
 {
     struct rte_mbuf *mbuf = datagram->mbuf;
     size_t whole = BYPEER_DATAGRAM_PAYLOAD_AT + length;
-    if (whole > mbuf->data_len && bypeer_room_append(mbuf, (uint16_t)(whole - mbuf->data_len)) == NULL)
-        return bypeer_refuse(bypeer_packet(mbuf), BYPEER_DROP_NO_BUFFER, PNRP_DROP);
-    memcpy(datagram->payload, bytes, length);
-    bypeer_datagram_turn(rte_pktmbuf_mtod(mbuf, uint8_t *), length, datagram->sum);
-    bypeer_room_narrow(mbuf, 0, (uint16_t)whole);
+    return whole <= mbuf->data_len || bypeer_room_append(mbuf, (uint16_t)(whole - mbuf->data_len)) != NULL;
+}
+
+/* Sends the answer that the payload is now. */
+static inline rte_edge_t pnrp_turn(const struct pnrp_datagram *datagram, size_t length)
+{
+    bypeer_datagram_turn(rte_pktmbuf_mtod(datagram->mbuf, uint8_t *), length, datagram->sum);
+    bypeer_room_narrow(datagram->mbuf, 0, (uint16_t)(BYPEER_DATAGRAM_PAYLOAD_AT + length));
     return PNRP_TRANSMIT;
+}
+
+static rte_edge_t pnrp_has_no_room(const struct pnrp_datagram *datagram)
+{
+    return bypeer_refuse(bypeer_packet(datagram->mbuf), BYPEER_DROP_NO_BUFFER, PNRP_DROP);
+}
+
+/* Sends length bytes back in the datagram's frame. */
+static rte_edge_t pnrp_reply(const struct pnrp_datagram *datagram, const uint8_t *bytes, size_t length)
+{
+    if (!pnrp_make_room(datagram, length))
+        return pnrp_has_no_room(datagram);
+    memcpy(datagram->payload, bytes, length);
+    return pnrp_turn(datagram, length);
 }
 
 static rte_edge_t pnrp_write(const struct pnrp_datagram *datagram, const struct bypeer_pnrp_message *message)
@@ -40,27 +57,36 @@ static size_t pnrp_ip_bytes(const struct pnrp_datagram *datagram)
     return BYPEER_IPV6_BYTES + BYPEER_UDP_BYTES + (size_t)datagram->payload_bytes;
 }
 
-/* The meter of the datagram's cloud, as its record says now. Each worker has its share of the node's rates. */
-static struct bypeer_meter *pnrp_meter(struct bypeer_worker *worker, struct pnrp_state *state,
-                                       const struct pnrp_datagram *datagram)
+/* Makes the meter of a number what its cloud's record says now. Each worker has its share of the node's rates. */
+static __rte_noinline void pnrp_make_meter(const struct bypeer_worker *worker, struct pnrp_state *state, uint8_t number,
+                                           const struct pnrp_meter_source *source)
+{
+    struct pnrp_meter_source *made = &state->sources[number];
+    struct bypeer_meter_settings settings = {.entries = BYPEER_METER_ENTRIES,
+                                             .stranger_bytes_s = source->stranger_bytes_s / source->workers,
+                                             .verified_answers_s = source->verified_answers_s,
+                                             .answers_s = RTE_MAX(source->answers_s / source->workers, 1u)};
+    memcpy(settings.secret, source->secret, sizeof(settings.secret));
+    if (made->workers != 0 && memcmp(source->secret, made->secret, sizeof(made->secret)) == 0) {
+        bypeer_meter_configure(state->meters[number], &settings);
+    } else { /* another cloud has the number now, or the first one: nobody is known yet */
+        memset(state->meters[number], 0, bypeer_meter_bytes(&settings));
+        bypeer_meter_init(state->meters[number], &settings, worker->now_ms);
+    }
+    *made = *source;
+}
+
+static inline struct bypeer_meter *pnrp_meter(const struct bypeer_worker *worker, struct pnrp_state *state,
+                                              const struct pnrp_datagram *datagram)
 {
     const struct bypeer_cloud_record *cloud = datagram->cloud;
-    uint32_t workers = RTE_MAX(worker->workers, 1u);
-    struct bypeer_meter_settings *made = &state->settings[datagram->number];
-    struct bypeer_meter_settings settings = {.entries = BYPEER_METER_ENTRIES,
-                                             .stranger_bytes_s = cloud->stranger_bytes_s / workers,
-                                             .verified_answers_s = cloud->verified_answers_s,
-                                             .answers_s = RTE_MAX(cloud->answers_s / workers, 1u)};
-    memcpy(settings.secret, cloud->cookie_secret, sizeof(settings.secret));
-    if (likely(memcmp(&settings, made, sizeof(settings)) == 0))
-        return state->meters[datagram->number];
-    if (made->entries != 0 && memcmp(settings.secret, made->secret, sizeof(settings.secret)) == 0) {
-        bypeer_meter_configure(state->meters[datagram->number], &settings);
-    } else { /* another cloud has the number now, or the first one: nobody is known yet */
-        memset(state->meters[datagram->number], 0, bypeer_meter_bytes(&settings));
-        bypeer_meter_init(state->meters[datagram->number], &settings, worker->now_ms);
-    }
-    *made = settings;
+    struct pnrp_meter_source source = {.stranger_bytes_s = cloud->stranger_bytes_s,
+                                       .verified_answers_s = cloud->verified_answers_s,
+                                       .answers_s = cloud->answers_s,
+                                       .workers = RTE_MAX(worker->workers, 1u)};
+    memcpy(source.secret, cloud->cookie_secret, sizeof(source.secret));
+    if (unlikely(memcmp(&source, &state->sources[datagram->number], sizeof(source)) != 0))
+        pnrp_make_meter(worker, state, datagram->number, &source);
     return state->meters[datagram->number];
 }
 
@@ -84,15 +110,18 @@ static rte_edge_t pnrp_confirm(struct bypeer_worker *worker, struct pnrp_state *
 }
 
 /* Something empty that wants to be acknowledged, with a cookie for its Message ID (meter.h). */
-static rte_edge_t pnrp_probe(struct bypeer_worker *worker, const struct pnrp_datagram *datagram,
-                             const struct bypeer_meter *meter, const struct bypeer_pnrp_endpoint *source)
+static rte_edge_t pnrp_probe(struct bypeer_worker *worker, const struct pnrp_state *state,
+                             const struct pnrp_datagram *datagram, const struct bypeer_meter *meter,
+                             const struct bypeer_pnrp_endpoint *source)
 {
-    static const uint8_t nowhere[BYPEER_ID_BYTES];
-    struct bypeer_pnrp_message probe = {.type = BYPEER_PNRP_FLOOD,
-                                        .id = bypeer_meter_cookie(meter, source, worker->now_ms),
-                                        .flood = {.validate = nowhere}};
+    const uint8_t *probe = state->probes[datagram->profile->id];
+    const uint64_t id = bypeer_meter_cookie(meter, source, worker->now_ms);
+    if (unlikely(!pnrp_make_room(datagram, BYPEER_PROBE_BYTES)))
+        return pnrp_has_no_room(datagram);
+    memcpy(datagram->payload, probe, BYPEER_PROBE_BYTES);
+    bypeer_store64(datagram->payload + 8, id << 32 | bypeer_load32(probe + 12)); /* whole: bypeer_datagram_turn() */
     bypeer_count(worker, BYPEER_COUNT_PNRP_PROBES, 1);
-    return pnrp_write(datagram, &probe);
+    return pnrp_turn(datagram, BYPEER_PROBE_BYTES);
 }
 
 static rte_edge_t pnrp_busy(struct bypeer_worker *worker, struct pnrp_state *state,
@@ -118,7 +147,7 @@ static rte_edge_t pnrp_certify(struct bypeer_worker *worker, struct pnrp_state *
     case BYPEER_METER_ANSWER:
         return pnrp_punt(worker, datagram->mbuf);
     case BYPEER_METER_PROBE: /* which is smaller than an INQUIRE with a nonce, and larger than one without */
-        return message->inquire.nonce != NULL ? pnrp_probe(worker, datagram, meter, &source)
+        return message->inquire.nonce != NULL ? pnrp_probe(worker, state, datagram, meter, &source)
                                               : pnrp_busy(worker, state, datagram);
     case BYPEER_METER_BUSY:
         return pnrp_busy(worker, state, datagram);

@@ -33,6 +33,10 @@ struct bypeer_meter {
     int64_t credit;   /* bytes that came from strangers and were not sent to strangers yet */
     int64_t promised; /* bytes that the strangers' rate allows since the start and that were not sent to them */
     uint32_t mask;
+    /* Where the /64 that was looked for last may be: one question looks for it several times. */
+    bool has_last;
+    uint64_t last_net;
+    uint32_t last_places[2];
     _Alignas(64) struct source sources[];
 };
 
@@ -61,6 +65,7 @@ static int64_t least(int64_t a, int64_t b)
 void bypeer_meter_configure(struct bypeer_meter *meter, const struct bypeer_meter_settings *settings)
 {
     meter->settings = *settings;
+    meter->has_last = false;
     if (settings->stranger_bytes_s == 0)
         meter->settings.stranger_bytes_s = BYPEER_METER_STRANGERS;
     if (settings->verified_answers_s == 0)
@@ -101,12 +106,17 @@ static uint64_t net_of(const uint8_t *address)
 }
 
 /* The two places where a /64 may be. */
-static void meter_places(const struct bypeer_meter *meter, uint64_t net, uint32_t ret_places[static 2])
+static const uint32_t *meter_places(struct bypeer_meter *meter, uint64_t net)
 {
     uint64_t hash;
+    if (meter->has_last && meter->last_net == net)
+        return meter->last_places;
     crypto_shorthash((uint8_t *)&hash, (const uint8_t *)&net, sizeof(net), meter->settings.secret);
-    ret_places[0] = (uint32_t)hash & meter->mask;
-    ret_places[1] = (uint32_t)(hash >> 32) & meter->mask;
+    meter->last_places[0] = (uint32_t)hash & meter->mask;
+    meter->last_places[1] = (uint32_t)(hash >> 32) & meter->mask;
+    meter->last_net = net;
+    meter->has_last = true;
+    return meter->last_places;
 }
 
 static bool source_is(const struct source *source, uint64_t net)
@@ -138,10 +148,9 @@ static enum worth source_worth(const struct source *source, uint64_t now_ms)
 }
 
 /* The entry of a /64, or -1. */
-static int64_t meter_find(const struct bypeer_meter *meter, uint64_t net)
+static int64_t meter_find(struct bypeer_meter *meter, uint64_t net)
 {
-    uint32_t places[2];
-    meter_places(meter, net, places);
+    const uint32_t *places = meter_places(meter, net);
     for (unsigned at = 0; at < 2; at++)
         if (source_is(&meter->sources[places[at]], net))
             return places[at];
@@ -151,8 +160,7 @@ static int64_t meter_find(const struct bypeer_meter *meter, uint64_t net)
 /* An entry for a /64 that has none: the one that is missed less, if it is worth at most so much; or NULL. */
 static struct source *meter_add(struct bypeer_meter *meter, uint64_t net, enum worth worth, uint64_t now_ms)
 {
-    uint32_t places[2];
-    meter_places(meter, net, places);
+    const uint32_t *places = meter_places(meter, net);
     struct source *first = &meter->sources[places[0]], *second = &meter->sources[places[1]];
     enum worth first_worth = source_worth(first, now_ms), second_worth = source_worth(second, now_ms);
     bool is_second = second_worth < first_worth || (second_worth == first_worth && second->used_ms < first->used_ms);
@@ -175,7 +183,7 @@ static void source_refill(const struct bypeer_meter *meter, struct source *sourc
     source->used_ms += passed;
 }
 
-bool bypeer_meter_is_verified(const struct bypeer_meter *meter, const uint8_t source[static 16], uint64_t now_ms)
+bool bypeer_meter_is_verified(struct bypeer_meter *meter, const uint8_t source[static 16], uint64_t now_ms)
 {
     int64_t at = meter_find(meter, net_of(source));
     return at >= 0 && source_is_verified(&meter->sources[at], now_ms);

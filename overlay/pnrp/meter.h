@@ -68,7 +68,7 @@ enum bypeer_meter_verdict bypeer_meter_judge(struct bypeer_meter *meter, const u
                                              size_t answer_bytes, uint64_t now_ms);
 /* Something of ours came back from there. */
 void bypeer_meter_verify(struct bypeer_meter *meter, const uint8_t source[static 16], uint64_t now_ms);
-bool bypeer_meter_is_verified(const struct bypeer_meter *meter, const uint8_t source[static 16], uint64_t now_ms);
+bool bypeer_meter_is_verified(struct bypeer_meter *meter, const uint8_t source[static 16], uint64_t now_ms);
 
 /* The Message ID of a probe to this endpoint now, and whether an acknowledged one is of the last 2 periods of 8 s. */
 uint32_t bypeer_meter_cookie(const struct bypeer_meter *meter, const struct bypeer_pnrp_endpoint *to, uint64_t now_ms);
