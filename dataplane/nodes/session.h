@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <rte_prefetch.h>
+
 #include "dataplane/worker.h"
 #include "overlay/tables/sessions.h"
 
@@ -17,6 +19,13 @@ static inline struct bypeer_session *bypeer_session_of(const struct bypeer_worke
     struct bypeer_session *session = &worker->sessions[link->session];
     bypeer_session_begin(session, link->serial);
     return session;
+}
+
+/* Starts to fetch the entry of a link, for who will count there later. */
+static inline void bypeer_session_prefetch(const struct bypeer_worker *worker, const struct bypeer_link *link)
+{
+    if (likely(link->session < worker->session_count))
+        rte_prefetch0_write(&worker->sessions[link->session]);
 }
 
 /* One writer, so a plain add. */

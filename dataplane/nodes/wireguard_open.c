@@ -126,6 +126,7 @@ static inline unsigned wireguard_open_judge(const struct bypeer_worker *worker, 
             .text = frame + message->outer.udp_at + BYPEER_UDP_BYTES + BYPEER_WIREGUARD_DATA_HEADER,
             .bytes = (uint32_t)(message->outer.udp_length - BYPEER_UDP_BYTES - BYPEER_WIREGUARD_DATA_MIN),
         };
+        bypeer_session_prefetch(worker, message->link);
         messages[left++] = *message;
     }
     return left;

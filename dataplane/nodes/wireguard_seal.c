@@ -6,9 +6,9 @@
  * What is the same for all packets of a link is found once a burst (a way): its session, where the peer is, and as many
  * nonces as there are packets, by one addition in memory that outlives this process (counter.h).
  *
- * Costs, beside the burst's ChaCha20-Poly1305, two lines of the link, two of its session, the slot's line of nonces and
- * the peer's two, all of a burst fetched before the first is looked at, and one pass over what was sealed for the UDP
- * checksum.
+ * Costs, beside the burst's ChaCha20-Poly1305, two lines of the link, two of its session, the slot's line of nonces,
+ * the peer's two and the line of its counts, all of a burst fetched before the first is looked at, and one pass over
+ * what was sealed for the UDP checksum.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "dataplane/nodes/session.h"
@@ -97,6 +97,7 @@ static inline void wireguard_seal_prefetch(const struct bypeer_worker *worker, c
         rte_prefetch0(peer);
         rte_prefetch0(&peer->seen);
     }
+    bypeer_session_prefetch(worker, link);
 }
 
 /* Where the peer was seen: whatever next hop its packet came by is the way back. */
