@@ -9,7 +9,7 @@ static bool in_prefix(const uint8_t address[static 16], const uint8_t prefix[sta
 {
     for (unsigned i = 0; i < 16; i++) {
         unsigned kept = bits > i * 8 ? bits - i * 8 : 0;
-        uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+        uint8_t mask = (uint8_t)(kept >= 8 ? 0xff : 0xff00 >> kept);
 
         if ((address[i] ^ prefix[i]) & mask)
             return false;
