@@ -72,7 +72,7 @@ static inline void bypeer_names_enter_half(struct bypeer_names_walk *walk, const
     const uint32_t above = at != place->count ? at : 0, below = (at != 0 ? at : place->count) - 1;
     walk->half.place = at;
     /* Whatever a wrong group says, both neighbours are there. */
-    walk->nearer = nearer & ((at != 0) & (at != place->count) ? place->nearer : 0);
+    walk->nearer = nearer & (((at != 0) & (at != place->count)) ? place->nearer : 0);
     const bool is_below = (fetch == BYPEER_NAMES_FETCH_NEAREST) & (walk->nearer == BYPEER_NAMES_NEARER_BELOW);
     __builtin_prefetch(&place->records[is_below ? below : above], 0, 2);
 }
