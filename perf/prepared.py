@@ -37,20 +37,21 @@ class StandIn:
 class Machine(machine.Bench):
     """kind: "hub" or "relay"; ends: peers or pairs; frame: bytes. configured: peers of a hub, those without frames too."""
 
-    def __init__(self, build, kind, ends, frame, configured=0):
+    def __init__(self, build, kind, ends, frame, configured=0, frames=FRAMES):
         self.kind = kind
+        self.frames = frames
         self.ends = ends
         self.frame = frame
         self.configured = max(ends, configured)
-        super().__init__(build, FRAMES, max(1500, frame - 14), self.configured * 500 // machine.MEBIBYTE + 64)
+        super().__init__(build, frames, max(1500, frame - 14), self.configured * 500 // machine.MEBIBYTE + 64)
         inner = frame - OVERHEAD
-        self.program("bypeer-prepared-frames", kind, self.pcap, ends, FRAMES, inner if kind == "hub" else frame,
+        self.program("bypeer-prepared-frames", kind, self.pcap, ends, frames, inner if kind == "hub" else frame,
                      machine.PORT_MAC)
 
     def start_control(self):
         run = self.directory / "run"
         self.config = self.write_config({})
-        numbers = [self.ends, FRAMES // self.ends, self.configured] if self.kind == "hub" else [self.ends]
+        numbers = [self.ends, self.frames // self.ends, self.configured] if self.kind == "hub" else [self.ends]
         self.control = self.start("bypeer-prepared",
                                   [self.build / "perf" / "bypeer-prepared", self.kind, run, *numbers],
                                   self.main_cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
