@@ -14,7 +14,7 @@ static struct place place_of(uint64_t counter)
     uint64_t block = counter / BYPEER_WINDOW_BLOCK;
     return (struct place){
         .word = (size_t)(block % BYPEER_WINDOW_WORDS),
-        .lap = (block / BYPEER_WINDOW_WORDS) << BYPEER_WINDOW_BLOCK,
+        .lap = block / BYPEER_WINDOW_WORDS % BYPEER_WINDOW_LAPS << BYPEER_WINDOW_BLOCK,
         .bit = UINT64_C(1) << (counter % BYPEER_WINDOW_BLOCK),
     };
 }

@@ -24,10 +24,11 @@
  * releases, its load acquires. All else is relaxed: .greatest only grows, and a word is one location.
  *
  * Sum: the window spans at most 206 blocks, so 208 words (26 lines, no line shared with .greatest): 1728 bytes. Laps
- * are counted modulo 2^24: a peer that leaps ahead by a multiple of 2^24 laps (140 billion counters) may find some of
- * its counters refused as replays of what lay there. Never the other way round. Uses of a slot (counter.h) are such
- * leaps, hence so many bits: with 16 one use in 30,000 of a busy slot would lose packets. A window of zeros is an empty
- * one.
+ * are counted modulo a prime of 24 bits: a peer that leaps ahead by a multiple of that many laps (140 billion counters)
+ * may find some of its counters refused as replays of what lay there. Never the other way round. Uses of a slot
+ * (counter.h) are such leaps, of 2^44, hence so many bits: with 16 one use in 30,000 of a busy slot would lose packets.
+ * And hence a prime: modulo 2^24 each 65th use would come to the very same words and laps, since 65 * 2^44 is a
+ * multiple of 208 * 40 * 2^24. A window of zeros is an empty one.
  *
  * There are no pointers: it may lie in memory that processes share or that outlives one, on a line of its own. Only
  * counters of packets whose tag was right may be given to _accept(): .greatest is believed.
@@ -43,6 +44,7 @@
 #define BYPEER_WINDOW_COUNTERS 8192
 #define BYPEER_WINDOW_BLOCK    40 /* counters a word */
 #define BYPEER_WINDOW_WORDS    208
+#define BYPEER_WINDOW_LAPS     16777213 /* the greatest prime below 2^24 */
 
 struct bypeer_window {
     uint64_t greatest;
@@ -50,6 +52,7 @@ struct bypeer_window {
     uint64_t words[BYPEER_WINDOW_WORDS];
 };
 _Static_assert(sizeof(struct bypeer_window) == 64 + 26 * 64, "whole lines");
+_Static_assert(BYPEER_WINDOW_LAPS >> (64 - BYPEER_WINDOW_BLOCK) == 0, "a lap fits its place in a word");
 /* 8192 counters touch at most this many blocks; each needs a word of its own. */
 _Static_assert((BYPEER_WINDOW_COUNTERS - 2) / BYPEER_WINDOW_BLOCK + 2 <= BYPEER_WINDOW_WORDS, "a window fits the ring");
 

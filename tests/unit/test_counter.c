@@ -84,3 +84,12 @@ Test(counter, windows_go_on_from_use_to_use)
             cr_assert_eq(bypeer_window_check(&window, bypeer_counter_of(use - 1, ends[i - 1] + 1)), BYPEER_WINDOW_OLD);
     }
 }
+
+/* As long as a slot lives: no use of it finds what another one left in the way of its first packets. */
+Test(counter, every_use_of_a_slot_begins_with_an_empty_window)
+{
+    for (uint32_t use = 1; use < BYPEER_COUNTER_USES; use++)
+        for (uint64_t counter = 0; counter < 4; counter++)
+            cr_assert_eq(bypeer_window_accept(&window, bypeer_counter_of(use, counter)), BYPEER_WINDOW_FRESH,
+                         "counter %lu of use %u", counter, use);
+}

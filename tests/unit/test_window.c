@@ -151,7 +151,8 @@ static void compare(uint64_t base, uint64_t seed)
 Test(window, agrees_with_a_plain_set)
 {
     compare(0, 1);
-    compare(BYPEER_WINDOW_WORDS * BYPEER_WINDOW_BLOCK * (UINT64_C(1) << 24) - 20000, 2); /* laps start again at 0 */
+    compare(BYPEER_WINDOW_WORDS * BYPEER_WINDOW_BLOCK * (uint64_t)BYPEER_WINDOW_LAPS - 20000,
+            2); /* laps start again at 0 */
     compare((UINT64_C(1) << 40) + 17, 3);
     compare(UINT64_MAX - SPAN - 8192, 4);
 }
