@@ -11,20 +11,31 @@
 
 #include "dataplane/nodes/pnrp.h"
 
-/* The profile of a cloud, by the version that it speaks. */
-static inline const struct bypeer_profile *pnrp_profile(const struct bypeer_cloud_record *cloud)
+/* The cloud of the last datagram of the burst: mostly that of the next one, too. */
+struct pnrp_cloud {
+    const struct bypeer_cloud_record *record; /* NULL: there was none yet */
+    const struct bypeer_profile *profile;     /* by the version that it speaks */
+    uint8_t number;
+};
+
+static inline void pnrp_enter_cloud(struct pnrp_cloud *cloud, const struct bypeer_tables *tables, uint8_t number)
 {
-    const struct bypeer_profile *modern = bypeer_profile(BYPEER_PROFILE_MODERN);
-    return cloud->version_major == modern->pnrp_major ? modern : bypeer_profile(BYPEER_PROFILE_WINDOWS);
+    if (likely(cloud->record != NULL && cloud->number == number))
+        return;
+    cloud->number = number;
+    cloud->record = bypeer_names_cloud(tables, number);
+    cloud->profile = bypeer_profile(BYPEER_PROFILE_MODERN);
+    if (cloud->record->version_major != cloud->profile->pnrp_major)
+        cloud->profile = bypeer_profile(BYPEER_PROFILE_WINDOWS);
 }
 
 /* Whether the datagram may be looked at further; else *ret_next says where it goes. classify has checked its lengths.
  */
-static inline bool pnrp_accept(struct bypeer_worker *worker, struct pnrp_datagram *ret_datagram, struct rte_mbuf *mbuf,
-                               rte_edge_t *ret_next)
+static inline bool pnrp_accept(struct bypeer_worker *worker, struct pnrp_cloud *cloud,
+                               struct pnrp_datagram *ret_datagram, struct rte_mbuf *mbuf, rte_edge_t *ret_next)
 {
     struct bypeer_packet *packet = bypeer_packet(mbuf);
-    const struct bypeer_cloud_record *cloud = bypeer_names_cloud(worker->tables, packet->cloud);
+    pnrp_enter_cloud(cloud, worker->tables, packet->cloud);
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
     const uint8_t *udp = frame + BYPEER_DATAGRAM_UDP_AT;
     struct pnrp_datagram datagram = {
@@ -33,10 +44,10 @@ static inline bool pnrp_accept(struct bypeer_worker *worker, struct pnrp_datagra
         .payload_bytes = (uint16_t)(bypeer_load16(udp + BYPEER_UDP_LENGTH) - BYPEER_UDP_BYTES),
         .number = packet->cloud,
         .sum = bypeer_datagram_sum(frame),
-        .cloud = cloud,
-        .profile = pnrp_profile(cloud),
+        .cloud = cloud->record,
+        .profile = cloud->profile,
     };
-    if (unlikely((cloud->flags & BYPEER_CLOUD_ANSWERS) == 0)) {
+    if (unlikely((cloud->record->flags & BYPEER_CLOUD_ANSWERS) == 0)) {
         *ret_next = pnrp_punt(worker, mbuf);
         return false;
     }
@@ -78,13 +89,14 @@ static void pnrp_burst(struct bypeer_worker *worker, struct rte_node *node, stru
 {
     struct pnrp_state *state;
     struct pnrp_lookups lookups;
+    struct pnrp_cloud cloud = {.record = NULL};
     memcpy(&state, node->ctx, sizeof(state));
     lookups.count = 0;
 
     for (unsigned i = 0; i < count; i++) {
         struct pnrp_datagram *datagram = &lookups.datagrams[lookups.count];
         struct bypeer_pnrp_lookup *lookup = &lookups.messages[lookups.count];
-        if (!pnrp_accept(worker, datagram, mbufs[i], &nexts[i]))
+        if (!pnrp_accept(worker, &cloud, datagram, mbufs[i], &nexts[i]))
             continue;
         if (unlikely(!bypeer_lookup_read(lookup, datagram->profile, datagram->payload, datagram->payload_bytes)) &&
             !pnrp_read(worker, state, datagram, lookup, &nexts[i]))

@@ -36,17 +36,36 @@ static inline struct bypeer_known pnrp_nearest(void *walk)
     return pnrp_known(of->tables, bypeer_names_nearest(of->names, of->target));
 }
 
+/* The last Validate ID of the burst, and whether it is registered here: whoever asks a node mostly knows it by one of a
+ * few IDs. */
+struct pnrp_validated {
+    uint8_t id[BYPEER_ID_BYTES];
+    uint8_t number; /* of the cloud; 0: there was none yet */
+    bool is_own;
+};
+
+static inline bool pnrp_is_own(struct pnrp_validated *last, const struct bypeer_tables *tables, uint8_t number,
+                               const uint8_t *id)
+{
+    if (likely(last->number == number && memcmp(last->id, id, BYPEER_ID_BYTES) == 0))
+        return last->is_own;
+    memcpy(last->id, id, BYPEER_ID_BYTES);
+    last->number = number;
+    last->is_own = bypeer_names_is_own(tables, number, id);
+    return last->is_own;
+}
+
 /* Writes the answer over the question. */
 static inline rte_edge_t pnrp_answer(struct bypeer_worker *worker, const struct pnrp_datagram *datagram,
                                      const struct bypeer_pnrp_lookup *lookup, uint8_t number,
-                                     struct bypeer_names_walk *names, uint64_t random)
+                                     struct bypeer_names_walk *names, uint64_t random, struct pnrp_validated *last)
 {
     const struct bypeer_tables *tables = worker->tables;
     const struct bypeer_known self = pnrp_own(datagram->cloud, NULL);
     struct pnrp_walk walk = {.tables = tables, .target = lookup->target, .names = names};
     bool is_anybody = bypeer_id_is_zero(lookup->validate);
     struct bypeer_lookup_facts facts = {
-        .validate_is_local = !is_anybody && bypeer_names_is_own(tables, number, lookup->validate),
+        .validate_is_local = !is_anybody && pnrp_is_own(last, tables, number, lookup->validate),
         .own_in_path = bypeer_answer_is_flagged(&lookup->path, &self),
         .random = (uint32_t)random,
     };
@@ -106,6 +125,7 @@ void bypeer_pnrp_lookup_burst(struct bypeer_worker *worker, struct pnrp_state *s
 {
     struct bypeer_names_walk walks[BYPEER_BURST_MAX];
     uint64_t randoms[BYPEER_BURST_MAX], answered = 0;
+    struct pnrp_validated validated = {.number = 0};
     _Static_assert(BYPEER_BURST_MAX <= BYPEER_NAMES_BURST, "a burst in one look-up");
 
     bypeer_names_locate(worker->tables, lookups->clouds, lookups->targets, lookups->count, BYPEER_NAMES_FETCH_NEAREST,
@@ -120,7 +140,7 @@ void bypeer_pnrp_lookup_burst(struct bypeer_worker *worker, struct pnrp_state *s
         if (unlikely(lookups->messages[i].target == NULL))
             continue;
         nexts[lookups->numbers[i]] = pnrp_answer(worker, &lookups->datagrams[i], &lookups->messages[i],
-                                                 lookups->clouds[i], &walks[i], randoms[i]);
+                                                 lookups->clouds[i], &walks[i], randoms[i], &validated);
         answered++;
     }
     bypeer_count(worker, BYPEER_COUNT_PNRP_LOOKUPS, answered);
