@@ -6,7 +6,7 @@
 #include "tests/random.h"
 #include "tests/unit/walk_relay.h"
 
-TestSuite(relay_node, .init = walk_relay_set_up, .fini = walk_relay_tear_down, .timeout = 120);
+TestSuite(relay_node, .init = walk_relay_set_up, .fini = walk_tear_down, .timeout = 120);
 
 static uint8_t message[WALK_FRAME_MAX], frame[WALK_FRAME_MAX], out[WALK_FRAME_MAX];
 

@@ -110,11 +110,6 @@ void walk_relay_set_up(void)
     walk_relay_put();
 }
 
-void walk_relay_tear_down(void)
-{
-    walk_tear_down();
-}
-
 /* --- messages ----------------------------------------------------------------------------------------------------- */
 
 size_t walk_message(uint8_t *message, enum bypeer_wireguard_type type, uint32_t sender, uint32_t receiver,

@@ -16,10 +16,8 @@
 
 enum walk_user { USER_ALICE = 2, USER_BOB, USER_CAROL, USER_DAVE, USER_ERIN, USER_FRANK, USERS };
 
-/* Criterion's .init, in place of walk_set_up(); walk_relay_tear_down(): .fini. Or, in a test of a suite without relay
- * links, the links alone. */
+/* Criterion's .init, in place of walk_set_up(). Or, in a test of a suite without relay links, the links alone. */
 void walk_relay_set_up(void);
-void walk_relay_tear_down(void);
 void walk_relay_put(void);
 
 /* The other one of the pair. */
