@@ -284,7 +284,7 @@ void relays_make_address(const struct bypeer_relays *relays, const uint8_t secre
     const struct bypeer_config *config = relays->node->config;
     for (unsigned at = 0; at < 16; at++) {
         unsigned kept = config->relay.bits > at * 8 ? config->relay.bits - at * 8 : 0;
-        uint8_t mask = kept >= 8 ? 0xff : (uint8_t)(0xff00 >> kept);
+        uint8_t mask = (uint8_t)(kept >= 8 ? 0xff : 0xff00 >> kept);
         ret_address[at] = (uint8_t)((config->relay.prefix[at] & mask) | (secret[at] & ~mask));
     }
 }
