@@ -141,10 +141,10 @@ static int relays_put_all(struct bypeer_relays *relays, struct bypeer_problem *p
 
 uint32_t bypeer_relays_first_size(const struct bypeer_relays *relays)
 {
-    uint32_t records = 2 * relays->pair_count;
+    uint32_t records = 2 * relays->pair_count, room = records + records / 4;
     if (relays->node->config->relay.bits == 0)
         return 0;
-    return records + records / 4 < RECORDS_MIN ? RECORDS_MIN : records + records / 4;
+    return room < RECORDS_MIN ? RECORDS_MIN : room > BYPEER_RELAYS_MAX ? BYPEER_RELAYS_MAX : room;
 }
 
 int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *problem)

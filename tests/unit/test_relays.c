@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -541,6 +542,31 @@ Test(relays, a_refusal_at_the_end_takes_back_what_was_made)
     cr_assert_null(member('a'));
     cr_assert_eq(mesh("abc", 0), 0, "and all of it may be made again");
     cr_assert_eq(joined.pairs, 3);
+}
+
+Test(relays, as_many_as_there_may_be_come_back_after_a_restart, .timeout = 300)
+{
+    sqlite3 *database;
+    node_fixture_close(&fixture);
+    cr_assert_eq(sqlite3_open(fixture.database, &database), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(database,
+                     "BEGIN;"
+                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1449)"
+                     " INSERT INTO relay_members SELECT i, 'm' || i, 'lab', randomblob(32), randomblob(16), 0 FROM n;"
+                     "INSERT INTO relay_pairs SELECT row_number() OVER (), row_number() OVER (), one.id, other.id,"
+                     " randomblob(16), randomblob(16), 0, 0, 0 FROM relay_members one JOIN relay_members other"
+                     " ON one.id < other.id LIMIT 1048575;"
+                     "COMMIT",
+                     NULL, NULL, NULL),
+        SQLITE_OK, "%s", sqlite3_errmsg(database));
+    sqlite3_close(database);
+    node_fixture_open(&fixture, NULL);
+    cr_assert_eq(bypeer_relays_count_pairs(relays()), BYPEER_RELAY_PAIRS_MAX);
+    const struct bypeer_relay_pair *last = bypeer_relays_next_pair(relays(), BYPEER_RELAY_PAIRS_MAX - 1);
+    cr_assert(look_up(last->addresses[0]) && look_up(last->addresses[1]));
+    cr_assert_eq(mesh("ab", 0), -ENOSPC);
+    cr_assert_str_eq(problem.key, "capacity");
 }
 
 /* Against what was asked for, over many random changes and restarts. */
