@@ -397,9 +397,7 @@ Test(api, peers_are_loaded_all_or_none)
 
 Test(api, the_file_of_a_peer_has_all_that_its_client_needs)
 {
-    cr_assert_eq(json_integer_value(
-                     json_object_get(call("peers.add", "{" ALICE ",\"address\":\"fd12:3456:789a::20\"}"), "added")),
-                 1);
+    cr_assert_eq(call_number("peers.add", "{" ALICE ",\"address\":\"fd12:3456:789a::20\"}", "added"), 1);
     cr_assert_str_eq(refusal("peers.config", "{\"name\":\"alice\"}"), "no_endpoint");
     char yaml[2048];
     snprintf(yaml, sizeof(yaml),

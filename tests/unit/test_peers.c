@@ -261,6 +261,7 @@ Test(peers, a_batch_is_whole_or_not_at_all)
 
 static void refuse(const char *yaml, const char *message)
 {
+    bypeer_config_errors_free(&errors);
     cr_assert_eq(node_fixture_reload(&fixture, yaml, &errors), -EINVAL);
     bool said = false;
     for (size_t at = 0; at < errors.count; at++)
