@@ -43,18 +43,18 @@ static int read_comer(const char *text, struct comer *comer)
     if (name == 0 || name >= sizeof(comer->name) || memchr(text, '/', name) ||
         strlen(address) >= sizeof(comer->address))
         return cli_fail(CLI_USAGE, "%s: is no member; write NAME, NAME=KEY or NAME=KEY@ADDRESS", text);
-    memcpy(comer->name, text, name);
+    snprintf(comer->name, sizeof(comer->name), "%.*s", (int)name, text);
     if (*key) {
         if (key_bytes >= sizeof(comer->public_key))
             return cli_fail(CLI_USAGE, "%s: the key is too long; write 44 characters of base64", comer->name);
-        memcpy(comer->public_key, key, key_bytes);
+        snprintf(comer->public_key, sizeof(comer->public_key), "%.*s", (int)key_bytes, key);
         if (!bypeer_wireguard_key_read(comer->public_key, bytes))
             return cli_fail(CLI_USAGE,
                             "%s: the key is no WireGuard key; write 44 characters of base64, as wg pubkey "
                             "prints them",
                             comer->name);
     }
-    strcpy(comer->address, address);
+    snprintf(comer->address, sizeof(comer->address), "%s", address);
     return CLI_OK;
 }
 
