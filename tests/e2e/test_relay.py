@@ -14,7 +14,7 @@ from scapy.packet import Raw
 from harness.client_hub import ClientHub
 from harness.namespace import cable
 from harness.process import wait_until
-from harness.transfer import ping, tcp_transfer
+from harness.transfer import bulk_transfer, ping, tcp_transfer
 from harness.wire import Wire
 from harness.wireguard import WireGuard
 
@@ -140,6 +140,15 @@ def test_members_behind_nat(lab, behind):
     relay.transfer("alice", "bob", 4 << 20)
     for end in relay.pair("alice", "bob"):
         assert end["state"] == "confirmed" and end["endpoint"].startswith("[2001:db8:")
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_one_gigabyte(lab, long_run, figure, nat):
+    relay = Relay(lab, alice={"nat": nat}, bob={"nat": nat}).mesh()
+    size = 1 << 30 if long_run else 16 << 20
+    seconds = bulk_transfer(relay.sides["alice"].namespace, relay.sides["bob"].namespace, relay.ends["alice"].address,
+                            relay.ends["bob"].address, size)
+    figure(f"{size >> 20} MiB over a relay link{', both behind NAT' * nat}", f"{size / seconds / 125000:.0f} Mb/s")
 
 
 @pytest.mark.parametrize("where", ["port", "beyond"])

@@ -64,8 +64,8 @@ static json_t *play_join(const char *method, const json_t *params)
 static json_t *play(const char *method, const json_t *params)
 {
     char *text = json_dumps(params, JSON_COMPACT);
-    if (text && strlen(sent) + strlen(text) < sizeof(sent))
-        strcat(sent, text);
+    size_t length = strlen(sent);
+    snprintf(sent + length, sizeof(sent) - length, "%s", text ? text : "");
     free(text);
     if (strcmp(method, "relays.config") == 0)
         return play_config(json_string_value(json_object_get(params, "name")));
