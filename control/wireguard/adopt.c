@@ -127,6 +127,7 @@ void bypeer_wireguard_adopt(struct bypeer_wireguard *engine, const struct bypeer
         if (engine->links[id] && engine->links[id]->endpoint.port == 0)
             adopt_endpoint(engine->links[id], old);
     wireguard_look(engine); /* who has moved since is known there */
+    engine->is_heir = true;
     if (adopted > 0)
         bypeer_log(BYPEER_LOG_INFO, "WireGuard: %zu sessions go on, %zu are at their end", adopted, count - adopted);
 }

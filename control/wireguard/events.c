@@ -62,14 +62,19 @@ void wireguard_look(struct bypeer_wireguard *engine)
     }
 }
 
-/* The present status region's rings from their beginning: a data plane says nothing twice. */
-static bool events_follow(struct bypeer_wireguard *engine, const struct bypeer_status_view *view)
+/* The rings of the present status region, from their beginning; those of a data plane that is older than this control
+ * from where they are: a handshake that was wanted a minute ago has long been made. */
+static bool events_follow(struct bypeer_wireguard *engine, const struct bypeer_status_view *view, bool *ret_lost)
 {
     if (engine->status_generation == view->generation && engine->tail_count == view->size.workers)
         return true;
     uint64_t *tails = calloc(view->size.workers, sizeof(*tails));
     if (!tails)
         return false;
+    for (uint32_t worker = 0; engine->is_heir && worker < view->size.workers; worker++)
+        tails[worker] = __atomic_load_n(&view->events[worker].head, __ATOMIC_ACQUIRE);
+    *ret_lost = engine->is_heir;
+    engine->is_heir = false;
     free(engine->tails);
     engine->tails = tails;
     engine->tail_count = view->size.workers;
@@ -84,7 +89,7 @@ bool wireguard_take_events(struct bypeer_wireguard *engine)
     enum bypeer_event type;
     uint64_t value;
     bool any = false, lost = false;
-    if (!view || !events_follow(engine, view))
+    if (!view || !events_follow(engine, view, &lost))
         return false;
     for (uint32_t worker = 0; worker < engine->tail_count; worker++)
         for (unsigned count = 0; count < BYPEER_EVENTS; count++) {

@@ -92,6 +92,7 @@ struct bypeer_wireguard {
     uint64_t status_generation; /* of the region that .tails belong to */
     uint64_t *tails;
     uint32_t tail_count;
+    bool is_heir; /* of a control whose data plane lives on: what its rings hold by now was said to that one */
     uint64_t busy_until_ns;
 
     uv_timer_t timer;

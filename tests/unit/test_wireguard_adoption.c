@@ -108,6 +108,20 @@ Test(wireguard_adoption, we_rekey)
     cr_assert_eq(fixture.end.responses, 1u);
 }
 
+Test(wireguard_adoption, what_the_one_before_was_asked_for_is_not_done_again)
+{
+    const uint32_t slot = make_session();
+    const uint32_t link = engine_fixture_link(&fixture)->id;
+    die();
+    old_session(slot)->created_ns -= 30 * BYPEER_WIREGUARD_S;
+    bypeer_wireguard_session_finish(old_session(slot));
+    bypeer_event_put(&fixture.status.events[0], BYPEER_EVENT_WANT, link);
+    revive();
+    cr_assert_not(engine_fixture_exchange(&fixture, 200));
+    engine_fixture_event(&fixture, BYPEER_EVENT_WANT, link);
+    cr_assert(engine_fixture_exchange(&fixture, 2000), "what this one is asked for is done");
+}
+
 Test(wireguard_adoption, what_was_not_heard_yet_waits_on)
 {
     engine_fixture_handshake(&fixture);
