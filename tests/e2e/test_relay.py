@@ -151,6 +151,18 @@ def test_one_gigabyte(lab, long_run, figure, nat):
     figure(f"{size >> 20} MiB over a relay link{', both behind NAT' * nat}", f"{size / seconds / 125000:.0f} Mb/s")
 
 
+def test_rekeys_lose_nothing(lab, long_run):
+    """Five minutes, in which the ends agree on new keys at least twice, and the node learns their new indexes."""
+    if not long_run:
+        pytest.skip("takes five minutes: --long")
+    relay = Relay(lab).mesh()
+    first = relay.ends["alice"].handshakes()
+    assert relay.ping("alice", "bob", count=6000, interval=0.05) == 6000
+    (before,), (after,) = first.values(), relay.ends["alice"].handshakes().values()
+    assert after - before >= 2 * 115
+    assert [end["state"] for end in relay.pair("alice", "bob")] == ["confirmed", "confirmed"]
+
+
 @pytest.mark.parametrize("where", ["port", "beyond"])
 def test_a_smaller_mtu_in_the_middle(lab, where):
     """The node, or a router behind it, says that a packet is too big; the sender must hear it as about his own."""
