@@ -40,7 +40,7 @@
 
 #define GROUP     1
 #define NEXT_HOP  1
-#define LOOK_MS   5  /* for sessions to renew: far less than half a file takes */
+#define LOOK_MS   5 /* for sessions to renew: far less than half a file takes */
 #define REKEY_MS  5
 #define SPARE     8192 /* records and slots that wait for a grace period */
 #define LISTEN_FD 3    /* sd_listen_fds(3) */

@@ -236,12 +236,13 @@ Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
     put_members(store, 0, 5);
     bypeer_store_commit(store, &problem);
     bypeer_store_close(store);
-    execute("DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links; DROP TABLE relay_members;"
-            "DROP TABLE relay_pairs; DROP TABLE limits; DROP TABLE accounts;"
-            "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
-            "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
-            "INSERT INTO links VALUES (1, 'beta', 5, 1, zeroblob(16), NULL, 0, 4790, 0);"
-            "UPDATE schema SET version = 1");
+    execute(
+        "DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links; DROP TABLE relay_members;"
+        "DROP TABLE relay_pairs; DROP TABLE limits; DROP TABLE accounts;"
+        "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
+        "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
+        "INSERT INTO links VALUES (1, 'beta', 5, 1, zeroblob(16), NULL, 0, 4790, 0);"
+        "UPDATE schema SET version = 1");
     store = open_store();
     struct bypeer_store_link kept = {0};
     cr_assert_eq(bypeer_store_each_link(store, keep_link, &kept, &problem), 0);
