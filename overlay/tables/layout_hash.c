@@ -230,6 +230,7 @@ static const struct layout_field layout_sessions[] = {
     FIELD(bypeer_sessions_header, relays),
     FIELD(bypeer_sessions_header, groups),
     FIELD(bypeer_sessions_header, rows),
+    FIELD(bypeer_sessions_header, born_ns),
     FIELD(bypeer_sessions_header, sections),
     SIZE(bypeer_session),
     FIELD(bypeer_session, received_packets),

@@ -19,6 +19,10 @@
  * An entry belongs to the link, session or pair whose serial (or use) it bears. A worker that finds another serial
  * there than its link has starts the entry anew (bypeer_session_begin(), bypeer_peer_begin()); a reader of sums leaves
  * it out.
+ *
+ * Nonces must never begin anew. When a region had to be made though tables live on (none was parked, or it was
+ * refused), the WireGuard sessions in these are older than it: they end there (bypeer_sessions_has_nonces()), and
+ * handshakes make others.
  */
 #pragma once
 
@@ -53,6 +57,7 @@ struct bypeer_sessions {
     struct bypeer_share *shares;
     struct bypeer_sessions_size size;
     uint64_t generation;
+    uint64_t born_ns; /* as the header had it; constant */
 };
 
 /* Control's, read-only. */
@@ -69,9 +74,10 @@ struct bypeer_sessions_view {
 /* Bytes of a region of this size; 0: outside the limits. */
 uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size);
 
-/* Makes and publishes a region in bytes of zeroed memory at base. 0 or -EINVAL. */
+/* Makes and publishes a region in bytes of zeroed memory at base. born_ns: now, by CLOCK_MONOTONIC. 0 or -EINVAL. */
 int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
-                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns);
+                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns,
+                         uint64_t born_ns);
 
 /* Checks a region that somebody else made. Errors as of bypeer_region_check(); -EPROTO also if the sections do not have
  * the sizes that the header says. */
@@ -82,6 +88,13 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
 
 /* Says that so many workers will count here, before they do. -ENOSPC: there are not so many rows. */
 int bypeer_sessions_use_rows(const struct bypeer_sessions *sessions, uint32_t workers);
+
+/* Whether the nonces and the window of a WireGuard session that was made at created_ns are in this region from its
+ * first packet on. If not, it must neither seal (nonces would be used twice) nor open (replays would pass). */
+static inline bool bypeer_sessions_has_nonces(const struct bypeer_sessions *sessions, uint64_t created_ns)
+{
+    return created_ns > sessions->born_ns;
+}
 
 /* Sum over all workers of what belongs to the link with this serial; .last_received_ns is the latest. */
 void bypeer_sessions_sum(const struct bypeer_sessions_view *view, uint32_t session, uint64_t link_serial,

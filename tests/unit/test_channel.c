@@ -248,7 +248,7 @@ Test(channel, sessions_are_parked_for_the_next_one)
     const struct bypeer_sessions_size size = {1, 9, 4, 4, 4};
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "sessions", bypeer_sessions_bytes(&size), false),
                  0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1, 0), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, 1), 0);
     sessions.entries[3] = (struct bypeer_session){.sent_packets = 11, .link_serial = 5};
     struct bypeer_handover made = {.type = BYPEER_HANDOVER_SESSIONS_MADE};

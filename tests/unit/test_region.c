@@ -155,7 +155,7 @@ Test(region, layouts_are_what_they_were)
                  bypeer_layout_hash(BYPEER_REGION_TABLES, 1));
     cr_expect_eq(bypeer_layout_hash(BYPEER_REGION_STATUS, 1), UINT64_C(0x0c38f0fd7915aac9), "%#lx",
                  bypeer_layout_hash(BYPEER_REGION_STATUS, 1));
-    cr_expect_eq(bypeer_layout_hash(BYPEER_REGION_SESSIONS, 1), UINT64_C(0xfcbe2a39cb8cbbea), "%#lx",
+    cr_expect_eq(bypeer_layout_hash(BYPEER_REGION_SESSIONS, 1), UINT64_C(0x37e425d66c6e6ead), "%#lx",
                  bypeer_layout_hash(BYPEER_REGION_SESSIONS, 1));
 }
 

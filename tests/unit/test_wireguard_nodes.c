@@ -478,6 +478,28 @@ Test(wireguard_nodes, nonces_of_a_later_use_stop_an_earlier_session)
     cr_assert_eq(walk_sent(0, out), 0);
 }
 
+/* A region that was made while sessions were alive begins with zeroed nonces and windows. */
+Test(wireguard_nodes, sessions_end_with_the_region_of_their_nonces)
+{
+    struct bypeer_sessions fresh = *walk.worker.shared;
+    struct walk_session before = walk_start_session(PEER_SIX);
+    walk.worker.shared = &fresh;
+    fresh.born_ns = before.ours.created_ns;
+    send_here(PEER_SIX);
+    expect_drop(BYPEER_DROP_NO_SESSION);
+    expect_event(BYPEER_EVENT_WANT, walk_peer_link_id(PEER_SIX));
+    arrive(PEER_SIX, &before, walk_address(MEMBER_HERE), 64);
+    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk.worker.now_ms++;
+    struct walk_session after = walk_start_session(PEER_SIX);
+    send_here(PEER_SIX);
+    walk_once();
+    expect_sealed(PEER_SIX, &after, 64, 0);
+    arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
+    expect_drop(0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
+}
+
 Test(wireguard_nodes, keepalives_of_the_host_thread_leave_sealed)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
