@@ -78,6 +78,25 @@ static void channel_refuse(struct bypeer_channel *channel, uint64_t generation, 
     channel_send(channel, &message, NULL, 0);
 }
 
+/* Has ready what workers will touch of the sessions, as far as these tables can refer to it. */
+static void channel_gather(const struct bypeer_channel *channel, const struct bypeer_view *next)
+{
+    const struct bypeer_tables *tables = &next->tables;
+    const struct bypeer_sessions *sessions = &next->sessions;
+    const struct bypeer_memory *memory = &next->sessions_memory;
+    if (tables->header == NULL || sessions->entries == NULL)
+        return;
+    uint32_t links = RTE_MIN(tables->links.record_count, sessions->size.links);
+    uint32_t slots = RTE_MIN(tables->session_count, sessions->size.slots);
+    uint32_t relays = RTE_MIN(tables->relays.record_count, sessions->size.relays);
+    for (uint32_t worker = 0; worker < channel->workers; worker++)
+        bypeer_memory_gather(memory, sessions->entries + (size_t)worker * sessions->size.links,
+                             links * sizeof(sessions->entries[0]));
+    bypeer_memory_gather(memory, sessions->peers, links * sizeof(sessions->peers[0]));
+    bypeer_memory_gather(memory, sessions->wireguard, slots * sizeof(sessions->wireguard[0]));
+    bypeer_memory_gather(memory, sessions->relays, relays * sizeof(sessions->relays[0]));
+}
+
 static void channel_take_tables(struct bypeer_channel *channel, uint64_t generation, int fd)
 {
     char why[BYPEER_REGION_WHY_BYTES] = "out of memory";
@@ -109,6 +128,7 @@ static void channel_take_tables(struct bypeer_channel *channel, uint64_t generat
     *next = *channel->view;
     next->tables = tables;
     next->tables_memory = memory;
+    channel_gather(channel, next);
     channel_change(channel, next, BYPEER_HANDOVER_MAPPED);
 }
 
@@ -182,6 +202,7 @@ static void channel_take_sessions(struct bypeer_channel *channel, int fd)
     }
     *next = *channel->view;
     if (fd >= 0 && channel_adopt_sessions(channel, next, fd) == 0) {
+        channel_gather(channel, next);
         channel_change(channel, next, BYPEER_HANDOVER_SESSIONS);
         return;
     }
@@ -192,6 +213,7 @@ static void channel_take_sessions(struct bypeer_channel *channel, int fd)
         free(next);
         return;
     }
+    channel_gather(channel, next);
     channel_change(channel, next, BYPEER_HANDOVER_SESSIONS_MADE);
 }
 

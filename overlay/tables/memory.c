@@ -34,16 +34,36 @@ static bool memory_is_sparse(enum bypeer_memory_use use)
 
 /*
  * Populating allocates every page, by huge ones where the advice is heeded, and fills in the page table. So a lack of
- * memory is an error here and not a SIGBUS later, and no worker takes a page fault. Sparse memory gets no huge pages:
- * one touched entry would take 2 MiB.
+ * memory is an error here and not a SIGBUS later, and no worker takes a page fault. Sparse memory gets none of both but
+ * where bypeer_memory_gather() asks for it: one touched entry would take 2 MiB.
  */
+/*
+ * Maps at a multiple of the size of a huge page: else the kernel could never use one for a part of the mapping, as its
+ * place in the file and in memory would be out of step. A reservation finds the room.
+ */
+static void *memory_map(const struct bypeer_memory *memory, int protection, int flags)
+{
+    const uint64_t bytes = memory->bytes, step = memory->page_bytes > PAGE_2MB ? memory->page_bytes : PAGE_2MB;
+    uint8_t *room = mmap(NULL, bytes + step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return MAP_FAILED;
+    uint8_t *base = room + (step - (uintptr_t)room % step) % step;
+    if (base > room)
+        munmap(room, (size_t)(base - room));
+    munmap(base + bytes, (size_t)(room + step - base));
+    void *mapped = mmap(base, bytes, protection, flags | MAP_FIXED, memory->fd, 0);
+    if (mapped == MAP_FAILED)
+        munmap(base, bytes);
+    return mapped;
+}
+
 static int memory_fill(struct bypeer_memory *memory, enum bypeer_memory_use use)
 {
     if (memory->bytes > INT64_MAX)
         return -ENOMEM;
     if (ftruncate(memory->fd, (off_t)memory->bytes))
         return -errno;
-    void *base = mmap(NULL, memory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+    void *base = memory_map(memory, PROT_READ | PROT_WRITE, MAP_SHARED);
     if (base == MAP_FAILED)
         return -errno;
     memory->base = base;
@@ -173,7 +193,7 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
     int protection = PROT_READ | (memory.writable ? PROT_WRITE : 0);
     /* Workers must not wait for pages; nobody else needs pages of a region that its sender may have made of holes. */
     int populate = use == BYPEER_MEMORY_TABLES ? MAP_POPULATE : 0;
-    memory.base = mmap(NULL, memory.bytes, protection, MAP_SHARED | populate, fd, 0);
+    memory.base = memory_map(&memory, protection, MAP_SHARED | populate);
     if (memory.base == MAP_FAILED) {
         error = -errno;
         snprintf(why, BYPEER_REGION_WHY_BYTES, "cannot map %" PRIu64 " bytes: %s", memory.bytes, strerror(-error));
@@ -191,6 +211,27 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
     }
     *ret_memory = memory;
     return 0;
+}
+
+/* Linux 6.1; older headers do not say it, and older kernels refuse it. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+void bypeer_memory_gather(const struct bypeer_memory *memory, const void *from, uint64_t bytes)
+{
+    const uint64_t step = bytes < PAGE_2MB ? PAGE_NORMAL : PAGE_2MB;
+    uint64_t begin = (uint64_t)((const uint8_t *)from - (const uint8_t *)memory->base), end = begin + bytes;
+    begin -= begin % step;
+    end += (step - end % step) % step;
+    if (end > memory->bytes)
+        end = memory->bytes - memory->bytes % step;
+    if (end <= begin)
+        return;
+    uint8_t *base = (uint8_t *)memory->base + begin;
+    /* Pages that the kernel has not got, or will not make large, come one by one when they are touched. */
+    if (madvise(base, end - begin, MADV_POPULATE_WRITE) == 0 && step == PAGE_2MB)
+        madvise(base, end - begin, MADV_COLLAPSE);
 }
 
 void bypeer_memory_free(struct bypeer_memory *memory)

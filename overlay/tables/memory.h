@@ -14,8 +14,8 @@
  *   sessions  each data plane in turn         shrink, grow, seal                   normal, when they are touched
  *
  * Sessions are made at their largest size, so that they never have to grow, and most of that is never touched: a page
- * is allocated when somebody first writes to it, or reads it. A worker waits some microseconds for each page of links
- * or sessions that it is the first to touch.
+ * is allocated when somebody first writes to it, or reads it. A worker would wait some microseconds for each page that
+ * it is the first to touch, so what the tables can refer to is gathered before they are used.
  *
  * Sessions are not of huge pages, because he who may write may punch a hole, and a hole in huge pages is a SIGBUS for
  * the reader when the pool is empty; a hole in normal pages reads as zero. The normal pages of the others may still be
@@ -69,6 +69,14 @@ int bypeer_memory_create(struct bypeer_memory *ret_memory, enum bypeer_memory_us
  */
 int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_use use, int fd, uint64_t bytes_max,
                           bool writable, char why[static BYPEER_REGION_WHY_BYTES]);
+
+/*
+ * Has a part of writable sessions, bytes from an address in them, allocated now, and from 2 MiB on made of transparent
+ * huge pages: a worker that looks at one of a million entries waits for the translation of its address longer than for
+ * the entry. Advice: what the kernel refuses stays as it is. Takes milliseconds for each 2 MiB that are not gathered
+ * yet, in which nobody else can touch them.
+ */
+void bypeer_memory_gather(const struct bypeer_memory *memory, const void *from, uint64_t bytes);
 
 /* Unmaps and closes; *memory is none afterwards. None is fine. */
 void bypeer_memory_free(struct bypeer_memory *memory);
