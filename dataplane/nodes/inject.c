@@ -11,14 +11,15 @@
 
 enum { INJECT_LOOKUP, INJECT_TRANSMIT, INJECT_WIREGUARD_SEAL, INJECT_DROP, INJECT_EDGES };
 
-static rte_edge_t inject_next(struct rte_mbuf *mbuf, struct bypeer_packet *packet)
+static rte_edge_t inject_next(const struct bypeer_worker *worker, struct rte_mbuf *mbuf, struct bypeer_packet *packet)
 {
     if (mbuf->nb_segs != 1)
         return bypeer_refuse(packet, BYPEER_DROP_MULTI_SEGMENT, INJECT_DROP);
     if (packet->device == BYPEER_DEVICE_UNDERLAY)
         return INJECT_TRANSMIT;
-    if (packet->device == BYPEER_DEVICE_KEEPALIVE)
-        return INJECT_WIREGUARD_SEAL;
+    if (packet->device == BYPEER_DEVICE_KEEPALIVE) /* the host thread may have had tables before this worker */
+        return likely(worker->tables != NULL) ? INJECT_WIREGUARD_SEAL
+                                              : bypeer_refuse(packet, BYPEER_DROP_NO_TABLES, INJECT_DROP);
     struct bypeer_ipv6 header;
     if (bypeer_ipv6_parse(&header, rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len) != 0)
         return bypeer_refuse(packet, BYPEER_DROP_INNER_HEADER, INJECT_DROP);
@@ -42,7 +43,7 @@ static uint16_t inject_process(struct rte_graph *graph, struct rte_node *node, v
     for (unsigned i = 0; i < taken; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         *packet = (struct bypeer_packet){.port = packet->port, .device = packet->device, .egress = packet->egress};
-        rte_edge_t next = inject_next(mbufs[i], packet);
+        rte_edge_t next = inject_next(worker, mbufs[i], packet);
         if (unlikely(runs)) {
             bypeer_trace_begin(worker, mbufs[i]);
             bypeer_dispatch_trace(worker, node, &mbufs[i], &next, 1);

@@ -397,6 +397,14 @@ Test(drops, wireguard_handshakes)
     expect_drop(BYPEER_DROP_WIREGUARD_RATE);
 }
 
+static void inject_keepalive(uint32_t link)
+{
+    struct rte_mbuf *mbuf = walk_buffer(inner, 0);
+    *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_KEEPALIVE, .egress = link};
+    cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
+    walk.injected++;
+}
+
 Test(drops, peers_that_cannot_be_sent_to)
 {
     walk_wireguard_put();
@@ -404,15 +412,12 @@ Test(drops, peers_that_cannot_be_sent_to)
     expect_route(LINK_A, walk_address(MEMBER_A), walk_peer_address(PEER_HIDDEN), BYPEER_DROP_NO_ENDPOINT);
     expect_route(LINK_A, walk_address(MEMBER_A), walk_peer_address(PEER_LOST), BYPEER_DROP_NO_ADJACENCY);
     /* A keepalive for a link that has gone. */
-    struct rte_mbuf *mbuf = walk_buffer(inner, 0);
-    *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_KEEPALIVE, .egress = 99};
-    cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
-    walk.injected++;
+    inject_keepalive(99);
     expect_drop(BYPEER_DROP_NO_LINK);
     /* No room behind the packet for padding and tag. */
     walk_start_session(PEER_SIX);
     walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 60);
-    mbuf = rte_pktmbuf_alloc(walk.pool);
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(walk.pool);
     mbuf->data_off = (uint16_t)(mbuf->buf_len - 60);
     memcpy(rte_pktmbuf_append(mbuf, 60), inner, 60);
     *bypeer_packet(mbuf) = (struct bypeer_packet){.device = BYPEER_DEVICE_OVERLAY};
@@ -493,6 +498,8 @@ Test(drops, no_tables)
     walk.worker.tables = NULL;
     walk_packet(inner, walk_address(MEMBER_HERE), walk_address(MEMBER_B), 60);
     walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 60);
+    expect_drop(BYPEER_DROP_NO_TABLES);
+    inject_keepalive(20);
     expect_drop(BYPEER_DROP_NO_TABLES);
 }
 
