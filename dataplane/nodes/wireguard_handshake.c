@@ -3,15 +3,17 @@
  * Out: punt for handshake messages that control should see; transmit for cookie replies, written over the message; drop
  * for everything else.
  *
- *   type and length -> checksums, source -> MAC1 -> under load MAC2, else a cookie reply -> rate of the source -> punt
+ *   type and length -> checksums, source -> MAC1 -> not under load, and within the rate of those not proven -> punt
+ *                                                   else MAC2, or a cookie reply -> rate of those proven -> punt
  *
- * The cheap questions first (DESIGN D11): MAC1 is two compressions of BLAKE2s. Under load, which is when more messages
- * a second than the tables allow have had a good MAC1, only sources that have shown to be there get on, and nothing is
- * kept of the others. So forged sources can use up nobody's rate: below that load they are too few, beyond it they
- * never come so far.
+ * The cheap questions first (DESIGN D11): MAC1 is two compressions of BLAKE2s, and whoever knows our public key can
+ * make one for any source. Under load, which is when more messages a second than the tables allow have had a good MAC1,
+ * only sources that have shown to be there, by MAC2, get on. The same holds below that load for a source whose rate is
+ * used up, by itself or by who forged it: it is told a cookie, and by that has a rate that nobody else can spend.
  *
- * The rate is a token bucket (icmp_error.c) for each of some classes of source prefixes. Cookie replies, which have no
- * MAC, come in answer to what this node sent, and so share one bucket.
+ * Rates are token buckets (icmp_error.c) for each of some classes of source prefixes, apart for messages that were not
+ * proven, that were, and for cookie replies. The last have no MAC, so their sources may be forged, all of them: one
+ * more bucket for all together keeps control from drowning.
  */
 #include <rte_malloc.h>
 #include <rte_random.h>
@@ -25,9 +27,9 @@
 
 #define WIREGUARD_RATE_PER_S        20 /* of a /64, or of an IPv4 address */
 #define WIREGUARD_RATE_BURST        40
-#define WIREGUARD_RATE_BITS         12 /* 4096 classes: 32 KiB */
-#define WIREGUARD_COOKIES_PER_S     100
-#define WIREGUARD_COOKIES_BURST     100
+#define WIREGUARD_RATE_BITS         12 /* 4096 classes: 32 KiB for each kind */
+#define WIREGUARD_COOKIES_PER_S     2000
+#define WIREGUARD_COOKIES_BURST     2000
 #define WIREGUARD_PREFIX_BYTES      8 /* of an IPv6 address */
 #define WIREGUARD_LOAD_MS           1000
 #define WIREGUARD_SECOND_NS         UINT64_C(1000000000)
@@ -35,6 +37,8 @@
 
 enum { WIREGUARD_HANDSHAKE_PUNT, WIREGUARD_HANDSHAKE_TRANSMIT, WIREGUARD_HANDSHAKE_DROP, WIREGUARD_HANDSHAKE_EDGES };
 _Static_assert(BYPEER_BURST_MAX <= BYPEER_COOKIE_BURST, "a burst is checked at once");
+
+enum wireguard_rate { WIREGUARD_RATE_UNPROVEN, WIREGUARD_RATE_PROVEN, WIREGUARD_RATE_COOKIES, WIREGUARD_RATES };
 
 /* Of one worker, in memory of the node's own; its context holds the pointer. */
 struct wireguard_handshake_state {
@@ -46,8 +50,8 @@ struct wireguard_handshake_state {
     uint64_t load_from_ms;      /* since when .good counts */
     uint32_t good, good_before; /* messages with a good MAC1, in this second and in the one before */
     uint64_t seed;              /* of the classes */
-    uint64_t cookies_full_ns;   /* of received cookie replies */
-    uint64_t full_ns[1 << WIREGUARD_RATE_BITS];
+    uint64_t cookies_full_ns;   /* of received cookie replies, whosever they are */
+    uint64_t full_ns[WIREGUARD_RATES][1 << WIREGUARD_RATE_BITS];
 };
 
 /* A message and its source, as cookies are made of it. */
@@ -73,15 +77,12 @@ static bool wireguard_handshake_take_token(uint64_t *full_ns, uint64_t now_ns, u
     return true;
 }
 
-static bool wireguard_handshake_is_within_rate(struct wireguard_handshake_state *state,
+static bool wireguard_handshake_is_within_rate(struct wireguard_handshake_state *state, enum wireguard_rate rate,
                                                const struct wireguard_handshake_message *message, uint64_t now_ns)
 {
-    if (message->type == BYPEER_WIREGUARD_COOKIE)
-        return wireguard_handshake_take_token(&state->cookies_full_ns, now_ns, WIREGUARD_COOKIES_PER_S,
-                                              WIREGUARD_COOKIES_BURST);
     size_t bytes = message->outer.underlay == 6 ? WIREGUARD_PREFIX_BYTES : sizeof(message->source.remote);
     uint64_t hash = XXH3_64bits_withSeed(message->source.remote, bytes, state->seed);
-    return wireguard_handshake_take_token(&state->full_ns[hash >> (64 - WIREGUARD_RATE_BITS)], now_ns,
+    return wireguard_handshake_take_token(&state->full_ns[rate][hash >> (64 - WIREGUARD_RATE_BITS)], now_ns,
                                           WIREGUARD_RATE_PER_S, WIREGUARD_RATE_BURST);
 }
 
@@ -168,14 +169,23 @@ static rte_edge_t wireguard_handshake_next(struct wireguard_handshake_state *sta
 {
     struct bypeer_packet *packet = bypeer_packet(message->mbuf);
     uint64_t now_ns = bypeer_worker_now_ns(worker);
-    if (message->type != BYPEER_WIREGUARD_COOKIE) {
+    bool is_within;
+    if (message->type == BYPEER_WIREGUARD_COOKIE) {
+        is_within = wireguard_handshake_is_within_rate(state, WIREGUARD_RATE_COOKIES, message, now_ns) &&
+                    wireguard_handshake_take_token(&state->cookies_full_ns, now_ns, WIREGUARD_COOKIES_PER_S,
+                                                   WIREGUARD_COOKIES_BURST);
+    } else {
         bool loaded = wireguard_handshake_is_loaded(state);
         state->good++;
-        if (loaded && !bypeer_cookie_is_proven(&state->checker, message->payload, message->bytes, message->proof,
-                                               message->proof_bytes, now_ns))
-            return wireguard_handshake_reply(state, worker, message);
+        is_within = !loaded && wireguard_handshake_is_within_rate(state, WIREGUARD_RATE_UNPROVEN, message, now_ns);
+        if (!is_within) {
+            if (!bypeer_cookie_is_proven(&state->checker, message->payload, message->bytes, message->proof,
+                                         message->proof_bytes, now_ns))
+                return wireguard_handshake_reply(state, worker, message);
+            is_within = wireguard_handshake_is_within_rate(state, WIREGUARD_RATE_PROVEN, message, now_ns);
+        }
     }
-    if (!wireguard_handshake_is_within_rate(state, message, now_ns))
+    if (!is_within)
         return bypeer_refuse(packet, BYPEER_DROP_WIREGUARD_RATE, WIREGUARD_HANDSHAKE_DROP);
     packet->device = BYPEER_DEVICE_UNDERLAY;
     bypeer_count(worker, BYPEER_COUNT_WIREGUARD_HANDSHAKES, 1);

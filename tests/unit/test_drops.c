@@ -388,7 +388,7 @@ Test(drops, wireguard_handshakes)
     walk_arrive(0, frame, length);
     expect_drop(BYPEER_DROP_WIREGUARD_SOURCE);
     uint8_t reply[BYPEER_WIREGUARD_COOKIE_BYTES] = {BYPEER_WIREGUARD_COOKIE};
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 40; i++) {
         walk_arrive(0, frame, walk_peer_frame(frame, PEER_SIX, reply, sizeof(reply)));
         expect_drop(0);
         walk_punted(BYPEER_DEVICE_UNDERLAY, 0, out);

@@ -144,31 +144,6 @@ Test(wireguard_handshake, damage_and_impossible_sources)
     }
 }
 
-Test(wireguard_handshake, a_source_has_a_rate)
-{
-    struct bypeer_cookie_jar jar = make_jar();
-    for (enum walk_peer peer = PEER_SIX; peer <= PEER_FOUR; peer++) {
-        for (unsigned i = 0; i < 40; i++)
-            expect_punted(peer, arrive(&jar, peer, BYPEER_WIREGUARD_INITIATION));
-        arrive(&jar, peer, BYPEER_WIREGUARD_INITIATION);
-        expect_drops(BYPEER_DROP_WIREGUARD_RATE, 1);
-    }
-    /* The same /64 has the same, another one its own, and each second brings twenty. */
-    size_t length = arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION);
-    frame[14 + BYPEER_IPV6_SOURCE + 9] = 0x77;
-    walk_peer_seal(frame, length);
-    walk_arrive(0, frame, length);
-    expect_drops(BYPEER_DROP_WIREGUARD_RATE, 2);
-    set_source(length, 1);
-    walk_arrive(0, frame, length);
-    expect_punted(PEER_SIX, length);
-    walk.worker.now_ms += 1000;
-    for (unsigned i = 0; i < 20; i++)
-        expect_punted(PEER_SIX, arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION));
-    arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION);
-    expect_drops(BYPEER_DROP_WIREGUARD_RATE, 1);
-}
-
 /* Sends messages of many sources until the worker is under load. */
 static void load(struct bypeer_cookie_jar *jar, unsigned count)
 {
@@ -204,6 +179,53 @@ static void expect_cookie(struct bypeer_cookie_jar *jar, enum walk_peer peer, en
     cr_assert_eq(bypeer_wireguard_read_cookie(&cookie, out + headers, BYPEER_WIREGUARD_COOKIE_BYTES), 0);
     cr_assert_eq(bypeer_cookie_take(jar, &cookie, walk.worker.now_ms * 1000000), 0);
     expect_punted(peer, arrive(jar, peer, type));
+}
+
+/* What is not proven is told a cookie, and control does not see it. */
+static void expect_reply(enum walk_peer peer)
+{
+    expect_drops(0, 0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_UNDERLAY, 0, out), 0);
+    cr_assert_neq(walk_sent(walk_peer_wire(peer), out), 0);
+}
+
+Test(wireguard_handshake, who_forges_a_source_does_not_keep_it_out)
+{
+    for (enum walk_peer peer = PEER_SIX; peer <= PEER_FOUR; peer++) {
+        struct bypeer_cookie_jar forger = make_jar(), own = make_jar();
+        for (unsigned i = 0; i < 40; i++)
+            expect_punted(peer, arrive(&forger, peer, BYPEER_WIREGUARD_INITIATION));
+        expect_cookie(&own, peer, BYPEER_WIREGUARD_INITIATION);
+        for (unsigned i = 0; i < 39; i++) {
+            arrive(&forger, peer, BYPEER_WIREGUARD_INITIATION);
+            expect_reply(peer);
+            expect_punted(peer, arrive(&own, peer, BYPEER_WIREGUARD_INITIATION));
+        }
+        arrive(&own, peer, BYPEER_WIREGUARD_INITIATION);
+        expect_drops(BYPEER_DROP_WIREGUARD_RATE, 1);
+    }
+}
+
+Test(wireguard_handshake, a_source_has_a_rate)
+{
+    struct bypeer_cookie_jar jar = make_jar();
+    for (unsigned i = 0; i < 40; i++)
+        expect_punted(PEER_SIX, arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION));
+    /* The same /64 has the same, another one its own, and each second brings twenty. */
+    size_t length = arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION);
+    expect_reply(PEER_SIX);
+    frame[14 + BYPEER_IPV6_SOURCE + 9] = 0x77;
+    walk_peer_seal(frame, length);
+    walk_arrive(0, frame, length);
+    expect_reply(PEER_SIX);
+    set_source(length, 1);
+    walk_arrive(0, frame, length);
+    expect_punted(PEER_SIX, length);
+    walk.worker.now_ms += 1000;
+    for (unsigned i = 0; i < 20; i++)
+        expect_punted(PEER_SIX, arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION));
+    arrive(&jar, PEER_SIX, BYPEER_WIREGUARD_INITIATION);
+    expect_reply(PEER_SIX);
 }
 
 Test(wireguard_handshake, under_load_sources_show_that_they_are_there)
@@ -249,12 +271,27 @@ Test(wireguard_handshake, cookie_replies_have_a_rate)
 {
     uint8_t reply[BYPEER_WIREGUARD_COOKIE_BYTES] = {BYPEER_WIREGUARD_COOKIE};
     size_t length = walk_peer_frame(frame, PEER_SIX, reply, sizeof(reply));
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 40; i++) {
+        walk_arrive(0, frame, length);
+        expect_punted(PEER_SIX, length);
+    }
+    walk_arrive(0, frame, length);
+    expect_drops(BYPEER_DROP_WIREGUARD_RATE, 1);
+    set_source(length, 1); /* junk of one source keeps nobody else's out */
+    walk_arrive(0, frame, length);
+    expect_punted(PEER_SIX, length);
+}
+
+Test(wireguard_handshake, cookie_replies_of_many_sources_have_one_too)
+{
+    uint8_t reply[BYPEER_WIREGUARD_COOKIE_BYTES] = {BYPEER_WIREGUARD_COOKIE};
+    size_t length = walk_peer_frame(frame, PEER_SIX, reply, sizeof(reply));
+    for (unsigned i = 0; i < 2000; i++) {
         set_source(length, i);
         walk_arrive(0, frame, length);
         expect_punted(PEER_SIX, length);
     }
-    set_source(length, 100);
+    set_source(length, 2000);
     walk_arrive(0, frame, length);
     expect_drops(BYPEER_DROP_WIREGUARD_RATE, 1);
 }
