@@ -1,7 +1,7 @@
 /*
  * wireguard_seal: puts packets into WireGuard. In: IPv6 packets with .egress, a link of WireGuard, and empty ones,
  * which become keepalives. Out: transmit with .port filled in; drop where there is no session, no endpoint or no next
- * hop.
+ * hop, and for what is too big for the way on which the peer was heard.
  *
  * What is the same for all packets of a link is found once a burst (a way): its session, where the peer is, and as many
  * nonces as there are packets, by one addition in memory that outlives this process (counter.h).
@@ -35,6 +35,7 @@ struct wireguard_seal_way {
     uint8_t packets;
     uint8_t reason; /* why none of them leaves; 0 */
     uint16_t port;
+    uint16_t room; /* for an inner packet with its padding */
     uint8_t ether[BYPEER_ETHERNET_BYTES];
     uint8_t own_header[BYPEER_OUTER_IPV6_BYTES]; /* if the link's template is not where the peer is */
 };
@@ -115,6 +116,8 @@ static bool wireguard_seal_aim_abroad(const struct bypeer_worker *worker, struct
     way->header = way->own_header;
     way->header_bytes = (uint8_t)bytes;
     way->port = (uint16_t)seen->device;
+    uint16_t mtu = worker->ports[way->port].mtu, around = (uint16_t)(bytes + BYPEER_TRANSPORT_OVERHEAD);
+    way->room = mtu > around ? (uint16_t)(mtu - around) : 0; /* the link's MTU is that of another way */
     memcpy(way->ether + BYPEER_ETHERNET_DESTINATION, seen->mac, 6);
     memcpy(way->ether + BYPEER_ETHERNET_SOURCE, worker->ports[way->port].mac, 6);
     return true;
@@ -135,6 +138,7 @@ static inline unsigned wireguard_seal_aim(const struct bypeer_worker *worker, st
         way->header = link->wireguard.header;
         way->header_bytes = link->underlay == 4 ? BYPEER_OUTER_IPV4_BYTES : BYPEER_OUTER_IPV6_BYTES;
         way->port = adjacency->port;
+        way->room = UINT16_MAX; /* policy lets no more pass than the link takes */
         memcpy(way->ether, adjacency->ether, sizeof(adjacency->ether));
     }
     way->is_ipv4 = way->header_bytes == BYPEER_OUTER_IPV4_BYTES;
@@ -169,11 +173,14 @@ static unsigned wireguard_seal_open_way(const struct bypeer_worker *worker, stru
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
-/* Writes all headers and padding, and a job that seals what is between them; false: there is no room. */
-static inline bool wireguard_seal_write(struct rte_mbuf *mbuf, struct wireguard_seal_way *way,
-                                        struct bypeer_aead_job *ret_job)
+/* Writes all headers and padding, and a job that seals what is between them: 0, or why it cannot leave. */
+static inline unsigned wireguard_seal_write(struct rte_mbuf *mbuf, struct wireguard_seal_way *way,
+                                            struct bypeer_aead_job *ret_job)
 {
-    uint16_t bytes = mbuf->data_len, padded = (uint16_t)bypeer_transport_padded(bytes, way->link->mtu);
+    uint16_t bytes = mbuf->data_len;
+    if (unlikely(bytes > way->room))
+        return BYPEER_DROP_TOO_BIG;
+    uint16_t padded = (uint16_t)bypeer_transport_padded(bytes, RTE_MIN((size_t)way->link->mtu, (size_t)way->room));
     uint8_t ecn = bytes == 0 ? BYPEER_ECN_NOT_ECT
                              : bypeer_ecn_encapsulate(bypeer_ipv6_traffic_class(rte_pktmbuf_mtod(mbuf, uint8_t *)));
     uint64_t counter = way->counter++;
@@ -181,7 +188,7 @@ static inline bool wireguard_seal_write(struct rte_mbuf *mbuf, struct wireguard_
     uint8_t *frame =
         bypeer_room_prepend(mbuf, (uint16_t)(BYPEER_ETHERNET_BYTES + way->header_bytes + BYPEER_WIREGUARD_DATA_HEADER));
     if (unlikely(padding == NULL || frame == NULL))
-        return false;
+        return BYPEER_DROP_NO_BUFFER;
     memset(padding, 0, (size_t)(padded - bytes));
     memcpy(frame, way->ether, BYPEER_ETHERNET_BYTES);
     uint8_t *ip = frame + BYPEER_ETHERNET_BYTES, *data = ip + way->header_bytes;
@@ -193,7 +200,7 @@ static inline bool wireguard_seal_write(struct rte_mbuf *mbuf, struct wireguard_
                                         .text = data + BYPEER_WIREGUARD_DATA_HEADER,
                                         .bytes = padded};
     bypeer_packet(mbuf)->port = way->port;
-    return true;
+    return 0;
 }
 
 /* The checksum over what was sealed. */
@@ -224,8 +231,8 @@ static void wireguard_seal_burst(struct bypeer_worker *worker, struct rte_node *
         struct wireguard_seal_way *way = &ways.ways[ways.way_of[i]];
         unsigned reason = way->reason;
         inner_bytes[i] = mbufs[i]->data_len;
-        if (likely(reason == 0) && unlikely(!wireguard_seal_write(mbufs[i], way, &jobs[some])))
-            reason = BYPEER_DROP_NO_BUFFER;
+        if (likely(reason == 0))
+            reason = wireguard_seal_write(mbufs[i], way, &jobs[some]);
         if (unlikely(reason != 0))
             nexts[i] = bypeer_refuse(bypeer_packet(mbufs[i]), reason, WIREGUARD_SEAL_DROP);
         else

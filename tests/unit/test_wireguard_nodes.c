@@ -593,6 +593,26 @@ Test(wireguard_nodes, a_peer_is_sent_to_where_it_was_heard)
         ;
 }
 
+Test(wireguard_nodes, where_a_peer_was_heard_the_mtu_may_be_smaller)
+{
+    struct walk_session six = walk_start_session(PEER_SIX);
+    const uint8_t *opened;
+    uint64_t counter;
+    walk.worker.ports[1].mtu = 1400;
+    walk_arrive(1, frame, roam_frame(&six, 1234));
+    walk_once();
+    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
+    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1320);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1320);
+    expect_drop(0);
+    size_t length = walk_sent(1, out);
+    cr_assert_eq(length, 14 + 1400, "padding takes what is left, no more");
+    cr_assert_eq(walk_peer_open(out, length, &six, &opened, &counter), 1320);
+    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1321);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
+    expect_drop(BYPEER_DROP_TOO_BIG);
+}
+
 Test(wireguard_nodes, a_peer_without_an_endpoint_is_found_by_its_first_packet)
 {
     struct walk_session six = walk_make_session(PEER_HIDDEN, 0);
