@@ -1,6 +1,7 @@
 #include "dataplane/nodes/wireguard_source.h"
 
 #include "dataplane/nodes/relay.h"
+#include "overlay/ip/outer.h"
 
 bool bypeer_wireguard_datagram_is_sound(const uint8_t *frame, const struct bypeer_fabric_outer *outer)
 {
@@ -43,6 +44,11 @@ void bypeer_wireguard_move(struct bypeer_worker *worker, const struct bypeer_lin
     struct bypeer_seen source = bypeer_wireguard_source(mbuf, outer);
     /* An earlier packet of the burst may have said so. */
     if (bypeer_wireguard_place_abroad(link, peer, mbuf, outer) == BYPEER_WIREGUARD_AS_SEEN)
+        return;
+    uint8_t
+        header[BYPEER_OUTER_IPV6_BYTES]; /* what could not be answered is nobody's place: ::ffff:a.b.c.d over IPv6 */
+    int bytes = bypeer_outer_prepare(header, &(struct bypeer_outer){.local = source.local, .peer = source.remote});
+    if (bytes != (outer->underlay == 6 ? BYPEER_OUTER_IPV6_BYTES : BYPEER_OUTER_IPV4_BYTES))
         return;
     const struct relay_scope scope = relay_scope(worker->tables);
     if (!bypeer_relay_may_be_at(worker, &scope,

@@ -667,7 +667,8 @@ Test(wireguard_nodes, what_does_not_move_a_peer)
     walk_arrive(1, frame, length);
     expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
     /* This node itself, by two of its names, and addresses of nobody. The packet counts all the same. */
-    static const uint8_t sources[][16] = {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}, {0xff, 0x02, [15] = 1}, {0}};
+    static const uint8_t sources[][16] = {
+        {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, {0xff, 0x02, [15] = 1}, {0}, {[10] = 0xff, 0xff, 192, 0, 2, 54}};
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
         length = roam_frame(&six, WALK_WIREGUARD);
         memcpy(frame + 14 + BYPEER_IPV6_SOURCE, sources[i], 16);
