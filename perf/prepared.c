@@ -272,8 +272,9 @@ static void make_sessions(void)
     uint64_t bytes = bypeer_sessions_bytes(&BYPEER_SESSIONS_LARGEST);
     char pid[32];
     require(bypeer_memory_create(&self.memory, BYPEER_MEMORY_SESSIONS, "bypeer-sessions", bytes, false), "sessions");
-    require(bypeer_sessions_init(&self.sessions, self.memory.base, self.memory.bytes, &BYPEER_SESSIONS_LARGEST, 1, 1, 0),
-            "sessions");
+    require(
+        bypeer_sessions_init(&self.sessions, self.memory.base, self.memory.bytes, &BYPEER_SESSIONS_LARGEST, 1, 1, 0),
+        "sessions");
     /* As systemd gives back what a process before this one parked. */
     if (self.memory.fd == LISTEN_FD ? dup2(dup(LISTEN_FD), LISTEN_FD) < 0 : dup2(self.memory.fd, LISTEN_FD) < 0)
         require(-errno, "sessions");
