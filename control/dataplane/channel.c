@@ -228,6 +228,21 @@ uint64_t bypeer_channel_mapped(const struct bypeer_channel *channel)
     return process ? __atomic_load_n(&process->view.header->tables_generation, __ATOMIC_ACQUIRE) : 0;
 }
 
+bool bypeer_channel_was_attached(const struct bypeer_channel *channel)
+{
+    return channel->was_attached;
+}
+
+bool bypeer_channel_is_used_alone(const struct bypeer_channel *channel, uint64_t generation)
+{
+    for (unsigned number = 0; number < BYPEER_READERS_MAX; number++) {
+        const struct bypeer_dataplane_process *process = &channel->readers.processes[number];
+        if (process->used && __atomic_load_n(&process->view.header->tables_generation, __ATOMIC_ACQUIRE) != generation)
+            return false;
+    }
+    return true;
+}
+
 const char *bypeer_channel_refusal(const struct bypeer_channel *channel)
 {
     return channel->newest ? channel->newest->refusal : "";

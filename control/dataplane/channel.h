@@ -68,6 +68,10 @@ bool bypeer_channel_turn(struct bypeer_channel *channel);
 const struct bypeer_dataplane_process *bypeer_channel_process(const struct bypeer_channel *channel);
 /* Generation that it uses by its own account; 0: none. */
 uint64_t bypeer_channel_mapped(const struct bypeer_channel *channel);
+/* Whether a data plane has ever attached. */
+bool bypeer_channel_was_attached(const struct bypeer_channel *channel);
+/* Whether each one that has attached uses this generation, by its own account, or has ended. */
+bool bypeer_channel_is_used_alone(const struct bypeer_channel *channel, uint64_t generation);
 /* Why it refused the newest generation; "" if it did not. */
 const char *bypeer_channel_refusal(const struct bypeer_channel *channel);
 /* The parked sessions; .entries is NULL if there are none. */

@@ -173,6 +173,7 @@ static bool connection_register(struct bypeer_channel *channel, struct connectio
         return false;
     }
     connection->reader = reader;
+    channel->was_attached = true;
     if (channel_await_death(channel, (unsigned)reader) < 0) {
         channel_remove_reader(channel, (unsigned)reader);
         return false;

@@ -40,7 +40,7 @@ struct bypeer_channel {
 
     struct bypeer_generation *generation;
     uint64_t first_generation; /* number of the first one that this control handed over; 0: none yet */
-    bool adopted;
+    bool adopted, was_attached;
     struct bypeer_readers readers;
     struct connection *connections[CONNECTIONS_MAX]; /* NULL: free */
     struct death *deaths[BYPEER_READERS_MAX];        /* by number of the reader */

@@ -30,10 +30,16 @@ void relay_numbers_give(struct relay_numbers *numbers, uint32_t number, bool wai
         numbers_push(&numbers->ready, &numbers->ready_count, &numbers->ready_room, number);
 }
 
-void relay_numbers_ripen(struct relay_numbers *numbers)
+void relay_numbers_ripen(struct relay_numbers *numbers, uint32_t from)
 {
-    while (numbers->waiting_count > 0)
-        relay_numbers_give(numbers, numbers->waiting[--numbers->waiting_count], false);
+    uint32_t kept = 0;
+    for (uint32_t at = 0; at < numbers->waiting_count; at++) {
+        if (numbers->waiting[at] < from)
+            numbers->waiting[kept++] = numbers->waiting[at];
+        else
+            relay_numbers_give(numbers, numbers->waiting[at], false);
+    }
+    numbers->waiting_count = kept;
 }
 
 void relay_numbers_free(struct relay_numbers *numbers)

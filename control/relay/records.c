@@ -15,16 +15,20 @@ static struct bypeer_writer *records_writer(const struct bypeer_relays *relays)
     return relays->node->generation->writer;
 }
 
-bool relays_grace_is_over(const struct bypeer_relays *relays)
+uint32_t relays_seen_no_more(const struct bypeer_relays *relays)
 {
     const struct bypeer_node *node = relays->node;
     struct bypeer_writer_usage usage;
     bypeer_writer_usage(records_writer(relays), &usage);
     if (usage.retired > 0)
-        return false;
+        return UINT32_MAX;
+    if (!node->channel)
+        return 0;
+    /* A data plane of the control before this one may still come, but it has none of the pairs that were made since. */
+    if (!bypeer_channel_was_attached(node->channel))
+        return relays->first_own;
     /* A generation that has nothing retired may be newer than the one that workers still use. */
-    return !node->channel || !bypeer_channel_process(node->channel) ||
-           bypeer_channel_mapped(node->channel) == node->generation->number;
+    return bypeer_channel_is_used_alone(node->channel, node->generation->number) ? 0 : UINT32_MAX;
 }
 
 bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16])

@@ -98,6 +98,7 @@ int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *no
     if (load.strays > 0)
         bypeer_log(BYPEER_LOG_WARNING, "relay: %llu pairs of the database cannot be right and are left out",
                    (unsigned long long)load.strays);
+    relays->first_own = relays->numbers.fresh;
     *ret_relays = relays;
     return 0;
 }
@@ -174,10 +175,9 @@ int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *pro
 static void relays_forget(struct bypeer_relays *relays, struct bypeer_relay_pair *pair)
 {
     uint32_t number = pair->number;
-    bool was_live = pair->live;
     relays_withdraw(relays, pair);
     relays_drop_pair(relays, pair);
-    relay_numbers_give(&relays->numbers, number, was_live);
+    relay_numbers_give(&relays->numbers, number, true); /* it may have been withdrawn a moment ago */
 }
 
 static bool relays_is_expired(const struct bypeer_relay_pair *pair, uint64_t now_s)
@@ -216,12 +216,10 @@ uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s)
     relays->next_expiry_s = next;
     if (expired == 0 || relays_delete_expired(relays, now_s) < 0)
         return next;
-    for (uint32_t number = 1; number < relays->pair_room; number++) {
-        if (!relays_is_expired(&relays->pairs[number], now_s))
-            continue;
-        relays_drop_pair(relays, &relays->pairs[number]);
-        relay_numbers_give(&relays->numbers, number, true);
-    }
+    /* The last made are the first of their members' chains, so that this way none is walked far. */
+    for (uint32_t number = relays->pair_room; number-- > 1;)
+        if (relays_is_expired(&relays->pairs[number], now_s))
+            relays_forget(relays, &relays->pairs[number]);
     bypeer_log(BYPEER_LOG_INFO, "relay: %llu pairs have expired", (unsigned long long)expired);
     return next;
 }
@@ -273,8 +271,9 @@ void bypeer_relays_turn(struct bypeer_relays *relays)
 {
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
-    if (relays->numbers.waiting_count > 0 && relays_grace_is_over(relays))
-        relay_numbers_ripen(&relays->numbers);
+    uint32_t seen_no_more = relays->numbers.waiting_count > 0 ? relays_seen_no_more(relays) : UINT32_MAX;
+    if (seen_no_more < UINT32_MAX)
+        relay_numbers_ripen(&relays->numbers, seen_no_more);
     if (relays->peers_changed)
         relays_remove_orphans(relays);
     if (!relays->wanting)

@@ -25,6 +25,7 @@ struct bypeer_relays {
     struct bypeer_relay_pair *pairs; /* by number; .number 0: no such pair */
     uint32_t pair_room, pair_count;
     struct relay_numbers numbers;
+    uint32_t first_own;                              /* pairs of a lower number may be of a control before this one */
     struct relay_index names, keys, addresses, ends; /* of members by three things, of pairs by their members */
     uint64_t next_expiry_s;                          /* no pair expires before; UINT64_MAX: none ever */
     uint8_t own[RELAY_OWN_MAX][16];                  /* addresses of this node that the tables have as such */
@@ -41,7 +42,8 @@ struct bypeer_relays {
 uint32_t relay_numbers_take(struct relay_numbers *numbers); /* 0: none */
 /* waits: workers may still see it. Without memory it stays out of use until the next start. */
 void relay_numbers_give(struct relay_numbers *numbers, uint32_t number, bool waits);
-void relay_numbers_ripen(struct relay_numbers *numbers); /* a grace period has passed */
+/* Of what waits, numbers from this one on have passed a grace period. */
+void relay_numbers_ripen(struct relay_numbers *numbers, uint32_t from);
 void relay_numbers_free(struct relay_numbers *numbers);
 
 /* --- entries.c: members and pairs in memory --- */
@@ -76,5 +78,5 @@ int relays_reserve(struct bypeer_relays *relays, size_t more, struct bypeer_prob
 int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem);
 void relays_withdraw(struct bypeer_relays *relays, struct bypeer_relay_pair *pair);
 bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16]);
-/* Whether no worker can see any more what was withdrawn. */
-bool relays_grace_is_over(const struct bypeer_relays *relays);
+/* The lowest number of pairs that no worker can see any more once they are withdrawn; UINT32_MAX: there is none. */
+uint32_t relays_seen_no_more(const struct bypeer_relays *relays);

@@ -406,11 +406,16 @@ Test(channel, the_connection_may_end_without_the_process)
     struct player player;
     struct bypeer_handover message;
     player_make(&player);
+    cr_assert_not(bypeer_channel_was_attached(channel));
     player_connect(&player);
     player_say_hello(&player);
+    cr_assert(bypeer_channel_was_attached(channel));
+    cr_assert_not(bypeer_channel_is_used_alone(channel, 7), "it may read other tables yet");
     player_maps(&player, 7);
+    cr_assert(bypeer_channel_is_used_alone(channel, 7));
     close(player.socket);
     turn();
+    cr_assert_not(bypeer_channel_is_used_alone(channel, 8), "it goes on with 7");
     retire_one();
     turn();
     cr_assert_gt(retired(), 0, "its workers still read the tables");
@@ -437,10 +442,12 @@ Test(channel, a_process_that_dies_holds_nothing_back)
     retire_one();
     turn();
     cr_assert_gt(retired(), 0);
+    cr_assert_not(bypeer_channel_is_used_alone(channel, 7));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     turn();
     cr_assert_eq(attached, 0);
+    cr_assert(bypeer_channel_is_used_alone(channel, 7));
     cr_assert_eq(retired(), 0);
 }
 

@@ -316,6 +316,19 @@ Test(relays, a_state_is_nobody_elses_before_a_grace_period)
     cr_assert_eq(pair('a', 'e', &side)->number, number, "then it is used again");
 }
 
+Test(relays, nor_is_that_of_a_pair_that_was_withdrawn_before_it_was_removed)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    unsigned side;
+    uint32_t number = pair('a', 'b', &side)->number;
+    node_fixture_must_reload(&fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAY);
+    size_t removed;
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &problem), 0);
+    node_fixture_must_reload(&fixture, HEAD RELAY);
+    cr_assert_eq(mesh("ad", 0), 0);
+    cr_assert_neq(pair('a', 'd', &side)->number, number);
+}
+
 /* --- members who are WireGuard peers of the node --- */
 
 static void add_peer(const char *name, unsigned number, const char *group)
