@@ -228,6 +228,19 @@ void bypeer_node_close(struct bypeer_node *node)
     *node = (struct bypeer_node){0};
 }
 
+/*
+ * What only a restart applies stays in force until then: sockets and tables were made with it, and what is made or said
+ * later has to agree with them. The next reload compares the file with it again.
+ */
+static void node_keep_until_restart(struct bypeer_config *next, const struct bypeer_config *before)
+{
+    next->wireguard.port = before->wireguard.port;
+    memcpy(next->wireguard.private_key, before->wireguard.private_key, sizeof(next->wireguard.private_key));
+    next->wireguard.address_count = before->wireguard.address_count;
+    memcpy(next->wireguard.addresses, before->wireguard.addresses, sizeof(next->wireguard.addresses));
+    next->relay = before->relay;
+}
+
 int bypeer_node_reload(struct bypeer_node *node, struct bypeer_node_reload *ret_reload,
                        struct bypeer_config_errors *ret_errors)
 {
@@ -245,6 +258,7 @@ int bypeer_node_reload(struct bypeer_node *node, struct bypeer_node_reload *ret_
         return result;
     }
     struct bypeer_config *before = node->config;
+    node_keep_until_restart(next, before);
     node->config = next; /* its limits count when room is made */
     result = bypeer_model_reload(node->model, next, &reload.diff, ret_errors);
     if (result < 0) {

@@ -326,7 +326,6 @@ int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *
     struct bypeer_model_member *members = NULL;
     size_t member_count = 0;
     bypeer_model_limits(next, &model->limits);
-    model->limits.wireguard_port = limits_before.wireguard_port; /* until the next start */
     int result = reload_reserve(model, next, &problem);
     if (result == 0)
         result = reload_make_durable(model, next, &problem);

@@ -265,3 +265,35 @@ Test(reload, every_link_may_be_renamed_with_its_members)
         cr_assert_not_null(node_fixture_look_up(&fixture, "fd12:3456:789a:1::578"));
     }
 }
+
+static void reload_for_settings(const char *yaml, unsigned settings)
+{
+    struct bypeer_node_reload reload;
+    node_fixture_write(&fixture, yaml);
+    cr_assert_eq(bypeer_node_reload(&fixture.node, &reload, &errors), 0);
+    cr_assert_eq(reload.diff.setting_count, settings);
+    for (size_t at = 0; at < reload.diff.setting_count; at++)
+        cr_assert_eq(reload.diff.settings[at].change == BYPEER_SCHEMA_CONTROL,
+                     strcmp(reload.diff.settings[at].path, "wireguard.endpoint") != 0);
+    bypeer_node_reload_free(&reload);
+}
+
+#define TAIL "groups:\n" LAB "links:\n" BETA
+#define CHANGED                                                                                              \
+    HEAD "wireguard: { port: 60000, addresses: [\"2001:db8:1::9\"], endpoint: \"hub.example.org:60000\" }\n" \
+         "relay: { prefix: \"2001:db8:7::/64\", port: 60001, on-link: true, ipv4-ports: 52000-52999 }\n" TAIL
+
+Test(reload, what_only_a_restart_applies_is_not_in_force)
+{
+    node_fixture_must_reload(&fixture, HEAD TAIL);
+    reload_for_settings(CHANGED, 7);
+    const struct bypeer_config *config = fixture.node.config;
+    cr_assert_eq(config->wireguard.port, 51820);
+    cr_assert_eq(config->wireguard.address_count, 0);
+    cr_assert_str_eq(config->wireguard.endpoint, "hub.example.org:60000", "needs a reload only");
+    cr_assert_eq(config->relay.bits, 0);
+    cr_assert_eq(config->relay.port, 51820);
+    cr_assert_eq(config->relay.port_low, 0);
+    reload_for_settings(CHANGED, 6); /* still to be said: the restart has not come */
+    reload_for_settings(HEAD TAIL, 1);
+}
