@@ -218,9 +218,13 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
 #define MADV_COLLAPSE 25
 #endif
 
+/* From here on large pages are worth asking for: the kernel waits for all processors first, which takes 100 ms on a
+ * machine that is busy, and a processor remembers the addresses of so many normal pages. */
+#define GATHER_2MB_FROM (16 * (UINT64_C(1) << 20))
+
 void bypeer_memory_gather(const struct bypeer_memory *memory, const void *from, uint64_t bytes)
 {
-    const uint64_t step = bytes < PAGE_2MB ? PAGE_NORMAL : PAGE_2MB;
+    const uint64_t step = bytes < GATHER_2MB_FROM ? PAGE_NORMAL : PAGE_2MB;
     uint64_t begin = (uint64_t)((const uint8_t *)from - (const uint8_t *)memory->base), end = begin + bytes;
     begin -= begin % step;
     end += (step - end % step) % step;

@@ -71,7 +71,7 @@ int bypeer_memory_receive(struct bypeer_memory *ret_memory, enum bypeer_memory_u
                           bool writable, char why[static BYPEER_REGION_WHY_BYTES]);
 
 /*
- * Has a part of writable sessions, bytes from an address in them, allocated now, and from 2 MiB on made of transparent
+ * Has a part of writable sessions, bytes from an address in them, allocated now, and from 16 MiB on made of transparent
  * huge pages: a worker that looks at one of a million entries waits for the translation of its address longer than for
  * the entry. Advice: what the kernel refuses stays as it is. Takes milliseconds for each 2 MiB that are not gathered
  * yet, in which nobody else can touch them.

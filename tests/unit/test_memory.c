@@ -161,24 +161,24 @@ static uint64_t allocated_kib(const struct bypeer_memory *memory)
 
 Test(memory, gathers_what_is_asked_for_and_keeps_what_is_in_it)
 {
-    struct bypeer_memory memory = made(BYPEER_MEMORY_SESSIONS, 64 * MEBIBYTE);
+    struct bypeer_memory memory = made(BYPEER_MEMORY_SESSIONS, 128 * MEBIBYTE);
     uint8_t *bytes = memory.base;
     uint64_t before = allocated_kib(&memory);
     cr_assert_lt(before, 1024, "most of it is not there yet");
     memset(bytes + 11 * MEBIBYTE, 0x5a, 3 * MEBIBYTE);
 
-    bypeer_memory_gather(&memory, bytes + 10 * MEBIBYTE + 64, 5 * MEBIBYTE);
-    cr_assert_geq(allocated_kib(&memory), before + 5 * 1024);
-    cr_assert_leq(allocated_kib(&memory), before + 8 * 1024);
-    for (uint64_t at = 10 * MEBIBYTE; at < 16 * MEBIBYTE; at++)
+    bypeer_memory_gather(&memory, bytes + 10 * MEBIBYTE + 64, 17 * MEBIBYTE);
+    cr_assert_geq(allocated_kib(&memory), before + 17 * 1024);
+    cr_assert_leq(allocated_kib(&memory), before + 20 * 1024);
+    for (uint64_t at = 10 * MEBIBYTE; at < 30 * MEBIBYTE; at++)
         cr_assert_eq(bytes[at], at >= 11 * MEBIBYTE && at < 14 * MEBIBYTE ? 0x5a : 0);
 
     /* A little takes no large page; nothing, nothing; and none goes beyond the end. */
     before = allocated_kib(&memory);
-    bypeer_memory_gather(&memory, bytes + 20 * MEBIBYTE + 100, 5000);
+    bypeer_memory_gather(&memory, bytes + 40 * MEBIBYTE + 100, 5000);
     cr_assert_eq(allocated_kib(&memory), before + 8);
-    bypeer_memory_gather(&memory, bytes + 30 * MEBIBYTE, 0);
-    bypeer_memory_gather(&memory, bytes + 63 * MEBIBYTE, 20 * MEBIBYTE);
+    bypeer_memory_gather(&memory, bytes + 50 * MEBIBYTE, 0);
+    bypeer_memory_gather(&memory, bytes + 127 * MEBIBYTE, 100 * MEBIBYTE);
     cr_assert_leq(allocated_kib(&memory), before + 8 + 2048);
     bypeer_memory_free(&memory);
 }
