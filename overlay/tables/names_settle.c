@@ -190,8 +190,8 @@ static void names_settle_crowded(bypeer_names_descend_function *descend, struct 
         search->cloud = crowded[i]->place;
         search->target = crowded[i]->target;
         search->level = 0;
-        equal[equal_count] = search;
-        equal_count += names_is_equal(search, 0);
+        if (names_is_equal(search, 0))
+            equal[equal_count++] = search;
     }
     if (equal_count != 0)
         names_enter_runs(crowded[0]->place->view, descend, equal, equal_count);
