@@ -131,7 +131,7 @@ bypeer_names_locate_all(const struct bypeer_tables *tables, const uint8_t *cloud
             delta = bypeer_names_place_of(&deltas, clouds[i]);
         }
         groups[i] = &half->groups[bypeer_names_group_of(word, half->group_bits)];
-        __builtin_prefetch(groups[i]);
+        __builtin_prefetch(groups[i], 0, 2); /* as records: bypeer_names_enter_half() */
 
         const struct bypeer_name_group *group = &delta->groups[bypeer_names_group_of(word, delta->group_bits)];
         const struct bypeer_names_rank rank = bypeer_names_rank(delta, group, word, compare);
