@@ -91,14 +91,3 @@ static inline uint64_t bypeer_checksum_sum(const uint8_t *data, size_t length)
         rest += bypeer_checksum_field((uint16_t)(*data << 8));
     return bypeer_checksum_plus(sum, rest);
 }
-
-/*
- * RFC 1624, equation 3: the checksum of what it covered after one 16-bit word, at an even offset, went from before to
- * after. All three are raw.
- */
-static inline uint16_t bypeer_checksum_update(uint16_t checksum, uint16_t before, uint16_t after)
-{
-    uint32_t sum = (uint32_t)(uint16_t)~checksum + (uint16_t)~before + after;
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~(sum + (sum >> 16));
-}

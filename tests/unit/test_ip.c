@@ -4,7 +4,6 @@
 #include "overlay/ip/ecn.h"
 #include "overlay/ip/ipv4.h"
 #include "overlay/ip/ipv6.h"
-#include "overlay/ip/udp.h"
 
 /* A neighbour solicitation's header as tcpdump shows it, with a class and a label put in. */
 static const uint8_t ipv6_header[BYPEER_IPV6_BYTES] = {
@@ -121,22 +120,6 @@ Test(ipv4, maps_into_ipv6)
     cr_assert(bypeer_ipv4_is_mapped(mapped));
     mapped[0] = 1;
     cr_assert_not(bypeer_ipv4_is_mapped(mapped));
-}
-
-Test(udp, reads_the_kernels_header)
-{
-    /* Linux 6, VXLAN-GPE in external mode over IPv6: no checksum. */
-    uint8_t datagram[0x48] = {0xdc, 0xe1, 0x12, 0xb6, 0x00, 0x48, 0x00, 0x00};
-    struct bypeer_udp header;
-    cr_assert_eq(bypeer_udp_parse(&header, datagram, sizeof(datagram)), 0);
-    cr_assert_eq(header.source, 0xdce1);
-    cr_assert_eq(header.destination, 4790);
-    cr_assert_eq(header.length, 0x48);
-    cr_assert_eq(header.checksum, 0);
-    cr_assert_eq(bypeer_udp_parse(&header, datagram, 0x47), -EMSGSIZE);
-    cr_assert_eq(bypeer_udp_parse(&header, datagram, 7), -EBADMSG);
-    datagram[5] = 7;
-    cr_assert_eq(bypeer_udp_parse(&header, datagram, sizeof(datagram)), -EBADMSG);
 }
 
 Test(ecn, tunnel_exit_is_figure_4_of_rfc_6040)
