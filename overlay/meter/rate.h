@@ -9,7 +9,10 @@
  *             in debt        may be used
  *
  * So there are no tokens to refill, nothing to do while nobody sends, and one compare-and-swap a packet, whichever
- * worker has it. What lies in the word is a time, good for ever: a limit may change under it, and a process die.
+ * worker has it. A limit may change under the word, and a process die: what lies further ahead than the present limit
+ * allows was a greater one's, or another's who had the word before, and is brought back to the most that this allows.
+ * Not so within BYPEER_RATE_SKEW_NS: that may be a worker whose clock is ahead of this one's, and bringing back what it
+ * was charged would let it send that once more, as often as the two take turns.
  *
  * Time is in 64ths of a ns: 9000 bytes at 1 Tb/s take 4608, and a signed difference spans 4 years. A byte costs
  * bypeer_rate_cost(), in 2^16ths of that: at 1 Tb/s 33554, an error of less than 0.01 %.
@@ -25,6 +28,8 @@
 #define BYPEER_RATE_MAX       UINT64_C(1000000000000)
 #define BYPEER_RATE_BURST_MIN 16384 /* bytes: more than any packet has */
 #define BYPEER_RATE_BURST_MAX (UINT32_C(1) << 30)
+
+#define BYPEER_RATE_SKEW_NS UINT64_C(100000000) /* more than workers' clocks, read once a walk, differ by */
 
 #define BYPEER_RATE_TIME_BITS 6
 #define BYPEER_RATE_COST_BITS 16
@@ -47,11 +52,16 @@ static inline bool bypeer_rate_take(uint64_t *word, uint64_t cost, uint64_t ahea
     const uint64_t now = now_ns << BYPEER_RATE_TIME_BITS, price = bytes * cost >> BYPEER_RATE_COST_BITS;
     uint64_t was = __atomic_load_n(word, __ATOMIC_RELAXED);
     uint64_t next;
+    bool passes;
     do {
         uint64_t from = (int64_t)(was - now) > 0 ? was : now;
-        if (from - now + price > ahead)
+        bool is_anothers = from - now > ahead + (BYPEER_RATE_SKEW_NS << BYPEER_RATE_TIME_BITS);
+        if (is_anothers)
+            from = now + ahead;
+        passes = from - now + price <= ahead;
+        if (!passes && !is_anothers)
             return false;
-        next = from + price;
+        next = passes ? from + price : from;
     } while (!__atomic_compare_exchange_n(word, &was, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    return true;
+    return passes;
 }

@@ -538,7 +538,8 @@ struct bypeer_wireguard_state {
 };
 _Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "whole lines");
 
-/* Meters of one link: overlay/meter. Whoever used the entry before has left times only, which harm nobody. */
+/* Meters of one link: overlay/meter. What another link, or another limit, has left there counts for no more than a full
+ * burst of the present one, and 100 ms (rate.h). */
 struct bypeer_link_meter {
     uint64_t sent;     /* rate.h: of packets that the link's peer sends */
     uint64_t received; /* of packets that go to it */

@@ -53,6 +53,26 @@ Test(rate, another_limit_counts_from_the_next_packet_on)
     cr_assert_leq(slower, UINT64_C(1400000));
 }
 
+/* A lower limit with a great burst, or whoever had the word before, may have left days of debt. */
+Test(rate, debts_of_a_greater_burst_are_not_waited_for)
+{
+    const uint64_t days_ns = bypeer_rate_ahead(BYPEER_RATE_MIN, BYPEER_RATE_BURST_MAX) >> BYPEER_RATE_TIME_BITS;
+    cr_assert_gt(days_ns, UINT64_C(86400000000000));
+    word = (1000 * MS + days_ns) << BYPEER_RATE_TIME_BITS;
+    cr_assert_eq(passed(10000000, 100000, 1000, 1000, 1), 0, "a full burst of the new limit is owed");
+    uint64_t sum = passed(10000000, 100000, 1000, 1001, 1000);
+    cr_assert_geq(sum, 1240000);
+    cr_assert_leq(sum, 1260000);
+}
+
+Test(rate, workers_whose_clocks_differ_share_one_bucket)
+{
+    uint64_t sum = 0;
+    for (unsigned turn = 0; turn < 1000; turn++)
+        sum += passed(10000000, 100000, 1000, 1000 + 50 * (turn % 2), 1);
+    cr_assert_leq(sum, 100000 + 10000000 / 8 / 20, "the burst and 50 ms: %lu", sum);
+}
+
 Test(rate, a_packet_larger_than_what_is_left_leaves_it_for_smaller_ones)
 {
     const uint64_t cost = bypeer_rate_cost(1000000), ahead = bypeer_rate_ahead(1000000, 20000);
