@@ -30,6 +30,9 @@ enum bypeer_event {
 static inline void bypeer_event_put(struct bypeer_event_ring *ring, enum bypeer_event type, uint64_t value)
 {
     uint64_t head = ring->head;
+    /* The number of the event before it; pairs with the fence in bypeer_event_take(): who finds this event in place of
+     * an older one finds that number too. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     __atomic_store_n(&ring->events[head % BYPEER_EVENTS], (uint64_t)type << BYPEER_EVENT_VALUE_BITS | value,
                      __ATOMIC_RELAXED);
     /* The event before its number; pairs with the acquire in bypeer_event_take(). */
@@ -46,12 +49,15 @@ static inline bool bypeer_event_take(const struct bypeer_event_ring *ring, uint6
     uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
     if (head == *tail)
         return false;
-    if (head - *tail > BYPEER_EVENTS) {
+    uint64_t event = __atomic_load_n(&ring->events[*tail % BYPEER_EVENTS], __ATOMIC_RELAXED);
+    /* Was it overwritten, perhaps while this thread slept? In a full ring the producer may be about to. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
+    if (head - *tail >= BYPEER_EVENTS) {
         *ret_lost = true;
         *tail = head;
         return false;
     }
-    uint64_t event = __atomic_load_n(&ring->events[*tail % BYPEER_EVENTS], __ATOMIC_RELAXED);
     ++*tail;
     *ret_type = (enum bypeer_event)(event >> BYPEER_EVENT_VALUE_BITS);
     *ret_value = event & ((UINT64_C(1) << BYPEER_EVENT_VALUE_BITS) - 1);

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -39,13 +40,13 @@ Test(events, come_in_the_order_in_which_they_were_put)
     cr_assert_not(lost);
 }
 
-Test(events, all_that_the_ring_holds_can_be_late)
+Test(events, all_but_one_that_the_ring_holds_can_be_late)
 {
     uint64_t tail = 0;
     for (uint64_t round = 0; round < 3; round++) {
-        for (uint64_t i = 0; i < BYPEER_EVENTS; i++)
+        for (uint64_t i = 0; i < BYPEER_EVENTS - 1; i++)
             bypeer_event_put(&ring, BYPEER_EVENT_WANT, round * BYPEER_EVENTS + i);
-        for (uint64_t i = 0; i < BYPEER_EVENTS; i++)
+        for (uint64_t i = 0; i < BYPEER_EVENTS - 1; i++)
             expect(&tail, BYPEER_EVENT_WANT, round * BYPEER_EVENTS + i);
     }
 }
@@ -65,4 +66,41 @@ Test(events, who_is_too_late_learns_that_some_are_lost)
     lost = false;
     cr_assert_not(take(&tail, &lost));
     cr_assert(lost);
+}
+
+Test(events, what_the_producer_may_be_overwriting_is_lost)
+{
+    uint64_t tail = 0;
+    bool lost = false;
+    for (unsigned i = 0; i < BYPEER_EVENTS; i++)
+        bypeer_event_put(&ring, BYPEER_EVENT_WANT, i);
+    ring.events[0] = UINT64_C(2) << BYPEER_EVENT_VALUE_BITS | BYPEER_EVENTS; /* its number is not there yet */
+    cr_assert_not(take(&tail, &lost));
+    cr_assert(lost);
+}
+
+#define MANY UINT64_C(3000000)
+
+static void *put_many(void *argument)
+{
+    for (uint64_t i = 0; i < MANY; i++)
+        bypeer_event_put(&ring, BYPEER_EVENT_WANT, i);
+    return argument;
+}
+
+/* However the two threads are scheduled: an event is the one that is due, or lost. */
+Test(events, none_is_taken_for_another, .timeout = 60)
+{
+    pthread_t producer;
+    uint64_t tail = 0, due = 0;
+    cr_assert_eq(pthread_create(&producer, NULL, put_many, NULL), 0);
+    while (tail < MANY) {
+        enum bypeer_event type;
+        uint64_t value;
+        bool lost = false;
+        if (bypeer_event_take(&ring, &tail, &type, &value, &lost))
+            cr_assert_eq(value, due, "%lu for %lu", value, due);
+        due = tail;
+    }
+    pthread_join(producer, NULL);
 }
