@@ -63,7 +63,8 @@ void wireguard_look(struct bypeer_wireguard *engine)
 }
 
 /* The rings of the present status region, from their beginning; those of a data plane that is older than this control
- * from where they are: a handshake that was wanted a minute ago has long been made. */
+ * from where they are: a handshake that was wanted a minute ago has long been made. Either way some were never read:
+ * what a data plane said last before it died, too, went with its region. */
 static bool events_follow(struct bypeer_wireguard *engine, const struct bypeer_status_view *view, bool *ret_lost)
 {
     if (engine->status_generation == view->generation && engine->tail_count == view->size.workers)
@@ -73,7 +74,7 @@ static bool events_follow(struct bypeer_wireguard *engine, const struct bypeer_s
         return false;
     for (uint32_t worker = 0; engine->is_heir && worker < view->size.workers; worker++)
         tails[worker] = __atomic_load_n(&view->events[worker].head, __ATOMIC_ACQUIRE);
-    *ret_lost = engine->is_heir;
+    *ret_lost = true;
     engine->is_heir = false;
     free(engine->tails);
     engine->tails = tails;

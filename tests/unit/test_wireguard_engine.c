@@ -256,6 +256,19 @@ Test(wireguard_engine, looks_at_all_when_events_were_lost)
     cr_assert_eq(record.wireguard.current, slot);
 }
 
+Test(wireguard_engine, looks_at_all_when_another_data_plane_came)
+{
+    engine_fixture_handshake(&fixture);
+    const uint32_t slot = peers_index() & BYPEER_SESSIONS_MAX;
+    see(4244);
+    fixture.sessions.wireguard[slot].heard = engine_fixture_session(&fixture, slot).use;
+    fixture.status_view.generation++; /* the rings where the one before said so are gone with it */
+    engine_fixture_run(&fixture, 60);
+    struct bypeer_link record = engine_fixture_record(&fixture);
+    cr_assert_eq(record.wireguard.peer_port, 4244);
+    cr_assert_eq(record.wireguard.current, slot);
+}
+
 Test(wireguard_engine, believes_no_event_blindly)
 {
     const uint64_t values[] = {0, 1, 7, ENGINE_LINKS, BYPEER_SESSIONS_MAX, UINT32_MAX, UINT64_MAX >> 8};
