@@ -8,6 +8,7 @@
  * burst before it is looked at; the payload is not touched. Who is believed to be where: overlay/relay/rules.h.
  */
 #include "dataplane/nodes/relay.h"
+#include "dataplane/room.h"
 #include "overlay/ip/icmpv6.h"
 #include "overlay/relay/rewrite.h"
 #include "overlay/relay/rules.h"
@@ -142,6 +143,10 @@ static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct r
         packet->icmp_value = port->mtu;
         return bypeer_refuse(packet, BYPEER_DROP_TOO_BIG, relayed->underlay == 6 ? RELAY_ICMP : RELAY_DROP);
     }
+    /* What follows the packet in its frame is nobody's: no count or credit knows it. */
+    const uint32_t bytes = BYPEER_RELAY_IP_AT + relayed->message.bytes;
+    if (unlikely(mbuf->data_len > bytes))
+        bypeer_room_trim(mbuf, (uint16_t)(mbuf->data_len - bytes));
     bypeer_relay_rewrite_ethernet(frame, to, port->mac);
     if (likely(relayed->underlay == 6))
         bypeer_relay_rewrite_ipv6(frame + BYPEER_RELAY_IP_AT, relayed->udp_at == 0 ? NULL : frame + relayed->udp_at,

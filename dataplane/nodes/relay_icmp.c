@@ -112,6 +112,10 @@ static rte_edge_t relay_icmp_turn(struct bypeer_worker *worker, const struct rel
     if (!bypeer_relay_is_confirmed(partner, record->serial, now_s) ||
         !bypeer_relay_load(&partner->endpoint, record->serial, &to, &seal) || to.device >= worker->port_count)
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_NOBODY, RELAY_ICMP_DROP);
+    if (bytes > worker->ports[to.device].mtu)
+        return bypeer_refuse(packet, BYPEER_DROP_TOO_BIG, RELAY_ICMP_DROP);
+    if (mbuf->data_len > BYPEER_RELAY_IP_AT + bytes)
+        bypeer_room_trim(mbuf, (uint16_t)(mbuf->data_len - BYPEER_RELAY_IP_AT - bytes));
     bypeer_relay_rewrite_ethernet(frame, &to, worker->ports[to.device].mac);
     bypeer_relay_error_turn(ip, bytes, &error, record->partner, scope->port, &to);
     bypeer_count(worker, BYPEER_COUNT_RELAY_ERRORS, 1);

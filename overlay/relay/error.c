@@ -33,7 +33,7 @@ static int error_find_udp(const uint8_t *ip, size_t length)
 bool bypeer_relay_error_read(struct bypeer_relay_error *ret_error, const uint8_t *ip, size_t length)
 {
     struct bypeer_ipv6 header;
-    if (length < ERROR_BYTES_MIN || bypeer_ipv6_parse(&header, ip, length) != 0 ||
+    if (length < ERROR_BYTES_MIN || length > BYPEER_ICMPV6_ERROR_BYTES || bypeer_ipv6_parse(&header, ip, length) != 0 ||
         header.next_header != BYPEER_NEXT_ICMPV6 || BYPEER_IPV6_BYTES + (size_t)header.payload_bytes != length)
         return false;
     const uint8_t *icmp = ip + BYPEER_IPV6_BYTES, *quoted = ip + ERROR_QUOTED_AT;

@@ -28,8 +28,9 @@ struct bypeer_relay_error {
 };
 
 /*
- * Reads an error of length bytes. False: it is none, its checksum is wrong, it says an MTU below IPv6's minimum
- * (RFC 8201, 4), or it quotes no UDP packet from the very address that it came to.
+ * Reads an error of length bytes. False: it is none, its checksum is wrong, it is longer than errors are (RFC 4443,
+ * 2.4 c), says an MTU below IPv6's minimum (RFC 8201, 4), or it quotes no UDP packet from the very address that it came
+ * to.
  */
 bool bypeer_relay_error_read(struct bypeer_relay_error *ret_error, const uint8_t *ip, size_t length);
 

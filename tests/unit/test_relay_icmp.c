@@ -66,6 +66,47 @@ Test(relay_icmp, too_big_comes_to_the_sender_about_his_own_packet)
     cr_assert_eq(walk.counters[BYPEER_COUNT_RELAY_ERRORS], 1);
 }
 
+Test(relay_icmp, what_follows_an_error_is_not_sent_on)
+{
+    walk_relay_meet(USER_ALICE);
+    size_t length = provoke(BYPEER_ICMPV6_TOO_BIG, 0, 1400, 64);
+    memset(frame + length, 0xee, 700);
+    walk_arrive(1, frame, length + 700);
+    walk_once();
+    cr_assert_eq(walk_sent(0, out), length);
+}
+
+/* An error of so many bytes about what alice sent: whether she gets it. */
+static bool is_turned(size_t bytes)
+{
+    size_t length = provoke(BYPEER_ICMPV6_TOO_BIG, 0, 1400, 1424);
+    memset(frame + length, 0xee, sizeof(frame) - length);
+    bypeer_store16(frame + 18, (uint16_t)(bytes - 40));
+    bypeer_store16(frame + 56, 0);
+    bypeer_store16_raw(frame + 56, (uint16_t)~bypeer_checksum_fold(bypeer_icmpv6_sum(frame + 14, bytes)));
+    walk_arrive(1, frame, 14 + bytes);
+    walk_once();
+    return walk_sent(0, out) != 0;
+}
+
+Test(relay_icmp, errors_are_of_1280_bytes_at_most)
+{
+    walk_relay_meet(USER_ALICE);
+    cr_assert(is_turned(1280));
+    cr_assert_not(is_turned(1281));
+    cr_assert_not(is_turned(1480));
+    cr_assert_eq(walk_dropped(BYPEER_DROP_RELAY_ICMP), 2);
+}
+
+Test(relay_icmp, errors_fit_the_port_that_they_leave_by)
+{
+    walk_relay_meet(USER_ALICE);
+    walk.worker.ports[0].mtu = 1279;
+    cr_assert_not(is_turned(1280));
+    cr_assert_eq(walk_dropped(BYPEER_DROP_TOO_BIG), 1);
+    cr_assert(is_turned(1272));
+}
+
 Test(relay_icmp, about_a_fragment)
 {
     uint8_t fragment[100] = {0}, error[WALK_FRAME_MAX];
