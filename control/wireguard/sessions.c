@@ -17,8 +17,9 @@
 #include "control/wireguard/state.h"
 #include "overlay/wireguard/counter.h"
 
-#define TRIES_MAX    16
-#define ROOM_PERCENT 75 /* of the slots: then it is time for more */
+#define TRIES_MAX     16
+#define ROOM_PERCENT  75 /* of the slots: then it is time for more */
+#define ROOM_RETRY_NS (5 * BYPEER_WIREGUARD_S)
 
 struct wireguard_slot *wireguard_slot(struct bypeer_wireguard *engine, uint32_t slot)
 {
@@ -260,6 +261,9 @@ void wireguard_make_room(struct bypeer_wireguard *engine)
     struct bypeer_problem problem;
     struct bypeer_writer_usage usage;
     char text[BYPEER_PROBLEM_TEXT];
+    const uint64_t now_ns = wireguard_now().ns;
+    if (now_ns < engine->room_ns)
+        return;
     bypeer_writer_usage(wireguard_writer(engine), &usage);
     const uint64_t used = usage.used.sessions, capacity = usage.capacity.sessions;
     bool is_full = engine->wants_room || used * 100 >= capacity * ROOM_PERCENT;
@@ -268,6 +272,8 @@ void wireguard_make_room(struct bypeer_wireguard *engine)
     engine->wants_room = false;
     uint64_t wanted =
         capacity < BYPEER_SESSIONS_MAX && 2 * capacity > BYPEER_SESSIONS_MAX ? BYPEER_SESSIONS_MAX : 2 * capacity;
-    if (bypeer_node_need_sessions(engine->node, (uint32_t)wanted, &problem) < 0)
-        bypeer_log_limited(&engine->log_limit, BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+    if (bypeer_node_need_sessions(engine->node, (uint32_t)wanted, &problem) >= 0)
+        return;
+    engine->room_ns = now_ns + ROOM_RETRY_NS; /* each attempt copies the tables */
+    bypeer_log_limited(&engine->log_limit, BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
 }

@@ -98,8 +98,10 @@ struct bypeer_wireguard {
     uv_timer_t timer;
     uint64_t interval_ms; /* that it runs at; 0: not at all */
     uint64_t upkeep_ns;   /* next one */
+    uint64_t room_ns;     /* not before this is room made again: it failed */
     unsigned handles;
-    bool is_live; /* a data plane uses the present generation */
+    bool is_live;  /* a data plane uses the present generation */
+    bool was_live; /* one did at some time */
     bool is_unsaid;
     bool wants_room;
     bool closing;

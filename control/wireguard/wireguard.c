@@ -71,6 +71,7 @@ static void engine_follow_dataplane(struct bypeer_wireguard *engine)
     if (is_live == engine->is_live)
         return;
     engine->is_live = is_live;
+    engine->was_live = engine->was_live || is_live;
     wireguard_read(engine, is_live);
     if (is_live)
         wireguard_flush(engine);
@@ -87,10 +88,15 @@ static void engine_tick(struct bypeer_wireguard *engine, struct wireguard_link *
     wireguard_touched(link, now.ns);
 }
 
-/* Whether something is left to do. */
+/*
+ * Whether something is left to do. Nothing is begun before a data plane was live once: it may have sessions to be
+ * adopted, in slots that a handshake would take.
+ */
 static bool engine_run_timers(struct bypeer_wireguard *engine)
 {
     struct wireguard_timer *timer = NULL;
+    if (!engine->was_live)
+        return false;
     for (unsigned count = 0; count < TICKS_MAX; count++) {
         timer = wireguard_timers_due(&engine->timers, wireguard_now().ns);
         if (!timer)

@@ -213,3 +213,19 @@ Test(wireguard_adoption, sessions_that_are_over_are_left)
     revive();
     expect_not_adopted(slot);
 }
+
+Test(wireguard_adoption, a_slow_start_takes_no_slots_of_the_data_plane)
+{
+    const uint32_t slot = make_session();
+    die();
+    fixture.is_attached = false;
+    engine_fixture_start(&fixture);
+    struct bypeer_model_link link = *engine_fixture_link(&fixture);
+    link.peer[15] = 1;
+    link.peer_port = link.endpoint_port = fixture.end_port;
+    link.persistent_s = 25;
+    bypeer_wireguard_link_changed(fixture.engine, &link, false);
+    engine_fixture_run(&fixture, 1100); /* turns without a data plane come each 500 ms */
+    bypeer_wireguard_adopt(fixture.engine, &old);
+    cr_assert_neq(engine_fixture_session(&fixture, slot).local_index, 0u);
+}
