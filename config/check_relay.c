@@ -36,6 +36,13 @@ static void check_relay_prefix(const struct bypeer_config *config, struct bypeer
                               text, config->ports[i].name);
         }
     }
+    for (uint32_t i = 0; i < config->wireguard.address_count; i++) {
+        if (!in_prefix(config->wireguard.addresses[i], prefix, config->relay.bits))
+            continue;
+        bypeer_value_write_address(text, config->wireguard.addresses[i]);
+        bypeer_report_add(report, line, "relay.prefix",
+                          "holds %s, which wireguard.addresses has; use a prefix without own addresses", text);
+    }
     for (uint32_t i = 0; i < config->group_count; i++) {
         const uint8_t *group = config->groups[i].prefix;
 
@@ -65,6 +72,20 @@ static bool read_ports(const char *text, uint16_t *ret_low, uint16_t *ret_high)
     return true;
 }
 
+/* What this node listens on itself cannot stand for a relay address. */
+static void check_relay_ports(const struct bypeer_config *config, uint32_t line, struct bypeer_report *report)
+{
+    uint16_t low = config->relay.port_low, high = config->relay.port_high;
+
+    if (config->wireguard.port >= low && config->wireguard.port <= high)
+        bypeer_report_add(report, line, "relay.ipv4-ports", "holds %u, which is wireguard.port; use other ports",
+                          config->wireguard.port);
+    for (uint32_t i = 0; i < config->cloud_count; i++)
+        if (config->clouds[i].port >= low && config->clouds[i].port <= high)
+            bypeer_report_add(report, line, "relay.ipv4-ports", "holds %u, the port of cloud \"%s\"; use other ports",
+                              config->clouds[i].port, config->clouds[i].name);
+}
+
 void check_relay(struct check *check)
 {
     struct bypeer_config *config = check->config;
@@ -81,5 +102,7 @@ void check_relay(struct check *check)
                           "%s is no range of ports; write one from 1024 to 65535 like 52000-59999", quoted);
     } else if (!config->relay.bits) {
         bypeer_report_add(check->report, line, "relay.ipv4-ports", "needs relay.prefix; add it, or remove this");
+    } else {
+        check_relay_ports(config, line, check->report);
     }
 }

@@ -574,7 +574,7 @@ static const struct bypeer_schema_key peer_keys[] = {
      TEXT(bypeer_config_peer, preshared_key_file, 1),
      .fallback_words = "none",
      .example = "/etc/bypeer/alice.psk",
-     .help = "File with the preshared key, in base64, readable by its owner only"},
+     .help = "File with the preshared key, in base64, readable by its owner only; another key in it needs a restart"},
 };
 
 static const struct bypeer_schema_key relay_keys[] = {

@@ -530,6 +530,14 @@ Test(config, a_relay_needs_a_prefix_of_its_own)
            "2: relay.prefix: overlaps the prefix of group \"lab\"; use a prefix of the underlay");
     refuse("relay: { ipv4-ports: \"52000-59999\" }\n",
            "1: relay.ipv4-ports: needs relay.prefix; add it, or remove this");
+    refuse("wireguard: { addresses: [\"2001:db8:1:5::9\"] }\n"
+           "relay: { prefix: \"2001:db8:1:5::/64\" }\n",
+           "2: relay.prefix: holds 2001:db8:1:5::9, which wireguard.addresses has; use a prefix without own addresses");
+    refuse("relay: { prefix: \"2001:db8:1:5::/64\", ipv4-ports: \"51000-51999\" }\n",
+           "1: relay.ipv4-ports: holds 51820, which is wireguard.port; use other ports");
+    refuse("clouds: [{ name: work, port: 52001 }]\n"
+           "relay: { prefix: \"2001:db8:1:5::/64\", ipv4-ports: \"52000-52999\" }\n",
+           "2: relay.ipv4-ports: holds 52001, the port of cloud \"work\"; use other ports");
     static const char *const wrong[] = {"52000", "1023-2000", "60000-70000", "5-4", "-1-2000", "2000-", "3000-2000"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char text[128], message[256];
