@@ -193,13 +193,32 @@ static void sockets_on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf
     *buffer = uv_buf_init(room, sizeof(room));
 }
 
+static bool sockets_is_in(const uint8_t address[static 16], const uint8_t prefix[static 16], unsigned bits)
+{
+    const unsigned whole = bits / 8, rest = bits % 8;
+    return memcmp(address, prefix, whole) == 0 && (rest == 0 || (address[whole] ^ prefix[whole]) >> (8 - rest) == 0);
+}
+
+/* Nobody else's: as an endpoint, workers would send to this node itself. */
+static bool sockets_is_ours(const struct bypeer_config *config, const uint8_t address[static 16])
+{
+    if (config->relay.bits > 0 && sockets_is_in(address, config->relay.prefix, config->relay.bits))
+        return true;
+    for (uint32_t number = 0; number < config->port_count; number++)
+        for (uint32_t at = 0; at < config->ports[number].address_count; at++)
+            if (memcmp(config->ports[number].addresses[at].address, address, 16) == 0)
+                return true;
+    return false;
+}
+
 static void sockets_on_datagram(uv_udp_t *handle, ssize_t length, const uv_buf_t *buffer, const struct sockaddr *from,
                                 unsigned flags)
 {
     const struct wireguard_socket *socket = handle->data;
     struct wireguard_endpoint source = {0};
     if (length < 0 || !from || (flags & UV_UDP_PARTIAL) != 0 || !socket->engine || !socket->engine->is_live ||
-        !sockets_read_address(from, source.remote, &source.port))
+        !sockets_read_address(from, source.remote, &source.port) ||
+        sockets_is_ours(socket->engine->node->config, source.remote))
         return;
     memcpy(source.local, socket->address, 16);
     sockets_take(socket->engine, &source, (const uint8_t *)buffer->base, (size_t)length);

@@ -408,3 +408,11 @@ Test(wireguard_engine, a_peer_that_is_removed_is_cut_off_at_once)
     bypeer_peer_request(&fixture.end.peer, &fixture.end.now);
     cr_assert_not(engine_fixture_exchange(&fixture, 200));
 }
+
+Test(wireguard_engine, a_source_in_the_relay_prefix_is_nobody)
+{
+    fixture.node.node.config->relay.bits = 66; /* the end's ::1 is in it */
+    bypeer_peer_request(&fixture.end.peer, &fixture.end.now);
+    cr_assert_not(engine_fixture_exchange(&fixture, 200));
+    cr_assert_eq(engine_fixture_record(&fixture).wireguard.peer_port, 0);
+}
