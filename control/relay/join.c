@@ -376,18 +376,26 @@ static void join_undo(struct join *join)
 /* --- the whole --- */
 
 /* Pairs that are there already end at another time now, or never. */
-static int join_renew(struct join *join)
+static void join_renew(struct join *join)
 {
     struct bypeer_relays *relays = join->relays;
     uint64_t expires_s = join->joining->expires_s;
-    int result = 0;
-    for (size_t at = 0; at < join->renewed_count && result == 0; at++) {
+    for (size_t at = 0; at < join->renewed_count; at++)
         relays->pairs[join->renewed[at]].expires_s = expires_s;
-        result = relays_put(relays, &relays->pairs[join->renewed[at]], join->problem);
-    }
     if (join->renewed_count > 0 && expires_s > 0 && expires_s < relays->next_expiry_s)
         relays->next_expiry_s = expires_s;
-    return result;
+}
+
+/* All of it is durable, so what finds no room now is no refusal: it is put later. */
+static void join_put(struct join *join)
+{
+    struct bypeer_relays *relays = join->relays;
+    int result = 0;
+    for (size_t at = 0; at < join->made_count && result == 0; at++)
+        result = relays_put(relays, &relays->pairs[join->made[at].number], join->problem);
+    for (size_t at = 0; at < join->renewed_count && result == 0; at++)
+        result = relays_put(relays, &relays->pairs[join->renewed[at]], join->problem);
+    relays->wanting = relays->wanting || result < 0;
 }
 
 static int join_run(struct join *join)
@@ -403,9 +411,9 @@ static int join_run(struct join *join)
         join_undo(join);
         return result;
     }
-    for (size_t at = 0; at < join->made_count && result == 0; at++)
-        result = relays_put(join->relays, &join->relays->pairs[join->made[at].number], join->problem);
-    return result == 0 ? join_renew(join) : result;
+    join_renew(join);
+    join_put(join);
+    return 0;
 }
 
 int bypeer_relays_join(struct bypeer_relays *relays, const struct bypeer_relay_joining *joining,

@@ -8,7 +8,8 @@
 #include "control/log.h"
 #include "control/relay/state.h"
 
-#define RECORDS_MIN 1024 /* room in the tables of a node that is a relay */
+#define RECORDS_MIN    1024 /* room in the tables of a node that is a relay */
+#define ORPHANS_A_TURN 256
 
 /* --- start --- */
 
@@ -201,6 +202,9 @@ static int relays_delete_expired(struct bypeer_relays *relays, uint64_t now_s)
 
 uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s)
 {
+    relays->wanting = relays->wanting || relays->failed;
+    relays->peers_changed = relays->peers_changed || relays->failed;
+    relays->failed = false;
     if (now_s < relays->next_expiry_s)
         return relays->next_expiry_s;
     uint64_t next = UINT64_MAX, expired = 0;
@@ -251,59 +255,44 @@ void bypeer_relays_peer_changed(struct bypeer_relays *relays, const char *name, 
         relays_withdraw(relays, &relays->pairs[pair->number]);
 }
 
-static void relays_remove_orphans(struct bypeer_relays *relays)
-{
-    struct bypeer_problem problem;
-    char text[BYPEER_PROBLEM_TEXT];
-    size_t pairs;
-    relays->peers_changed = false;
-    for (uint32_t id = 1; id < relays->member_room; id++) {
-        const struct bypeer_relay_member *member = relays->members[id];
-        if (!member || !relays_is_orphan(relays, member))
-            continue;
-        bypeer_log(BYPEER_LOG_INFO, "relay: member \"%s\" goes with the peer of that name", member->name);
-        if (bypeer_relays_remove(relays, member->name, NULL, &pairs, &problem) < 0)
-            bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
-    }
-}
-
-void bypeer_relays_turn(struct bypeer_relays *relays)
-{
-    struct bypeer_problem problem;
-    char text[BYPEER_PROBLEM_TEXT];
-    uint32_t seen_no_more = relays->numbers.waiting_count > 0 ? relays_seen_no_more(relays) : UINT32_MAX;
-    if (seen_no_more < UINT32_MAX)
-        relay_numbers_ripen(&relays->numbers, seen_no_more);
-    if (relays->peers_changed)
-        relays_remove_orphans(relays);
-    if (!relays->wanting)
-        return;
-    relays->wanting = false;
-    bypeer_relays_follow_addresses(relays);
-    if (relays_put_all(relays, &problem) < 0)
-        bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
-}
-
 /* --- removal --- */
+
+/* Within a transaction. */
+static int relays_remove_member_rows(struct bypeer_relays *relays, const struct bypeer_relay_member *member,
+                                     struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = relays->node->store;
+    unsigned side;
+    int result = 0;
+    for (const struct bypeer_relay_pair *pair = bypeer_relays_next_of_member(relays, member, NULL, &side);
+         pair && result == 0; pair = bypeer_relays_next_of_member(relays, member, pair, &side))
+        result = bypeer_store_remove_relay_pair(store, pair->number, problem);
+    return result == 0 ? bypeer_store_remove_relay_member(store, member->id, problem) : result;
+}
 
 static int relays_remove_rows(struct bypeer_relays *relays, const struct bypeer_relay_member *member,
                               const struct bypeer_relay_pair *only, struct bypeer_problem *problem)
 {
     struct bypeer_store *store = relays->node->store;
-    unsigned side;
     int result = bypeer_store_begin(store, problem);
-    if (result == 0 && only)
-        result = bypeer_store_remove_relay_pair(store, only->number, problem);
-    for (const struct bypeer_relay_pair *pair = only ? NULL : bypeer_relays_next_of_member(relays, member, NULL, &side);
-         pair && result == 0; pair = bypeer_relays_next_of_member(relays, member, pair, &side))
-        result = bypeer_store_remove_relay_pair(store, pair->number, problem);
-    if (result == 0 && !only)
-        result = bypeer_store_remove_relay_member(store, member->id, problem);
+    if (result == 0)
+        result = only ? bypeer_store_remove_relay_pair(store, only->number, problem)
+                      : relays_remove_member_rows(relays, member, problem);
     if (result == 0)
         result = bypeer_store_commit(store, problem);
     if (result < 0)
         bypeer_store_rollback(store);
     return result;
+}
+
+/* With all his pairs; returns how many. */
+static size_t relays_forget_member(struct bypeer_relays *relays, struct bypeer_relay_member *member)
+{
+    size_t pairs = 0;
+    for (; member->first_pair != 0; pairs++)
+        relays_forget(relays, &relays->pairs[member->first_pair]);
+    relays_drop_member(relays, member);
+    return pairs;
 }
 
 static int relays_no_member(const char *name, struct bypeer_problem *problem)
@@ -327,15 +316,73 @@ int bypeer_relays_remove(struct bypeer_relays *relays, const char *name, const c
     int result = relays_remove_rows(relays, member, only, problem);
     if (result < 0)
         return result;
-    size_t pairs = 0;
-    if (only) {
+    if (only)
         relays_forget(relays, only);
-        pairs = 1;
-    } else {
-        for (; member->first_pair != 0; pairs++)
-            relays_forget(relays, &relays->pairs[member->first_pair]);
-        relays_drop_member(relays, relays->members[member->id]);
-    }
-    *ret_pairs = pairs;
+    *ret_pairs = only ? 1 : relays_forget_member(relays, relays->members[member->id]);
     return 0;
+}
+
+/* --- turns --- */
+
+/* The first of those who have lost their peer, as many as one transaction is made for; the rest have the next turn. */
+static unsigned relays_find_orphans(struct bypeer_relays *relays, struct bypeer_relay_member *orphans[ORPHANS_A_TURN])
+{
+    unsigned count = 0;
+    relays->peers_changed = false;
+    for (uint32_t id = 1; id < relays->member_room && !relays->peers_changed; id++) {
+        struct bypeer_relay_member *member = relays->members[id];
+        if (!member || !relays_is_orphan(relays, member))
+            continue;
+        if (count < ORPHANS_A_TURN)
+            orphans[count++] = member;
+        else
+            relays->peers_changed = true;
+    }
+    return count;
+}
+
+static int relays_remove_orphans(struct bypeer_relays *relays, struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = relays->node->store;
+    struct bypeer_relay_member *orphans[ORPHANS_A_TURN];
+    unsigned count = relays_find_orphans(relays, orphans);
+    if (count == 0)
+        return 0;
+    int result = bypeer_store_begin(store, problem);
+    for (unsigned at = 0; at < count && result == 0; at++)
+        result = relays_remove_member_rows(relays, orphans[at], problem);
+    if (result == 0)
+        result = bypeer_store_commit(store, problem);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return result;
+    }
+    for (unsigned at = 0; at < count; at++) {
+        bypeer_log(BYPEER_LOG_INFO, "relay: member \"%s\" goes with the peer of that name", orphans[at]->name);
+        relays_forget_member(relays, orphans[at]);
+    }
+    return 0;
+}
+
+static void relays_fail(struct bypeer_relays *relays, const struct bypeer_problem *problem)
+{
+    char text[BYPEER_PROBLEM_TEXT];
+    relays->failed = true;
+    bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(problem, text));
+}
+
+void bypeer_relays_turn(struct bypeer_relays *relays)
+{
+    struct bypeer_problem problem;
+    uint32_t seen_no_more = relays->numbers.waiting_count > 0 ? relays_seen_no_more(relays) : UINT32_MAX;
+    if (seen_no_more < UINT32_MAX)
+        relay_numbers_ripen(&relays->numbers, seen_no_more);
+    if (relays->peers_changed && relays_remove_orphans(relays, &problem) < 0)
+        relays_fail(relays, &problem);
+    if (!relays->wanting)
+        return;
+    relays->wanting = false;
+    bypeer_relays_follow_addresses(relays);
+    if (relays_put_all(relays, &problem) < 0)
+        relays_fail(relays, &problem);
 }

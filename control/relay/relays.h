@@ -115,7 +115,8 @@ int bypeer_relays_remove(struct bypeer_relays *relays, const char *name, const c
 
 /* --- time, and what others do --- */
 
-/* Removes the pairs that have expired; returns when the next one does, UINT64_MAX: none ever. */
+/* Removes the pairs that have expired, and has the next turn try again what failed; to be called twice a second.
+ * Returns when the next one does, UINT64_MAX: none ever. */
 uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s);
 /* A group of the model is live now, or (gone) no more: with it go its pairs, until it is back. */
 void bypeer_relays_group_changed(struct bypeer_relays *relays, const char *group, bool gone);

@@ -35,6 +35,7 @@ struct bypeer_relays {
     bool started;
     bool peers_changed; /* members may have lost their peer */
     bool wanting;       /* pairs may be put into the tables that are not there */
+    bool failed;        /* what of these two did not work is tried again by the timer */
 };
 
 /* --- numbers.c --- */
