@@ -129,6 +129,7 @@ static struct usage_account *usage_make(const struct bypeer_model_link *link)
     if (!account)
         return NULL;
     memcpy(account->row.name, link->name, sizeof(account->row.name));
+    account->dirty = true; /* the database may have one of a link of that name before it */
     return account;
 }
 
@@ -202,13 +203,21 @@ static void usage_say(const struct bypeer_problem *problem)
     bypeer_log(BYPEER_LOG_ERROR, "accounts: %s", bypeer_problem_text(problem, text));
 }
 
+/* Whether the link is no more that the account at this place is of: its name may be another's by now. */
+static bool usage_is_gone(const struct bypeer_usage *usage, uint32_t id)
+{
+    const struct bypeer_model_link *link =
+        usage->accounts[id] ? bypeer_model_find_link(usage->node->model, usage->accounts[id]->row.name) : NULL;
+    return usage->accounts[id] && (!link || link->id != id);
+}
+
 /* Those of ids that leave this remainder; count of slices 1: all. */
 static int usage_write(struct bypeer_usage *usage, unsigned slice, unsigned slices, struct bypeer_problem *problem)
 {
     int result = bypeer_store_begin(usage->node->store, problem);
     for (uint32_t id = slice; id < usage->account_room && result == 0; id += slices) {
         struct usage_account *account = usage->accounts[id];
-        if (account && account->dirty)
+        if (account && account->dirty && !usage_is_gone(usage, id))
             result = bypeer_store_put_account(usage->node->store, &account->row, problem);
     }
     if (result == 0)
@@ -231,26 +240,38 @@ static bool usage_is_dirty(const struct bypeer_usage *usage, unsigned slice, uns
     return false;
 }
 
-/* The rows of links that the model does not know any more. */
+static int usage_remove_rows(struct bypeer_usage *usage, unsigned slice, unsigned slices,
+                             struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = usage->node->store;
+    int result = bypeer_store_begin(store, problem);
+    for (uint32_t id = slice; id < usage->account_room && result == 0; id += slices)
+        if (usage_is_gone(usage, id) && !bypeer_model_find_link(usage->node->model, usage->accounts[id]->row.name))
+            result = bypeer_store_remove_account(store, usage->accounts[id]->row.name, problem);
+    if (result == 0)
+        result = bypeer_store_commit(store, problem);
+    if (result < 0)
+        bypeer_store_rollback(store);
+    return result;
+}
+
+/* Accounts of links that are no more, in one transaction. A row whose name a new link has is that one's to write. */
 static void usage_forget(struct bypeer_usage *usage, unsigned slice, unsigned slices)
 {
-    const struct bypeer_model *model = usage->node->model;
     struct bypeer_problem problem;
+    bool any = false;
+    for (uint32_t id = slice; id < usage->account_room && !any; id += slices)
+        any = usage_is_gone(usage, id);
+    if (!any)
+        return;
+    if (usage_remove_rows(usage, slice, slices, &problem) < 0) {
+        usage_say(&problem);
+        return;
+    }
     for (uint32_t id = slice; id < usage->account_room; id += slices) {
-        struct usage_account *account = usage->accounts[id];
-        if (!account || bypeer_model_find_link(model, account->row.name))
+        if (!usage_is_gone(usage, id))
             continue;
-        int result = bypeer_store_begin(usage->node->store, &problem);
-        if (result == 0)
-            result = bypeer_store_remove_account(usage->node->store, account->row.name, &problem);
-        if (result == 0)
-            result = bypeer_store_commit(usage->node->store, &problem);
-        if (result < 0) {
-            bypeer_store_rollback(usage->node->store);
-            usage_say(&problem);
-            return;
-        }
-        free(account);
+        free(usage->accounts[id]);
         usage->accounts[id] = NULL;
     }
 }
