@@ -86,7 +86,10 @@ static int find_comer(struct cli *cli, struct comer *comer)
 
 static int open_file(const struct mesh *mesh, struct comer *comer)
 {
-    snprintf(comer->file, sizeof(comer->file), "%s/%s.conf", mesh->directory, comer->name);
+    int length = snprintf(comer->file, sizeof(comer->file), "%s/%s.conf", mesh->directory, comer->name);
+    if (length < 0 || (size_t)length >= sizeof(comer->file))
+        return cli_fail(CLI_USAGE, "--directory: the path is too long for the file of %s; use a shorter one",
+                        comer->name);
     if (!comer->is_new)
         return CLI_OK;
     int fd = open(comer->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -246,6 +249,8 @@ static int tell_comer(struct mesh *mesh, struct comer *comer)
 {
     json_t *member = NULL;
     int status = cli_call(mesh->cli, "relays.config", json_pack("{s:s}", "name", comer->name), &member);
+    if (status != CLI_OK && comer->is_new)
+        cli_fail(status, "%s: gets no file; remove the member and add it again", comer->name);
     if (status == CLI_OK && comer->is_new)
         status = write_file(mesh, comer, member);
     else if (status == CLI_OK && mesh->since && relay_file_has_news(member, mesh->since))
@@ -259,8 +264,10 @@ static int tell(struct mesh *mesh)
     int status = CLI_OK;
     mesh->changes = json_array();
     mesh->files = json_array();
-    for (unsigned i = 0; i < mesh->count && status == CLI_OK; i++)
-        status = tell_comer(mesh, &mesh->comers[i]);
+    for (unsigned i = 0; i < mesh->count; i++) { /* one whose file fails costs the others nothing */
+        int result = tell_comer(mesh, &mesh->comers[i]);
+        status = result != CLI_OK ? result : status;
+    }
     if (status == CLI_OK) {
         json_t *result = json_pack("{s:I, s:I, s:O, s:O}", "members", mesh->members, "pairs", mesh->pairs, "files",
                                    mesh->files, "changes", mesh->changes);
