@@ -69,7 +69,7 @@ int method_limits_set(struct call *call)
 
 int method_limits_remove(struct call *call)
 {
-    struct bypeer_store_limit limit;
+    struct bypeer_store_limit limit = {0};
     int result = usage_read_who(call, &limit);
     if (result < 0)
         return result;

@@ -207,7 +207,7 @@ static int reload_start_peer(struct bypeer_model *model, struct bypeer_model_lin
                              const struct bypeer_config_peer *before, struct bypeer_problem *problem)
 {
     bool moves =
-        link->live && link->endpoint_port != 0 &&
+        before && link->live && link->endpoint_port != 0 &&
         (before->endpoint.port != link->endpoint_port || memcmp(before->endpoint.address, link->endpoint, 16) != 0);
     int result = model_start_link(model, link, problem);
     return result == 0 && moves ? bypeer_model_set_endpoint(model, link->id, link->endpoint, link->endpoint_port, NULL)

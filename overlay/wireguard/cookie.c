@@ -1,6 +1,7 @@
 #include "overlay/wireguard/cookie.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define LABEL_BYTES 8
 
@@ -98,6 +99,7 @@ static void check_length(const struct bypeer_cookie_checker *checker, const uint
 void bypeer_cookie_check_burst(const struct bypeer_cookie_checker *checker, const uint8_t *const datagrams[],
                                const size_t lengths[], unsigned count, bool ret_right[])
 {
+    memset(ret_right, 0, count * sizeof(ret_right[0]));
     check_length(checker, datagrams, lengths, count, BYPEER_WIREGUARD_INITIATION_BYTES, ret_right);
     check_length(checker, datagrams, lengths, count, BYPEER_WIREGUARD_RESPONSE_BYTES, ret_right);
 }
