@@ -87,7 +87,8 @@ static double take_turn(struct bench *bench, enum way way, bool seals)
         took += now_ns() - start;
         for (unsigned i = 0; i < MESSAGES; i++) {
             const uint8_t *expected = seals ? bench->sealed[i] : bench->plain[i];
-            if (!bench->jobs[i].is_good || memcmp(bench->work[i], expected, seals ? length : OFFSET + bench->bytes) != 0)
+            if (!bench->jobs[i].is_good ||
+                memcmp(bench->work[i], expected, seals ? length : OFFSET + bench->bytes) != 0)
                 bench->error = way_names[way];
         }
     }
