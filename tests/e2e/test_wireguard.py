@@ -162,6 +162,8 @@ class Echoes:
 def test_rekeys_lose_nothing(hub, long_run):
     if not long_run:
         pytest.skip("takes five minutes: --long")
+    if hub.family == 4:
+        pytest.skip("keys know nothing of the underlay: over IPv6 is enough")
     left, right, left_address, right_address = ends(hub)
     ping(left, right_address)
     first = hub.peer("left")["last_handshake"]
