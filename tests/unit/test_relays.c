@@ -557,7 +557,7 @@ Test(relays, a_refusal_at_the_end_takes_back_what_was_made)
     cr_assert_eq(joined.pairs, 3);
 }
 
-Test(relays, as_many_as_there_may_be_come_back_after_a_restart, .timeout = 300)
+Test(relays, as_many_as_there_may_be_come_back_after_a_restart)
 {
     sqlite3 *database;
     node_fixture_close(&fixture);
@@ -583,7 +583,7 @@ Test(relays, as_many_as_there_may_be_come_back_after_a_restart, .timeout = 300)
 }
 
 /* Against what was asked for, over many random changes and restarts. */
-Test(relays, what_is_there_is_what_was_asked_for, .timeout = 60)
+Test(relays, what_is_there_is_what_was_asked_for)
 {
     bool wanted[26][26] = {{false}}, there[26] = {false};
     uint64_t state = 88172645463325252u;
