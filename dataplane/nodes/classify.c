@@ -109,11 +109,11 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const uint8_t *frame = rte_pktmbuf_mtod(mbufs[i], const uint8_t *);
-        struct bypeer_fabric_outer outer;
-        size_t end;
+        struct bypeer_fabric_outer outer = {.underlay = 0};
+        size_t end = 0;
         int status = bypeer_fabric_outer_parse(&outer, &end, frame, mbufs[i]->data_len);
         /* Flooded and multicast frames are the kernel's to judge. */
-        bool to_port = memcmp(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac, 6) == 0;
+        bool to_port = bypeer_ethernet_is_same(frame + BYPEER_ETHERNET_DESTINATION, worker->ports[packet->port].mac);
         enum classify_owner owner = CLASSIFY_KERNEL;
         if (likely(status == 0 && to_port && tables != NULL))
             owner = classify_owner(tables, newest, &scope, &endpoint, frame, &outer);

@@ -149,10 +149,9 @@ static inline __attribute__((always_inline)) void bypeer_names_fetch_second(cons
     const struct bypeer_name_record *place = walk->records + half->first + half->place;
     if (half->count < 4 || half->place < 2 || half->place + 2 > half->count)
         return; /* not worth a turn round the ring */
-    __builtin_prefetch(place - 2);
-    __builtin_prefetch(place - 1);
-    __builtin_prefetch(place);
-    __builtin_prefetch(place + 1);
+    /* What comes first is on its way: the record at the place, that below it, or both. */
+    __builtin_prefetch(walk->nearer == BYPEER_NAMES_NEARER_ABOVE ? place - 1 : place - 2, 0, 2);
+    __builtin_prefetch(walk->nearer == BYPEER_NAMES_NEARER_BELOW ? place : place + 1, 0, 2);
 }
 
 /* How many addresses the record has, 1 to 4; *ret_more is those after .address, NULL if there are none. */
