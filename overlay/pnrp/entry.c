@@ -331,7 +331,7 @@ bool bypeer_entry_answered(struct bypeer_pnrp *pnrp, struct bypeer_add *add, con
         entry_accept(pnrp, add);
         return true;
     }
-    if (bypeer_certificate_check(pnrp, bytes, length, add->id, add->nonce, false, &job) < 0) {
+    if (bypeer_certified_check(pnrp, bytes, length, add->id, add->nonce, false, &job) < 0) {
         entry_refuse(pnrp, add);
         return true;
     }

@@ -201,7 +201,7 @@ static void flood_revocation(struct bypeer_pnrp *pnrp, const struct bypeer_pnrp_
                              const struct bypeer_pnrp_flood *flood)
 {
     struct bypeer_job *job;
-    if (bypeer_certificate_check_revocation(pnrp, flood->revoke, flood->revoke_bytes, &flood->flooded, &job) < 0)
+    if (bypeer_certified_check_revocation(pnrp, flood->revoke, flood->revoke_bytes, &flood->flooded, &job) < 0)
         return;
     /* What is not known need not be forgotten, and costs no signature check. */
     const struct bypeer_route *route = bypeer_cache_find(pnrp->cache, job->id);

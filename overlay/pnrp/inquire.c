@@ -99,7 +99,7 @@ static void inquire_certify(struct bypeer_pnrp *pnrp, unsigned local, const stru
     uint16_t flags = message->inquire.flags;
     if (inquire_is_repeated(pnrp, from, message->id))
         return;
-    switch (inquire_judge(pnrp, from, bypeer_certificate_bytes(pnrp, registration, flags))) {
+    switch (inquire_judge(pnrp, from, bypeer_certified_bytes(pnrp, registration, flags))) {
     case BYPEER_METER_PROBE: /* which is smaller than an INQUIRE with a nonce, and larger than one without */
         if (message->inquire.nonce)
             bypeer_inquire_probe(pnrp, local, from);
@@ -115,8 +115,8 @@ static void inquire_certify(struct bypeer_pnrp *pnrp, unsigned local, const stru
     case BYPEER_METER_ANSWER:
         break;
     }
-    struct bypeer_job *job = bypeer_certificate_make(pnrp, registration, message->inquire.nonce, false,
-                                                     (flags & BYPEER_INQUIRE_PAYLOAD) != 0);
+    struct bypeer_job *job =
+        bypeer_certified_make(pnrp, registration, message->inquire.nonce, false, (flags & BYPEER_INQUIRE_PAYLOAD) != 0);
     if (job) {
         job->peer = *from;
         job->local = local;

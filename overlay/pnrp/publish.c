@@ -250,7 +250,7 @@ static void publish_revoke(struct bypeer_pnrp *pnrp, struct bypeer_registration 
 {
     if (registration->is_signed || registration->is_signing)
         return;
-    struct bypeer_job *job = bypeer_certificate_make(pnrp, registration, NULL, true, false);
+    struct bypeer_job *job = bypeer_certified_make(pnrp, registration, NULL, true, false);
     if (!job) {
         registration->is_signed = true;
         return;

@@ -181,7 +181,7 @@ static void resolve_give_own(struct bypeer_pnrp *pnrp, struct bypeer_resolve *re
                                                 .comment = comment,
                                                 .applications = applications,
                                                 .application_count =
-                                                    bypeer_certificate_applications(pnrp, contents, applications),
+                                                    bypeer_certified_applications(pnrp, contents, applications),
                                                 .services = pnrp->endpoints,
                                                 .service_count = pnrp->endpoint_count,
                                                 .payload_type = contents->payload_type,

@@ -212,7 +212,7 @@ static void seek_go_on(struct bypeer_pnrp *pnrp, struct bypeer_seek *seek, const
 static int seek_check(struct bypeer_pnrp *pnrp, const struct bypeer_seek *seek, const uint8_t *bytes, size_t length)
 {
     struct bypeer_job *job;
-    if (bypeer_certificate_check(pnrp, bytes, length, seek->hop, seek->nonce, true, &job) < 0)
+    if (bypeer_certified_check(pnrp, bytes, length, seek->hop, seek->nonce, true, &job) < 0)
         return -EBADMSG;
     job->owner = seek->number;
     return bypeer_job_hand_out(pnrp, job) ? 0 : -EBUSY;

@@ -395,24 +395,24 @@ void bypeer_inquire_probe(struct bypeer_pnrp *pnrp, unsigned local, const struct
 /* Somebody may ask for more than he sends from now on. 0 or -ENOMEM. */
 int bypeer_inquire_open_meter(struct bypeer_pnrp *pnrp);
 
-/* certificate.c: what a publisher signs, and what a resolver checks. */
+/* certified.c: what a publisher signs, and what a resolver checks. */
 /* Writes the CPA of a registration (revoke: its revocation) and, if it has one and it is wanted, its payload into a
  * new SIGN job. NULL: no memory. */
-struct bypeer_job *bypeer_certificate_make(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
-                                           const uint8_t *nonce, bool revoke, bool payload);
+struct bypeer_job *bypeer_certified_make(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
+                                         const uint8_t *nonce, bool revoke, bool payload);
 /* What a resolver gets of an own registration now; returns how many. */
-uint8_t bypeer_certificate_applications(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
-                                        struct bypeer_application *ret_applications);
+uint8_t bypeer_certified_applications(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
+                                      struct bypeer_application *ret_applications);
 /* The largest answer to an INQUIRE with these flags, in bytes of IP. */
-size_t bypeer_certificate_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
-                                uint16_t flags);
+size_t bypeer_certified_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
+                              uint16_t flags);
 /* Checks all of 4.10 of the reference that costs nothing. 0: *ret_job is a VERIFY job for the rest, with a copy of the
  * answer; -EBADMSG; -ENOMEM. id is what was asked for; payload: so was it. */
-int bypeer_certificate_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
-                             const uint8_t *nonce, bool payload, struct bypeer_job **ret_job);
+int bypeer_certified_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
+                           const uint8_t *nonce, bool payload, struct bypeer_job **ret_job);
 /* Likewise of a revocation; the job has copies of it and of the list. */
-int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t *bytes, uint16_t length,
-                                        const struct bypeer_pnrp_endpoints *flooded, struct bypeer_job **ret_job);
+int bypeer_certified_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t *bytes, uint16_t length,
+                                      const struct bypeer_pnrp_endpoints *flooded, struct bypeer_job **ret_job);
 
 /* job.c */
 struct bypeer_job *bypeer_job_create(struct bypeer_pnrp *pnrp, enum bypeer_job_purpose purpose, size_t memory_bytes);

@@ -1,12 +1,12 @@
 /* What a publisher signs, and what has to be true of it ([MS-PNRP] 3.2.5.9, 3.1.5.7 to 3.1.5.9; reference 4.10). */
 #include "overlay/pnrp/state.h"
 
-#define CERTIFICATE_SKEW_S   300 /* clocks differ */
-#define CERTIFICATE_REVOKE_S 900 /* a revocation can be replayed so long */
+#define CERTIFIED_SKEW_S   300 /* clocks differ */
+#define CERTIFIED_REVOKE_S 900 /* a revocation can be replayed so long */
 
 /* Each endpoint of an application that follows the node's addresses is there once for each of them. */
-uint8_t bypeer_certificate_applications(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
-                                        struct bypeer_application *ret_applications)
+uint8_t bypeer_certified_applications(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
+                                      struct bypeer_application *ret_applications)
 {
     if (!contents->follows_addresses) {
         memcpy(ret_applications, contents->applications, contents->application_count * sizeof(*ret_applications));
@@ -21,8 +21,8 @@ uint8_t bypeer_certificate_applications(const struct bypeer_pnrp *pnrp, const st
     return count;
 }
 
-static void certificate_fill(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
-                             const uint8_t *nonce, struct bypeer_cpa *ret_cpa)
+static void certified_fill(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
+                           const uint8_t *nonce, struct bypeer_cpa *ret_cpa)
 {
     const struct bypeer_peer_name *name = &registration->name;
     *ret_cpa = (struct bypeer_cpa){.has_authority = name->secure,
@@ -35,8 +35,8 @@ static void certificate_fill(const struct bypeer_pnrp *pnrp, const struct bypeer
         memcpy(ret_cpa->nonce, nonce, sizeof(ret_cpa->nonce));
 }
 
-static void certificate_fill_contents(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
-                                      struct bypeer_cpa *cpa)
+static void certified_fill_contents(const struct bypeer_pnrp *pnrp, const struct bypeer_contents *contents,
+                                    struct bypeer_cpa *cpa)
 {
     cpa->not_after = pnrp->now.unix_s + contents->lifetime_s;
     cpa->has_extended = contents->payload_type != BYPEER_PAYLOAD_NONE;
@@ -47,10 +47,10 @@ static void certificate_fill_contents(const struct bypeer_pnrp *pnrp, const stru
     }
     cpa->service_count = pnrp->endpoint_count;
     memcpy(cpa->services, pnrp->endpoints, pnrp->endpoint_count * sizeof(cpa->services[0]));
-    cpa->application_count = bypeer_certificate_applications(pnrp, contents, cpa->applications);
+    cpa->application_count = bypeer_certified_applications(pnrp, contents, cpa->applications);
 }
 
-static bool certificate_add_piece(struct bypeer_job *job, uint8_t *bytes, size_t length, size_t signed_bytes)
+static bool certified_add_piece(struct bypeer_job *job, uint8_t *bytes, size_t length, size_t signed_bytes)
 {
     if (length == 0)
         return false;
@@ -61,8 +61,8 @@ static bool certificate_add_piece(struct bypeer_job *job, uint8_t *bytes, size_t
     return true;
 }
 
-static bool certificate_write_payload(struct bypeer_job *job, const struct bypeer_registration *registration,
-                                      const struct bypeer_cpa *cpa)
+static bool certified_write_payload(struct bypeer_job *job, const struct bypeer_registration *registration,
+                                    const struct bypeer_cpa *cpa)
 {
     const struct bypeer_contents *contents = registration->contents;
     uint8_t *bytes = job->memory + BYPEER_CPA_MAX;
@@ -76,11 +76,11 @@ static bool certificate_write_payload(struct bypeer_job *job, const struct bypee
     size_t length = bypeer_extended_write(&extended, job->work.profile, bytes, BYPEER_EXTENDED_MAX, &signed_bytes);
     job->answer.payload = bytes;
     job->answer.payload_bytes = (uint16_t)length;
-    return certificate_add_piece(job, bytes, length, signed_bytes);
+    return certified_add_piece(job, bytes, length, signed_bytes);
 }
 
-struct bypeer_job *bypeer_certificate_make(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
-                                           const uint8_t *nonce, bool revoke, bool payload)
+struct bypeer_job *bypeer_certified_make(struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
+                                         const uint8_t *nonce, bool revoke, bool payload)
 {
     struct bypeer_cpa cpa;
     size_t signed_bytes = 0;
@@ -92,25 +92,25 @@ struct bypeer_job *bypeer_certificate_make(struct bypeer_pnrp *pnrp, const struc
     job->work.kind = BYPEER_PNRP_SIGN;
     job->work.key = registration->key;
     memcpy(job->id, registration->id, sizeof(job->id));
-    certificate_fill(pnrp, registration, nonce, &cpa);
+    certified_fill(pnrp, registration, nonce, &cpa);
     if (revoke) {
         cpa.revoke = true;
-        cpa.not_after = pnrp->now.unix_s + CERTIFICATE_REVOKE_S;
+        cpa.not_after = pnrp->now.unix_s + CERTIFIED_REVOKE_S;
     } else
-        certificate_fill_contents(pnrp, registration->contents, &cpa);
+        certified_fill_contents(pnrp, registration->contents, &cpa);
     size_t length = bypeer_cpa_write(&cpa, pnrp->profile, job->memory, BYPEER_CPA_MAX, &signed_bytes);
     job->answer.cpa = job->memory;
     job->answer.cpa_bytes = (uint16_t)length;
-    if (!certificate_add_piece(job, job->memory, length, signed_bytes) ||
-        (payload && !certificate_write_payload(job, registration, &cpa))) {
+    if (!certified_add_piece(job, job->memory, length, signed_bytes) ||
+        (payload && !certified_write_payload(job, registration, &cpa))) {
         bypeer_job_free(job);
         return NULL;
     }
     return job;
 }
 
-size_t bypeer_certificate_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
-                                uint16_t flags)
+size_t bypeer_certified_bytes(const struct bypeer_pnrp *pnrp, const struct bypeer_registration *registration,
+                              uint16_t flags)
 {
     const struct bypeer_contents *contents = registration->contents;
     size_t buffer = 8 + 12 + 2ul * registration->name.classifier_length + 3 + 44 + 16ul * pnrp->endpoint_count;
@@ -124,13 +124,13 @@ size_t bypeer_certificate_bytes(const struct bypeer_pnrp *pnrp, const struct byp
     return buffer + slices * (28 + 48);
 }
 
-static bool certificate_is_current(const struct bypeer_pnrp *pnrp, uint64_t not_after)
+static bool certified_is_current(const struct bypeer_pnrp *pnrp, uint64_t not_after)
 {
-    return pnrp->now.unix_s <= not_after + CERTIFICATE_SKEW_S;
+    return pnrp->now.unix_s <= not_after + CERTIFIED_SKEW_S;
 }
 
 /* Whether the CPA's own key is the authority's. */
-static bool certificate_is_own_key(const struct bypeer_profile *profile, const struct bypeer_cpa *cpa)
+static bool certified_is_own_key(const struct bypeer_profile *profile, const struct bypeer_cpa *cpa)
 {
     uint8_t hash[20];
     bypeer_profile_hash(profile, &(struct bypeer_piece){cpa->public_key, profile->public_key_bytes}, 1, hash);
@@ -138,7 +138,7 @@ static bool certificate_is_own_key(const struct bypeer_profile *profile, const s
 }
 
 /* The name, as far as the answer tells it. Whether it contradicts the CPA. */
-static bool certificate_read_name(struct bypeer_job *job)
+static bool certified_read_name(struct bypeer_job *job)
 {
     const struct bypeer_cpa *cpa = &job->cpa;
     uint8_t hash[20];
@@ -163,8 +163,8 @@ static bool certificate_read_name(struct bypeer_job *job)
 }
 
 /* A structure inside job->memory that is to be verified. */
-static void certificate_add_signed(struct bypeer_job *job, const uint8_t *bytes, uint16_t signed_bytes,
-                                   const uint8_t *signature)
+static void certified_add_signed(struct bypeer_job *job, const uint8_t *bytes, uint16_t signed_bytes,
+                                 const uint8_t *signature)
 {
     job->work.piece[job->work.pieces].bytes = bytes;
     job->work.piece[job->work.pieces].length = signed_bytes;
@@ -172,63 +172,63 @@ static void certificate_add_signed(struct bypeer_job *job, const uint8_t *bytes,
     job->work.pieces++;
 }
 
-static int certificate_check_cpa(struct bypeer_pnrp *pnrp, struct bypeer_job *job, const uint8_t *bytes, size_t length)
+static int certified_check_cpa(struct bypeer_pnrp *pnrp, struct bypeer_job *job, const uint8_t *bytes, size_t length)
 {
     struct bypeer_cpa *cpa = &job->cpa;
-    if (bypeer_cpa_read(cpa, pnrp->profile, bytes, length) < 0 || !certificate_is_current(pnrp, cpa->not_after))
+    if (bypeer_cpa_read(cpa, pnrp->profile, bytes, length) < 0 || !certified_is_current(pnrp, cpa->not_after))
         return -EBADMSG;
     job->work.kind = BYPEER_PNRP_VERIFY;
     job->work.public_key = cpa->public_key;
-    certificate_add_signed(job, bytes, cpa->signed_bytes, cpa->signature);
+    certified_add_signed(job, bytes, cpa->signed_bytes, cpa->signature);
     return 0;
 }
 
 /* A signed payload that was asked for and is not there was taken away. */
-static int certificate_check_payload(struct bypeer_pnrp *pnrp, struct bypeer_job *job, bool is_wanted)
+static int certified_check_payload(struct bypeer_pnrp *pnrp, struct bypeer_job *job, bool is_wanted)
 {
     struct bypeer_extended *extended = &job->extended;
     if (!job->answer.payload)
         return is_wanted && job->cpa.has_extended ? -EBADMSG : 0;
     if (!job->cpa.has_extended ||
         bypeer_extended_read(extended, pnrp->profile, job->answer.payload, job->answer.payload_bytes) < 0 ||
-        !certificate_is_current(pnrp, extended->not_after) || memcmp(extended->id, job->id, 32) != 0 ||
+        !certified_is_current(pnrp, extended->not_after) || memcmp(extended->id, job->id, 32) != 0 ||
         memcmp(extended->nonce, job->cpa.nonce, sizeof(extended->nonce)) != 0)
         return -EBADMSG;
-    certificate_add_signed(job, job->answer.payload, extended->signed_bytes, extended->signature);
+    certified_add_signed(job, job->answer.payload, extended->signed_bytes, extended->signature);
     return 0;
 }
 
-static int certificate_check_answer(struct bypeer_pnrp *pnrp, struct bypeer_job *job, size_t length,
-                                    const uint8_t *nonce, bool payload)
+static int certified_check_answer(struct bypeer_pnrp *pnrp, struct bypeer_job *job, size_t length, const uint8_t *nonce,
+                                  bool payload)
 {
     uint8_t id[32];
     const struct bypeer_cpa *cpa = &job->cpa;
     if (bypeer_pnrp_answer_read(&job->answer, pnrp->profile, job->memory, length) < 0 || !job->answer.cpa ||
-        certificate_check_cpa(pnrp, job, job->answer.cpa, job->answer.cpa_bytes) < 0)
+        certified_check_cpa(pnrp, job, job->answer.cpa, job->answer.cpa_bytes) < 0)
         return -EBADMSG;
     bypeer_cpa_id(cpa, pnrp->profile, id);
     if (cpa->revoke || memcmp(cpa->nonce, nonce, sizeof(cpa->nonce)) != 0 || memcmp(id, job->id, sizeof(id)) != 0 ||
-        (job->answer.entry.id && memcmp(id, job->answer.entry.id, sizeof(id)) != 0) || !certificate_read_name(job))
+        (job->answer.entry.id && memcmp(id, job->answer.entry.id, sizeof(id)) != 0) || !certified_read_name(job))
         return -EBADMSG;
-    if (cpa->has_authority && !certificate_is_own_key(pnrp->profile, cpa)) {
+    if (cpa->has_authority && !certified_is_own_key(pnrp->profile, cpa)) {
         if (!job->answer.chain || !job->has_name)
             return -EBADMSG;
         job->work.chain = job->answer.chain;
         job->work.chain_bytes = job->answer.chain_bytes;
         job->work.chain_name = &job->name;
     }
-    return certificate_check_payload(pnrp, job, payload);
+    return certified_check_payload(pnrp, job, payload);
 }
 
-int bypeer_certificate_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
-                             const uint8_t *nonce, bool payload, struct bypeer_job **ret_job)
+int bypeer_certified_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, size_t length, const uint8_t *id,
+                           const uint8_t *nonce, bool payload, struct bypeer_job **ret_job)
 {
     struct bypeer_job *job = bypeer_job_create(pnrp, BYPEER_JOB_SEEK, length);
     if (!job)
         return -ENOMEM;
     memcpy(job->memory, bytes, length);
     memcpy(job->id, id, sizeof(job->id));
-    int error = certificate_check_answer(pnrp, job, length, nonce, payload);
+    int error = certified_check_answer(pnrp, job, length, nonce, payload);
     if (error < 0) {
         bypeer_job_free(job);
         return error;
@@ -237,8 +237,8 @@ int bypeer_certificate_check(struct bypeer_pnrp *pnrp, const uint8_t *bytes, siz
     return 0;
 }
 
-int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t *bytes, uint16_t length,
-                                        const struct bypeer_pnrp_endpoints *flooded, struct bypeer_job **ret_job)
+int bypeer_certified_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t *bytes, uint16_t length,
+                                      const struct bypeer_pnrp_endpoints *flooded, struct bypeer_job **ret_job)
 {
     struct bypeer_job *job = bypeer_job_create(pnrp, BYPEER_JOB_REVOKED, length + 18ul * flooded->count);
     if (!job)
@@ -248,10 +248,9 @@ int bypeer_certificate_check_revocation(struct bypeer_pnrp *pnrp, const uint8_t 
         memcpy(job->memory + length, flooded->bytes, 18ul * flooded->count);
     job->revoke_bytes = length;
     job->flooded = (struct bypeer_pnrp_endpoints){job->memory + length, flooded->count};
-    int error = certificate_check_cpa(pnrp, job, job->memory, length);
+    int error = certified_check_cpa(pnrp, job, job->memory, length);
     /* A delegate's revocation has no chain with it that would say whose delegate he is. */
-    if (error < 0 || !job->cpa.revoke ||
-        (job->cpa.has_authority && !certificate_is_own_key(pnrp->profile, &job->cpa))) {
+    if (error < 0 || !job->cpa.revoke || (job->cpa.has_authority && !certified_is_own_key(pnrp->profile, &job->cpa))) {
         bypeer_job_free(job);
         return -EBADMSG;
     }
