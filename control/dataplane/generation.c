@@ -79,6 +79,7 @@ int bypeer_generation_grow(const struct bypeer_tables_size *size, const struct b
     const uint32_t sessions = bypeer_tables_sessions_for(larger.links);
     larger.sessions =
         generation_enlarge(size->sessions, need->sessions > sessions ? need->sessions : sessions, BYPEER_SESSIONS_MAX);
+    larger.group_parts = generation_enlarge(size->group_parts, need->group_parts, BYPEER_GROUP_PARTS_MAX);
     larger.relays = generation_enlarge(size->relays, need->relays, BYPEER_RELAYS_MAX);
     if (need->destinations > members_max && need->destinations > size->destinations) {
         larger.destinations = generation_enlarge(members_max, need->destinations, BYPEER_DESTINATIONS_MAX);

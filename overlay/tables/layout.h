@@ -85,6 +85,7 @@ enum bypeer_tables_section {
     BYPEER_ADJACENCIES,        /* struct bypeer_adjacency */
     BYPEER_GROUP_INDEX,        /* uint32_t: group id -> slot */
     BYPEER_GROUPS,             /* struct bypeer_group */
+    BYPEER_GROUP_PARTS,        /* struct bypeer_group_part: rules and multicast lists of groups */
     BYPEER_PREFIX_NODES,       /* struct bypeer_prefix_node: a static search tree, rebuilt and swapped (prefixes.h) */
     BYPEER_PREFIX_VALUES,      /* uint32_t: interval -> slot of a prefix route */
     BYPEER_PREFIX_ROUTES,      /* struct bypeer_destination whose key is the prefix, .prefix_bits its length */
@@ -131,8 +132,11 @@ struct bypeer_tables_header {
     uint64_t prefix_root;   /* which tree prefix lookups use, packed: prefixes.h */
     uint64_t names_root;    /* which records the nearest-ID index consists of, packed: names.h */
     uint64_t limits;        /* how many links and groups have one: while it is 0, workers look up none */
-    uint64_t reserved2[4];
+    uint64_t
+        judged; /* groups with rules and trunks: while it is 0, workers note neither roles nor the group of a source */
+    uint64_t reserved2[3];
     struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
+    uint8_t reserved3[40];
 };
 _Static_assert(offsetof(struct bypeer_tables_header, hash_seed) == 64, "line 1");
 _Static_assert(offsetof(struct bypeer_tables_header, grace_request) == 128, "line 2");
@@ -190,6 +194,9 @@ struct bypeer_destination {
 #define BYPEER_DESTINATION_CLOUD     2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
 #define BYPEER_RELAY_LINK_SHIFT      8  /* of a relay record over IPv4: above is the link id of .key's member */
 #define BYPEER_DESTINATION_WIREGUARD 4u /* of an ingress record: an own address and port of WireGuard */
+/* Of a member, what it is in its group: eight bits, for the group's rules. */
+#define BYPEER_DESTINATION_ROLES_SHIFT 16
+#define BYPEER_DESTINATION_ROLES       UINT32_C(0x00ff0000)
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
 
 enum bypeer_link_kind {
@@ -210,13 +217,19 @@ enum bypeer_link_kind {
  * where control knows the peer to be; where it was heard since is in bypeer_peer_state.
  */
 #define BYPEER_LINK_TEMPLATE_BYTES 64
+/*
+ * A link of this group is a trunk: it goes to another supernode and carries several groups. What comes by it is of the
+ * group of its source's record, which, as always, must be behind that link. Multicast that came by a trunk goes to no
+ * trunk.
+ */
+#define BYPEER_GROUP_ANY UINT32_MAX
 struct bypeer_link {
     uint32_t id;
     uint8_t kind;           /* enum bypeer_link_kind */
     uint8_t underlay;       /* 4 or 6 */
     uint8_t template_bytes; /* IPv6: 40 + 8 + 8 = 56; IPv4: 20 + 8 + 8 = 36; WireGuard: 48 and 28 */
     uint8_t reserved0;
-    uint32_t group;     /* group id of all that comes and goes by this link */
+    uint32_t group;     /* group id of all that comes and goes by this link, or BYPEER_GROUP_ANY */
     uint32_t adjacency; /* adjacency id of the next hop; 0: not resolved, packets are dropped and counted */
     uint32_t vni;       /* 24 bits; of a fabric link */
     uint16_t mtu;       /* largest inner IPv6 packet, bytes */
@@ -251,15 +264,58 @@ struct bypeer_adjacency {
 };
 _Static_assert(sizeof(struct bypeer_adjacency) == BYPEER_CACHE_LINE, "one line");
 
+/*
+ * A group. Its members reach each other and nobody else; among them its rules decide, if it has any. .rules and
+ * .multicast are the first of a chain of parts, immutable until its grace period has passed: the writer replaces the
+ * whole chain and this record (bypeer_writer_set_rules(), _set_multicast()).
+ */
 struct bypeer_group {
     uint32_t id;
     uint32_t vni;        /* default VNI of the group's links */
     uint8_t prefix[16];  /* the /48, rest zero */
     uint8_t address[16]; /* this node's own overlay address in the group; source of its ICMPv6 errors; zero: none */
-    uint32_t flags;      /* none yet: a group's members reach each other and nobody else */
-    uint8_t reserved[20];
+    uint32_t flags;      /* none yet */
+    uint32_t rules;      /* slot of BYPEER_GROUP_PARTS; 0: none, and all passes */
+    uint32_t multicast;  /* likewise: links that multicast of the group goes to; 0: it goes nowhere */
+    uint16_t rule_count; /* at most BYPEER_GROUP_RULES_MAX */
+    uint16_t multicast_links; /* at most BYPEER_MULTICAST_LINKS_MAX */
+    uint32_t multicast_rate;  /* multicast packets a second that one link may send; a second's worth at once */
+    uint8_t reserved[4];
 };
 _Static_assert(sizeof(struct bypeer_group) == BYPEER_CACHE_LINE, "one line");
+
+/*
+ * One rule of a group: what members of some roles may send to members of others. The first one that matches decides;
+ * what matches none is refused. What an allowing rule lets through may be answered: a packet the other way round, from
+ * a port of the rule, passes too, but not the first segment of a TCP connection.
+ */
+struct bypeer_policy_rule {
+    uint32_t from_roles; /* bits as of BYPEER_DESTINATION_ROLES, shifted down; one in common is enough. 0: whoever */
+    uint32_t to_roles;
+    uint8_t protocol; /* IANA number of the upper layer; 0: any */
+    uint8_t verdict;  /* enum bypeer_policy_verdict */
+    uint16_t port_low,
+        port_high; /* destination ports, both in it, host order; 0 to 65535: any, and of what has no ports */
+    uint16_t reserved;
+};
+_Static_assert(sizeof(struct bypeer_policy_rule) == 16, "four a line");
+enum bypeer_policy_verdict { BYPEER_POLICY_DENY = 0, BYPEER_POLICY_ALLOW = 1 };
+
+#define BYPEER_GROUP_RULES_MAX     64
+#define BYPEER_MULTICAST_LINKS_MAX 1024
+#define BYPEER_PART_LINKS          15
+#define BYPEER_PART_RULES          3
+struct bypeer_group_part {
+    uint32_t next; /* slot of the next part of the chain; 0: none */
+    union {
+        uint32_t links[BYPEER_PART_LINKS]; /* link ids */
+        struct {
+            uint32_t reserved[3];
+            struct bypeer_policy_rule rules[BYPEER_PART_RULES];
+        };
+    };
+};
+_Static_assert(sizeof(struct bypeer_group_part) == BYPEER_CACHE_LINE, "one line");
 
 /*
  * What a link or a group may send: immutable like a destination, of whose id its index tells. Bytes are those of inner
@@ -541,10 +597,11 @@ _Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "
 /* Meters of one link: overlay/meter. What another link, or another limit, has left there counts for no more than a full
  * burst of the present one, and 100 ms (rate.h). */
 struct bypeer_link_meter {
-    uint64_t sent;     /* rate.h: of packets that the link's peer sends */
-    uint64_t received; /* of packets that go to it */
-    uint64_t share;    /* share.h: of its group's rate */
-    uint64_t reserved[5];
+    uint64_t sent;      /* rate.h: of packets that the link's peer sends */
+    uint64_t received;  /* of packets that go to it */
+    uint64_t share;     /* share.h: of its group's rate */
+    uint64_t multicast; /* rate.h: of multicast packets that the link's peer sends */
+    uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct bypeer_link_meter) == BYPEER_CACHE_LINE, "one line");
 

@@ -34,6 +34,7 @@ static const struct region_shape region_tables = {
             [BYPEER_ADJACENCIES] = sizeof(struct bypeer_adjacency),
             [BYPEER_GROUP_INDEX] = sizeof(uint32_t),
             [BYPEER_GROUPS] = sizeof(struct bypeer_group),
+            [BYPEER_GROUP_PARTS] = sizeof(struct bypeer_group_part),
             [BYPEER_PREFIX_NODES] = sizeof(struct bypeer_prefix_node),
             [BYPEER_PREFIX_VALUES] = sizeof(uint32_t),
             [BYPEER_PREFIX_ROUTES] = sizeof(struct bypeer_destination),

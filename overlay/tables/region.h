@@ -26,7 +26,7 @@
 
 #include "overlay/tables/layout.h"
 
-#define BYPEER_REGION_SECTIONS_MAX 32
+#define BYPEER_REGION_SECTIONS_MAX 40
 #define BYPEER_REGION_WHY_BYTES    160
 
 _Static_assert((unsigned)BYPEER_REGION_SECTIONS_MAX >= (unsigned)BYPEER_TABLES_SECTIONS, "room for every kind");

@@ -79,6 +79,17 @@ static int attach_prefixes(struct bypeer_tables *tables, const struct bypeer_reg
     return 0;
 }
 
+static int attach_group_parts(struct bypeer_tables *tables, const struct bypeer_region *region, const void *base,
+                              char why[static 160])
+{
+    const struct bypeer_section *parts = &region->sections[BYPEER_GROUP_PARTS];
+    if (parts->count < 1 || parts->count > UINT32_MAX)
+        return attach_refuse(why, "group parts", parts->count, "1 to 4294967295 parts");
+    tables->group_parts = bypeer_region_section(region, base, BYPEER_GROUP_PARTS);
+    tables->group_part_count = (uint32_t)parts->count;
+    return 0;
+}
+
 /* Every number in these is checked where it is used: any counts will do. */
 static void attach_names(struct bypeer_tables *tables, const struct bypeer_region *region, const void *base)
 {
@@ -136,6 +147,8 @@ int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uin
         error = attach_slots(&tables.adjacencies, &region, base, BYPEER_ADJACENCY_INDEX, "adjacencies", why);
     if (!error)
         error = attach_slots(&tables.groups, &region, base, BYPEER_GROUP_INDEX, "groups", why);
+    if (!error)
+        error = attach_group_parts(&tables, &region, base, why);
     if (!error)
         error = attach_prefixes(&tables, &region, base, why);
     if (!error)

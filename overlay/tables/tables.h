@@ -50,6 +50,8 @@ struct bypeer_tables {
     struct bypeer_slots links;
     struct bypeer_slots adjacencies;
     struct bypeer_slots groups;
+    const struct bypeer_group_part *group_parts;
+    uint32_t group_part_count;
     struct bypeer_exact prefix_routes; /* .records and .record_count only */
     const struct bypeer_prefix_node *prefix_nodes;
     const uint32_t *prefix_values;
@@ -140,6 +142,20 @@ static inline const struct bypeer_adjacency *bypeer_tables_adjacency(const struc
 static inline const struct bypeer_group *bypeer_tables_group(const struct bypeer_tables *tables, uint32_t id)
 {
     return bypeer_slots_find(&tables->groups, id, sizeof(struct bypeer_group));
+}
+
+/* Whether any group has rules or any link is a trunk. */
+static inline bool bypeer_tables_has_judged(const struct bypeer_tables *tables)
+{
+    return __atomic_load_n(&tables->header->judged, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* A part of a chain of rules or links, never NULL: slot 0, and one out of range, is an empty part without a next one.
+ * Who walks a chain counts the entries down from the group's, at most the limits of layout.h. */
+static inline const struct bypeer_group_part *bypeer_tables_group_part(const struct bypeer_tables *tables,
+                                                                       uint32_t slot)
+{
+    return &tables->group_parts[slot < tables->group_part_count ? slot : 0];
 }
 
 /* Whether any link or group has a limit. */

@@ -43,7 +43,7 @@ static int size_is_valid(const struct bypeer_tables_size *size)
            within(size->links, 1, BYPEER_TABLES_IDS_MAX) && within(size->adjacencies, 1, BYPEER_TABLES_IDS_MAX) &&
            within(size->groups, 1, BYPEER_TABLES_IDS_MAX) && within(size->prefixes, 1, BYPEER_TABLES_IDS_MAX) &&
            size->names <= BYPEER_NAMES_MAX && size->sessions <= BYPEER_SESSIONS_MAX &&
-           size->relays <= BYPEER_RELAYS_MAX;
+           size->relays <= BYPEER_RELAYS_MAX && size->group_parts <= BYPEER_GROUP_PARTS_MAX;
 }
 
 static void section_counts(const struct bypeer_tables_size *size, uint64_t counts[static BYPEER_TABLES_SECTIONS])
@@ -60,6 +60,7 @@ static void section_counts(const struct bypeer_tables_size *size, uint64_t count
     counts[BYPEER_ADJACENCIES] = records_for(size->adjacencies);
     counts[BYPEER_GROUP_INDEX] = (uint64_t)size->groups + 1;
     counts[BYPEER_GROUPS] = records_for(size->groups);
+    counts[BYPEER_GROUP_PARTS] = records_for(size->group_parts);
     counts[BYPEER_PREFIX_NODES] = bypeer_prefixes_nodes(size->prefixes);
     counts[BYPEER_PREFIX_VALUES] = bypeer_prefixes_values(size->prefixes);
     counts[BYPEER_PREFIX_ROUTES] = records_for(size->prefixes);
@@ -136,6 +137,9 @@ static int writer_init(struct bypeer_writer *writer)
     if (!error)
         error = writer_init_slots(writer, &writer->groups, BYPEER_GROUP_INDEX, size->groups);
     if (!error)
+        error = bypeer_group_parts_writer_init(&writer->group_parts, writer_section(writer, BYPEER_GROUP_PARTS),
+                                               writer_count(writer, BYPEER_GROUP_PARTS), size->group_parts);
+    if (!error)
         error =
             bypeer_prefix_writer_init(&writer->prefixes, writer->header, writer_section(writer, BYPEER_PREFIX_ROUTES),
                                       writer_count(writer, BYPEER_PREFIX_ROUTES), size->prefixes);
@@ -201,6 +205,7 @@ void bypeer_writer_free(struct bypeer_writer *writer)
     bypeer_names_writer_free(&writer->names);
     bypeer_slots_writer_free(&writer->clouds);
     bypeer_prefix_writer_free(&writer->prefixes);
+    bypeer_group_parts_writer_free(&writer->group_parts);
     bypeer_slots_writer_free(&writer->groups);
     bypeer_slots_writer_free(&writer->adjacencies);
     bypeer_slots_writer_free(&writer->links);
@@ -214,6 +219,8 @@ void bypeer_writer_free(struct bypeer_writer *writer)
 
 int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct bypeer_destination *destination)
 {
+    if (destination->group == BYPEER_GROUP_ANY)
+        return -EINVAL;
     const struct bypeer_destination written = bypeer_writer_destination(writer, destination);
     return bypeer_exact_writer_put(&writer->destinations, &written);
 }
@@ -361,7 +368,7 @@ static int writer_copy_wireguard(struct bypeer_writer *to, const struct bypeer_w
 
 int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
-    int error = bypeer_slots_writer_copy(&to->groups, &from->groups);
+    int error = bypeer_writer_copy_groups(to, from);
     if (!error)
         error = bypeer_slots_writer_copy(&to->adjacencies, &from->adjacencies);
     if (!error)
@@ -395,14 +402,16 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
                  .prefixes = writer->prefixes.used,
                  .names = bypeer_names_writer_used(&writer->names),
                  .sessions = writer->sessions.used,
-                 .relays = writer->relays.used},
+                 .relays = writer->relays.used,
+                 .group_parts = writer->group_parts.used},
         .retired = bypeer_pool_retired(&writer->destinations.pool) + bypeer_pool_retired(&writer->ingresses.pool) +
                    bypeer_pool_retired(&writer->links.pool) + bypeer_pool_retired(&writer->adjacencies.pool) +
                    bypeer_pool_retired(&writer->groups.pool) + bypeer_pool_retired(&writer->prefixes.pool) +
                    bypeer_pool_retired(&writer->prefixes.halves) + bypeer_pool_retired(&writer->clouds.pool) +
                    bypeer_pool_retired(&writer->names.halves) + bypeer_pool_retired(&writer->names.deltas) +
                    bypeer_pool_retired(&writer->sessions.pool) + bypeer_pool_retired(&writer->relays.pool) +
-                   bypeer_pool_retired(&writer->link_limits.pool) + bypeer_pool_retired(&writer->group_limits.pool),
+                   bypeer_pool_retired(&writer->link_limits.pool) + bypeer_pool_retired(&writer->group_limits.pool) +
+                   bypeer_pool_retired(&writer->group_parts.pool),
         .bytes = writer->bytes,
     };
 }
@@ -410,7 +419,7 @@ void bypeer_writer_usage(const struct bypeer_writer *writer, struct bypeer_write
 /* --- grace periods
  * ---------------------------------------------------------------------------------------------------- */
 
-#define WRITER_POOLS 14
+#define WRITER_POOLS 15
 
 static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools[static WRITER_POOLS])
 {
@@ -427,7 +436,8 @@ static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools
     pools[10] = &writer->relays.pool;
     pools[11] = &writer->link_limits.pool;
     pools[12] = &writer->group_limits.pool;
-    pools[13] = &writer->sessions.pool; /* the last one: it is reclaimed in a way of its own */
+    pools[13] = &writer->group_parts.pool;
+    pools[14] = &writer->sessions.pool; /* the last one: it is reclaimed in a way of its own */
 }
 
 uint64_t bypeer_writer_request(struct bypeer_writer *writer)

@@ -25,7 +25,8 @@
 #define BYPEER_DESTINATIONS_MAX 100000000
 #define BYPEER_TABLES_IDS_MAX   1000000
 #define BYPEER_RELAYS_MAX       ((1u << 21) - 1) /* as many as have a state in the sessions region */
-#define BYPEER_ENDPOINTS_MAX    128              /* of WireGuard, and own addresses (port 0) */
+#define BYPEER_GROUP_PARTS_MAX  1000000
+#define BYPEER_ENDPOINTS_MAX    128 /* of WireGuard, and own addresses (port 0) */
 
 /* How much a generation can hold. All counts are of usable entries. */
 struct bypeer_tables_size {
@@ -37,6 +38,8 @@ struct bypeer_tables_size {
     uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 224 bytes each */
     uint32_t sessions; /* of WireGuard: 0 to BYPEER_SESSIONS_MAX, 128 bytes each */
     uint32_t relays;   /* relay addresses: 0 to BYPEER_RELAYS_MAX, 73 bytes each */
+    uint32_t
+        group_parts; /* of rules and multicast lists: 0 to BYPEER_GROUP_PARTS_MAX, 64 bytes for 3 rules or 15 links */
 };
 
 /* Sessions for so many links: previous, current and next of each peer, and some that wait for a grace period. */
@@ -68,7 +71,8 @@ int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *fro
 
 /*
  * Inserts the destination, or replaces the record of the same key. Returns 1 if it is new, 0 if it replaced one,
- * -ENOSPC when the table is full, -EAGAIN when retired records hold all that is free.
+ * -ENOSPC when the table is full, -EAGAIN when retired records hold all that is free; -EINVAL: its group is
+ * BYPEER_GROUP_ANY, which only a link can have.
  */
 int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct bypeer_destination *destination);
 /* 0, or -ENOENT. */
@@ -82,7 +86,22 @@ void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, cons
 
 /* Ids are the caller's choice, 1 to size; the record replaces the one of that id. Same errors; -EINVAL: id. */
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
+/* What the next two functions set stays as it is, whatever *group says of it. */
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
+/*
+ * The links that multicast of a present group goes to, in place of those before: of the group itself, to this host or
+ * to peers, and trunks; others of the list are passed over by workers, and so is the link that a packet came by.
+ * packets_s: how many packets one link may send a second. count 0: multicast goes nowhere. At most
+ * BYPEER_MULTICAST_LINKS_MAX.
+ */
+int bypeer_writer_set_multicast(struct bypeer_writer *writer, uint32_t group, const uint32_t links[], uint32_t count,
+                                uint32_t packets_s);
+/* Its rules (layout.h), at most BYPEER_GROUP_RULES_MAX, in their order, in place of those before. count 0: all passes.
+ */
+int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t group, const struct bypeer_policy_rule rules[],
+                            uint32_t count);
+/* Of both: 0; -ENOENT: there is no such group; -E2BIG; -EINVAL: a rule's ports or verdict; -ENOSPC or -EAGAIN: no room
+ * for it, as of a link. On failure nothing has changed. */
 /*
  * A fabric link is also entered into (removed from) the ingress table under (peer, VNI); -EEXIST: another link has it.
  * The first link with its (local, udp_port) also enters that endpoint (tables.h, BYPEER_INGRESS_ENDPOINT), the last one
@@ -150,7 +169,8 @@ const struct bypeer_limit *bypeer_writer_find_group_limit(const struct bypeer_wr
 /*
  * Prefix routes are kept sorted in private memory; readers see them after bypeer_writer_commit_prefixes(), which
  * rebuilds the search tree beside the present one and swaps. -EAGAIN: the spare tree is still in its grace period; of
- * put: commit, then let a grace period pass. -EINVAL: more than 128 bits, or a bit is set beyond them.
+ * put: commit, then let a grace period pass. -EINVAL: more than 128 bits, a bit is set beyond
+ * them, or its group is BYPEER_GROUP_ANY.
  * A put or remove moves what sorts after it (24 bytes a prefix), so many are best put in ascending order; a commit
  * takes some 50 ns a prefix.
  */

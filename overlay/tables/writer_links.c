@@ -14,17 +14,6 @@ int bypeer_writer_remove_adjacency(struct bypeer_writer *writer, uint32_t id)
     return bypeer_slots_writer_remove(&writer->adjacencies, id);
 }
 
-int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group)
-{
-    return bypeer_slots_writer_put(&writer->groups, group->id, group);
-}
-
-int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id)
-{
-    (void)bypeer_writer_remove_group_limit(writer, id);
-    return bypeer_slots_writer_remove(&writer->groups, id);
-}
-
 /* --- ingress: the ways in that belong to a fabric link ---------------------------------------------------------------
  */
 
@@ -120,7 +109,13 @@ int bypeer_writer_put_link(struct bypeer_writer *writer, const struct bypeer_lin
         if (error < 0)
             return error;
     }
+    /* Before workers see a trunk they note the group of sources, and no shorter than they see it. */
+    bool is_trunk = link->group == BYPEER_GROUP_ANY, was_trunk = present && old.group == BYPEER_GROUP_ANY;
+    if (is_trunk && !was_trunk)
+        bypeer_writer_count_judged(writer, 1);
     int result = bypeer_slots_writer_put(&writer->links, link->id, link);
+    if (was_trunk && !is_trunk)
+        bypeer_writer_count_judged(writer, -1);
     if (old.kind == BYPEER_LINK_FABRIC) {
         if (link->kind != BYPEER_LINK_FABRIC || !same_ingress(&old, link))
             ingress_remove(writer, &old);
@@ -139,5 +134,9 @@ int bypeer_writer_remove_link(struct bypeer_writer *writer, uint32_t id)
         endpoint_release(writer, present);
     }
     (void)bypeer_writer_remove_link_limit(writer, id);
-    return bypeer_slots_writer_remove(&writer->links, id);
+    bool was_trunk = present->group == BYPEER_GROUP_ANY;
+    int result = bypeer_slots_writer_remove(&writer->links, id);
+    if (was_trunk)
+        bypeer_writer_count_judged(writer, -1);
+    return result;
 }

@@ -80,7 +80,7 @@ static bool prefix_is_proper(const uint8_t key[static 16], uint32_t bits)
 int bypeer_writer_put_prefix(struct bypeer_writer *writer, const struct bypeer_destination *route)
 {
     struct bypeer_prefix_writer *prefixes = &writer->prefixes;
-    if (!prefix_is_proper(route->key, route->prefix_bits))
+    if (!prefix_is_proper(route->key, route->prefix_bits) || route->group == BYPEER_GROUP_ANY)
         return -EINVAL;
     uint32_t place = prefixes_place(prefixes, route->key, route->prefix_bits);
     bool replaces = prefixes_has(prefixes, place, route->key, route->prefix_bits);

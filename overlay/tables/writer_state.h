@@ -88,6 +88,13 @@ struct bypeer_sessions_writer {
     struct bypeer_pool pool;
 };
 
+/* Chains of rules and links. */
+struct bypeer_group_parts_writer {
+    struct bypeer_group_part *records;
+    uint32_t capacity, used;
+    struct bypeer_pool pool;
+};
+
 struct bypeer_writer {
     struct bypeer_tables_header *header;
     uint64_t bytes;
@@ -99,6 +106,7 @@ struct bypeer_writer {
     struct bypeer_slots_writer links;
     struct bypeer_slots_writer adjacencies;
     struct bypeer_slots_writer groups;
+    struct bypeer_group_parts_writer group_parts;
     struct bypeer_prefix_writer prefixes;
     struct bypeer_slots_writer clouds;
     struct bypeer_names_writer names;
@@ -144,6 +152,15 @@ void bypeer_sessions_writer_free(struct bypeer_sessions_writer *sessions);
 void bypeer_sessions_writer_reclaim(struct bypeer_sessions_writer *sessions, uint64_t completed);
 /* Puts every session of from, and takes every slot that is taken there. 0 or -ENOSPC. */
 int bypeer_sessions_writer_copy(struct bypeer_sessions_writer *to, const struct bypeer_sessions_writer *from);
+
+/* An empty pool of parts on zeroed memory of so many records. 0 or -ENOMEM. */
+int bypeer_group_parts_writer_init(struct bypeer_group_parts_writer *parts, struct bypeer_group_part *records,
+                                   uint32_t record_count, uint32_t capacity);
+void bypeer_group_parts_writer_free(struct bypeer_group_parts_writer *parts);
+/* Puts every group of from, with its rules and multicast list. 0 or -ENOSPC. */
+int bypeer_writer_copy_groups(struct bypeer_writer *to, const struct bypeer_writer *from);
+/* So many more groups have rules, or links are trunks. */
+void bypeer_writer_count_judged(struct bypeer_writer *writer, int more);
 
 /* Puts every limit of from. 0 or -ENOSPC. */
 int bypeer_writer_copy_limits(struct bypeer_writer *to, const struct bypeer_writer *from);
