@@ -52,6 +52,15 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "  seen_received_packets INTEGER NOT NULL, seen_received_bytes INTEGER NOT NULL,"
     "  seen_sent_packets INTEGER NOT NULL, seen_sent_bytes INTEGER NOT NULL, period INTEGER NOT NULL,"
     "  period_base INTEGER NOT NULL) WITHOUT ROWID;",
+
+    "UPDATE schema SET version = 4;"
+    "CREATE TABLE groups_joined (name TEXT PRIMARY KEY, profile TEXT NOT NULL, identity TEXT NOT NULL,"
+    "  friendly TEXT NOT NULL, root BLOB, chain BLOB, seeds BLOB, time_delta INTEGER NOT NULL,"
+    "  synchronised INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE group_records (group_name TEXT NOT NULL, id BLOB NOT NULL, flags INTEGER NOT NULL,"
+    "  record BLOB NOT NULL, PRIMARY KEY (group_name, id)) WITHOUT ROWID;"
+    "CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, group_name TEXT NOT NULL,"
+    "  action TEXT NOT NULL, who TEXT NOT NULL, whom TEXT NOT NULL, text TEXT NOT NULL);",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -115,6 +124,19 @@ static const char *const store_texts[STORE_STATEMENTS] = {
         "SELECT name, received_packets, received_bytes, sent_packets, sent_bytes, region, serial, "
         "seen_received_packets,"
         " seen_received_bytes, seen_sent_packets, seen_sent_bytes, period, period_base FROM accounts ORDER BY name",
+    [STORE_PUT_JOINED] = "INSERT OR REPLACE INTO groups_joined VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STORE_REMOVE_JOINED] = "DELETE FROM groups_joined WHERE name = ?1",
+    [STORE_EACH_JOINED] = "SELECT name, profile, identity, friendly, root, chain, seeds, time_delta, synchronised"
+                          " FROM groups_joined ORDER BY name",
+    [STORE_PUT_RECORD] = "INSERT OR REPLACE INTO group_records VALUES (?1, ?2, ?3, ?4)",
+    [STORE_REMOVE_RECORD] = "DELETE FROM group_records WHERE group_name = ?1 AND id = ?2",
+    [STORE_REMOVE_RECORDS] = "DELETE FROM group_records WHERE group_name = ?1",
+    [STORE_EACH_RECORD] = "SELECT flags, record FROM group_records WHERE group_name = ?1",
+    [STORE_PUT_AUDIT] = "INSERT INTO audit (time, group_name, action, who, whom, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STORE_TRIM_AUDIT] = "DELETE FROM audit WHERE number <= ?1",
+    [STORE_EACH_AUDIT] = "SELECT number, time, group_name, action, who, whom, text FROM audit WHERE number > ?1"
+                         " ORDER BY number",
+    [STORE_LAST_AUDIT] = "SELECT max(number) FROM audit",
     [STORE_FIND_ROUTE] = "SELECT link FROM routes WHERE prefix = ?1 AND bits = ?2",
 };
 

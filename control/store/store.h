@@ -15,6 +15,7 @@
  *   nodes        (cloud, position, address, port) whom to ask first after a start
  *   relay_members, relay_pairs: relays.h
  *   limits, accounts: usage.h
+ *   groups_joined, group_records, audit: groups.h
  *
  * Entries of the configuration file are not here, but the ids of their names are (a row whose definition is NULL):
  * members that were added by API refer to a link by id, and a link keeps its id and its traffic counts over a restart.
@@ -34,7 +35,7 @@
 #include "overlay/pnrp/cpa.h"
 #include "overlay/pnrp/name.h"
 
-#define BYPEER_STORE_SCHEMA 3
+#define BYPEER_STORE_SCHEMA 4
 
 struct bypeer_store;
 
