@@ -62,6 +62,7 @@ static void names_end(struct bypeer_names *names)
     if (--names->handles > 0)
         return;
     names_free_publications(names);
+    names_free_delegations(names);
     explicit_bzero(names->secret, sizeof(names->secret));
     free(names);
 }

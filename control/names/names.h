@@ -71,6 +71,28 @@ void bypeer_names_each(const struct bypeer_names *names,
 int bypeer_names_authority(struct bypeer_names *names, const struct bypeer_profile *profile,
                            uint8_t ret_authority[static 20], struct bypeer_problem *problem);
 
+/* --- registrations of other parts of this daemon --- */
+
+/* A name that a certificate chain delegates; not in the database, so its owner registers it again after a restart. */
+struct bypeer_names_delegated {
+    const struct bypeer_peer_name *name;
+    const struct bypeer_profile *profile; /* of the clouds */
+    const struct bypeer_key *key;         /* that the chain's last certificate is for */
+    const uint8_t *chain;
+    size_t chain_bytes;
+    const struct bypeer_application
+        *applications; /* none: this node's own addresses in each cloud, with .port of TCP */
+    unsigned application_count;
+    uint16_t port;
+};
+
+struct bypeer_names_delegation; /* one, until bypeer_names_withdraw() or the end of names */
+
+/* In all clouds of the profile, now and later; everything is copied. */
+int bypeer_names_delegate(struct bypeer_names *names, const struct bypeer_names_delegated *delegated,
+                          struct bypeer_names_delegation **ret_delegation, struct bypeer_problem *problem);
+void bypeer_names_withdraw(struct bypeer_names *names, struct bypeer_names_delegation *delegation);
+
 /* --- resolving --- */
 
 struct bypeer_names_query {

@@ -45,6 +45,14 @@ static const struct bypeer_key *publications_key(struct bypeer_names *names, con
     return !name->secure || memcmp(authority, name->authority, sizeof(authority)) == 0 ? names->keys[id] : NULL;
 }
 
+static const struct bypeer_key *
+publications_signer(struct bypeer_names *names, const struct names_publication *publication, enum bypeer_profile_id id)
+{
+    if (!publication->profile)
+        return publications_key(names, &publication->name, id);
+    return publication->profile->id == id ? publication->key : NULL;
+}
+
 /* --- checks --- */
 
 static unsigned publications_utf16_units(const char *text)
@@ -104,9 +112,7 @@ static void publications_contents(const struct names_publication *publication, s
     memcpy(ret_registration->prefix, stored->prefix, sizeof(stored->prefix));
 }
 
-/* Registers in one cloud. 0, also if it must wait for an address or is of another profile; or negative errno. */
-static int publications_register(struct bypeer_names *names, struct names_publication *publication,
-                                 struct bypeer_cloud *cloud)
+int names_register(struct bypeer_names *names, struct names_publication *publication, struct bypeer_cloud *cloud)
 {
     struct bypeer_pnrp_registration registration;
     struct bypeer_application own;
@@ -115,11 +121,14 @@ static int publications_register(struct bypeer_names *names, struct names_public
     if (publication->registrations[cloud->number].handle != 0 || cloud->endpoint_count == 0)
         return 0;
     publications_contents(publication, &own, &registration);
-    registration.key = publications_key(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id);
+    registration.key = publications_signer(names, publication, bypeer_cloud_profile(&cloud->config)->id);
     if (!registration.key)
         return 0;
-    registration.has_location = bypeer_store_find_location(names->node->store, publication->stored.name,
-                                                           cloud->config.name, registration.location, NULL) == 1;
+    registration.chain = publication->chain;
+    registration.chain_bytes = publication->chain_bytes;
+    registration.has_location =
+        !publication->profile && bypeer_store_find_location(names->node->store, publication->stored.name,
+                                                            cloud->config.name, registration.location, NULL) == 1;
     int result = bypeer_pnrp_register(cloud->pnrp, bypeer_cloud_now(), &registration, &handle, id);
     bypeer_cloud_touched(cloud);
     if (result < 0)
@@ -131,7 +140,7 @@ static int publications_register(struct bypeer_names *names, struct names_public
     return 0;
 }
 
-static void publications_unregister(struct names_publication *publication, struct bypeer_cloud *cloud)
+void names_unregister(struct names_publication *publication, struct bypeer_cloud *cloud)
 {
     uint64_t handle = publication->registrations[cloud->number].handle;
     publication->registrations[cloud->number].handle = 0;
@@ -187,18 +196,25 @@ static void publications_store_all_locations(struct bypeer_names *names)
         publications_set_located(each);
 }
 
+static void publications_try(struct bypeer_names *names, struct names_publication *publication,
+                             struct bypeer_cloud *cloud)
+{
+    int result = publications_belongs(publication, cloud) ? names_register(names, publication, cloud) : 0;
+    if (result < 0)
+        bypeer_log_limited(&cloud->log_limit, BYPEER_LOG_WARNING, "cloud %s: %s cannot be registered now: %s",
+                           cloud->config.name, publication->stored.name, strerror(-result));
+}
+
 void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
 {
     bool lacking = false;
     for (struct names_publication *publication = names->publications; publication; publication = publication->next) {
-        if (!publications_belongs(publication, cloud))
-            continue;
-        int result = publications_register(names, publication, cloud);
-        if (result < 0)
-            bypeer_log_limited(&cloud->log_limit, BYPEER_LOG_WARNING, "cloud %s: %s cannot be registered now: %s",
-                               cloud->config.name, publication->stored.name, strerror(-result));
+        publications_try(names, publication, cloud);
         lacking = lacking || publications_lacks_location(publication, cloud);
     }
+    for (struct names_publication *publication = names->delegated; publication; publication = publication->next)
+        if (!publication->withdrawn)
+            publications_try(names, publication, cloud);
     if (lacking)
         publications_store_all_locations(names);
 }
@@ -206,12 +222,16 @@ void names_register_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
 void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud)
 {
     for (struct names_publication *publication = names->publications; publication; publication = publication->next)
-        publications_unregister(publication, cloud);
+        names_unregister(publication, cloud);
+    for (struct names_publication *publication = names->delegated; publication; publication = publication->next)
+        names_unregister(publication, cloud);
 }
 
 void names_forget_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud)
 {
     for (struct names_publication *publication = names->publications; publication; publication = publication->next)
+        publication->registrations[cloud->number].handle = 0;
+    for (struct names_publication *publication = names->delegated; publication; publication = publication->next)
         publication->registrations[cloud->number].handle = 0;
 }
 
@@ -347,7 +367,7 @@ static int publications_begin(struct bypeer_names *names, struct names_publicati
     for (struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next) {
         if (!publications_belongs(publication, cloud))
             continue;
-        result = publications_register(names, publication, cloud);
+        result = names_register(names, publication, cloud);
         if (result < 0)
             bypeer_problem_set(problem, result, "not_registered",
                                "name %.80s\ncannot be registered in cloud %s: %s\ncheck endpoints, comment and payload",
@@ -357,7 +377,7 @@ static int publications_begin(struct bypeer_names *names, struct names_publicati
         result = publications_store(names, publication, problem);
     if (result < 0)
         for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
-            publications_unregister(publication, cloud);
+            names_unregister(publication, cloud);
     return result;
 }
 
@@ -502,7 +522,7 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
     for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
         if (publications_belongs(publication, cloud) &&
             (rest.clouds[0] == '\0' || !names_is_in(rest.clouds, cloud->config.name)))
-            publications_unregister(publication, cloud);
+            names_unregister(publication, cloud);
     if (rest.clouds[0] != '\0') {
         publication->stored = rest;
         return removed;

@@ -11,9 +11,15 @@
 
 #define NAMES_CLOUDS_MAX 8 /* numbers 1 to 8, as in the tables */
 
-/* A publication and its registrations, by number of the cloud; handle 0: none. */
+/* A publication and its registrations, by number of the cloud; handle 0: none. One that is delegated has a key and a
+ * chain, and nothing in the database. */
 struct names_publication {
     struct names_publication *next;
+    const struct bypeer_profile *profile; /* of a delegated one; else NULL */
+    struct bypeer_key *key;
+    uint8_t *chain;
+    size_t chain_bytes;
+    bool withdrawn;
     struct bypeer_store_publication stored;
     struct bypeer_peer_name name;
     struct {
@@ -31,6 +37,7 @@ struct bypeer_names {
     struct bypeer_cloud *clouds;              /* as configured, then those that leave */
     struct names_publication *publications;
     unsigned publication_count;
+    struct names_publication *delegated; /* likewise, and those that were withdrawn: threads may sign for them still */
     struct bypeer_feed *feed;
     struct bypeer_names_resolve *resolves;           /* all */
     struct bypeer_names_resolve *ready, **ready_end; /* those with something to tell */
@@ -56,6 +63,13 @@ void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud
 void names_forget_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud);
 void names_free_publications(struct bypeer_names *names);
 bool names_is_in(const char *clouds, const char *name);
+/* Registers in one cloud. 0, also if it must wait for an address or is of another profile; or negative errno. */
+int names_register(struct bypeer_names *names, struct names_publication *publication, struct bypeer_cloud *cloud);
+void names_unregister(struct names_publication *publication, struct bypeer_cloud *cloud);
+
+/* --- delegations.c --- */
+
+void names_free_delegations(struct bypeer_names *names);
 
 /* --- resolves.c --- */
 
