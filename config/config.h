@@ -18,7 +18,7 @@ struct bypeer_config_origin {
     uint32_t line;
 };
 
-#define BYPEER_CONFIG_SECTIONS 14 /* of the schema, schema.h */
+#define BYPEER_CONFIG_SECTIONS 15 /* of the schema, schema.h */
 
 enum bypeer_memory_mode { BYPEER_MEMORY_AUTO, BYPEER_MEMORY_HUGEPAGES, BYPEER_MEMORY_NORMAL };
 enum bypeer_idle_mode {
@@ -122,6 +122,7 @@ struct bypeer_config_peer {
 #define BYPEER_CONFIG_DNS_MAX             8
 #define BYPEER_CONFIG_WIREGUARD_ADDRESSES 16
 #define BYPEER_CONFIG_WIREGUARD_DNS       4
+#define BYPEER_CONFIG_GROUPING_ADDRESSES  4
 
 struct bypeer_config {
     char file[4096];
@@ -181,6 +182,11 @@ struct bypeer_config {
         char ipv4_ports[16];          /* "52000-59999"; empty: no port variant */
         uint16_t port_low, port_high; /* the same; 0: none */
     } relay;
+    struct {
+        uint16_t port; /* of TCP, for members of the groups that this node is in; default 3587 */
+        uint32_t address_count;
+        uint8_t addresses[BYPEER_CONFIG_GROUPING_ADDRESSES][16]; /* that members are told; none: chosen */
+    } grouping;
     uint32_t port_count, group_count, link_count, peer_count, member_count, route_count, cloud_count;
     struct bypeer_config_port *ports;
     struct bypeer_config_group *groups;

@@ -612,6 +612,26 @@ static const struct bypeer_schema_key relay_keys[] = {
      .change = BYPEER_SCHEMA_CONTROL},
 };
 
+static const struct bypeer_schema_key grouping_keys[] = {
+    {.name = "port",
+     .type = BYPEER_SCHEMA_NUMBER,
+     FIELD(bypeer_config, grouping.port),
+     .minimum = 1,
+     .maximum = 65535,
+     .fallback = "3587",
+     .help = "TCP port that other members connect to",
+     .change = BYPEER_SCHEMA_CONTROL},
+    {.name = "addresses",
+     .type = BYPEER_SCHEMA_UNDERLAYS,
+     FIELD(bypeer_config, grouping.addresses),
+     BESIDE(bypeer_config, grouping.address_count),
+     .entries = BYPEER_CONFIG_GROUPING_ADDRESSES,
+     .fallback_words = "those of the clouds, else of the ports",
+     .example = "[\"2001:db8:1::1\"]",
+     .help = "This node's addresses that other members are told, and that it listens on (default: on all)",
+     .change = BYPEER_SCHEMA_CONTROL},
+};
+
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
 
 const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
@@ -641,6 +661,8 @@ const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
                              ENTRIES(bypeer_config_peer, peers, peer_count), .entries = 1000000},
     [BYPEER_CONFIG_RELAY] = {"relay", .help = "Relay links: WireGuard between two members, which this node cannot read",
                              KEYS(relay_keys)},
+    [BYPEER_CONFIG_GROUPING] = {"grouping", .help = "Groups that are joined by invitation: where members connect",
+                                KEYS(grouping_keys)},
 };
 
 bool bypeer_schema_is_list(enum bypeer_schema_type type)

@@ -31,8 +31,9 @@ enum bypeer_config_section {
     BYPEER_CONFIG_WIREGUARD,
     BYPEER_CONFIG_PEERS,
     BYPEER_CONFIG_RELAY,
+    BYPEER_CONFIG_GROUPING,
 };
-_Static_assert(BYPEER_CONFIG_RELAY + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
+_Static_assert(BYPEER_CONFIG_GROUPING + 1 == BYPEER_CONFIG_SECTIONS, "one for each");
 
 enum bypeer_schema_type {
     BYPEER_SCHEMA_TEXT,      /* minimum to maximum bytes */
