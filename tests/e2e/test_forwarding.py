@@ -1,4 +1,4 @@
-"""Linux hosts exchange ping, TCP and UDP through one node: both underlay families, both drivers (Shows 2)."""
+"""Linux hosts exchange ping, TCP and UDP through one node: both underlay families, both drivers."""
 import subprocess
 
 import pytest

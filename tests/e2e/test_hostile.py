@@ -1,4 +1,4 @@
-"""A million random and a million mutated frames: each is counted, and the node goes on forwarding (Shows 8)."""
+"""A million random and a million mutated frames: each is counted, and the node goes on forwarding."""
 import json
 import os
 import pathlib

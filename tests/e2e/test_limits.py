@@ -1,9 +1,13 @@
-"""Accounts, rates and quotas of members, over the end of either process."""
+"""Accounts, rates, shares and quotas of members, over the end of either process."""
+import dataclasses
+import time
+
 import pytest
 
 from harness import Lab, ping
 from harness.process import wait_until
 from harness.star import Star
+from harness.stream import Stream
 
 COUNT = 50
 SIZE = 1000
@@ -68,3 +72,47 @@ def test_a_quota_ends_and_is_raised(star):
     star.node.call("limits.set", name="left", quota=used + 10**9)
     wait_until("it is carried for again", lambda: not account(star)["limit"]["blocked"], timeout=5)
     send(star)
+
+
+# --- shares ---
+
+FRAME = 1000
+BITS = 8 * (FRAME + 48)  # of an inner packet
+FAIR = 1250  # packets a second that are due to each of a group's two members
+
+
+@pytest.fixture
+def crowd(build):
+    """Two members of a group, one of another, and whom they send to."""
+    lab = Lab(build)
+    star = Star(lab, sides=("greedy", "sink", "polite", "bucket", "stranger", "well"), join=False)
+    star.node.group("other", "fd12:3456:789b::/48", 8, "fd12:3456:789b::1")
+    for side in ("stranger", "well"):
+        star.links[side]["group"] = "other"
+        next(one for one in star.node.config["members"] if one["link"] == side)["address"] = elsewhere(star, side)
+    yield star.start()
+    lab.close()
+
+
+def elsewhere(star, side):
+    return star.member(side).replace("789a", "789b")
+
+
+def test_a_greedy_member_takes_nobodys_share(crowd, figure):
+    crowd.node.call("limits.set", group="lab", rate=2 * FAIR * BITS)
+    crowd.node.call("limits.set", group="other", rate=FAIR * BITS)
+    steady = Stream(crowd, FAIR, source="polite", destination="bucket", bytes=FRAME)
+    strangers = Stream(crowd, FAIR, source="stranger", destination="well", bytes=FRAME,
+                       flow=dataclasses.replace(crowd.flow("stranger", "well"), vni=8, source=elsewhere(crowd, "stranger"),
+                                                destination=elsewhere(crowd, "well")))
+    line_rate = Stream(crowd, 1000000, source="greedy", destination="sink", bytes=FRAME)
+    with steady, strangers:
+        with line_rate:
+            time.sleep(3)
+    figure("a greedy member", line_rate.summary())
+    figure("a polite one beside it, at its fair share", steady.summary())
+    figure("a member of another group, at that group's rate", strangers.summary())
+    assert line_rate.sent > 20 * FAIR * line_rate.seconds, "it was greedy"
+    assert line_rate.received < 1.1 * FAIR * line_rate.seconds, "and held to its share"
+    assert steady.received >= 0.95 * steady.sent
+    assert strangers.received >= 0.95 * strangers.sent

@@ -1,4 +1,4 @@
-"""Every underlay MTU that carries an overlay packet of 1280, and what happens to packets that are too big (Shows 2)."""
+"""Every underlay MTU that carries an overlay packet of 1280, and what happens to packets that are too big."""
 import pytest
 from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
 

@@ -1,4 +1,4 @@
-"""kill -9 of either process under 50,000 packets a second (Shows 3)."""
+"""kill -9 of either process under 50,000 packets a second."""
 import time
 
 import pytest

@@ -1,4 +1,4 @@
-"""Two workers with two queues forward as one does, and keep the order within each flow (Shows 9)."""
+"""Two workers with two queues forward as one does, and keep the order within each flow."""
 import time
 
 import pytest

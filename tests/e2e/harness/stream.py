@@ -13,18 +13,19 @@ class Stream:
     with Stream(star, rate=50000) as stream: ...
     then stream.sent, .received, .lost (never arrived), .late (overtaken within their flow), .silences in seconds of
     time.monotonic(). destinations: overlay addresses that flows go to in turn, by default the right side's member.
+    flow: instead of that of the two sides' members.
     """
 
     def __init__(self, star, rate, source="left", destination="right", destinations=None, flows=FLOWS, bytes=64,
-                 silence_ms=5):
+                 silence_ms=5, flow=None):
         self.star = star
         self.rate = rate
         self.source = source
         self.destination = destination
         self.silence_ms = silence_ms
-        flow = star.flow(source, destination)
+        flow = flow or star.flow(source, destination)
         addresses = destinations or [flow.destination]
-        self.file = star.lab.directory / f"stream-{len(star.lab.daemons)}.pcap"
+        self.file = star.lab.directory / f"stream-{source}-{destination}-{len(star.lab.daemons)}.pcap"
         write_pcap(self.file, [
             flow.frame(inner_udp(flow.source, addresses[i % len(addresses)], payload=bytes_of(bytes), sport=7000 + i),
                        checksum=0, sport=0xC000 + i)
