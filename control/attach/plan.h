@@ -4,12 +4,12 @@
  *   memberships, attachments, --> bypeer_plan_make() --> links to other nodes ("trunks"), links to plain WireGuard
  *   who was heard                                        clients, a way to each member, a multicast list for each group
  *
- * An attachment says that a member is reached through a supernode (overlay/group/attachment.h, which also judges whether
- * it counts: what is given here has been judged). The one of a node for itself names its key and endpoints. Within a
- * group, nodes and members are known by their overlay address, which a membership fixes.
+ * An attachment says that a member is reached through a supernode (overlay/group/attachment.h, which also judges
+ * whether it counts: what is given here has been judged). The one of a node for itself names its key and endpoints.
+ * Within a group, nodes and members are known by their overlay address, which a membership fixes.
  *
- * Trunks. Each other node with an attachment for itself, in any group that this node is a member of, is one link, of all
- * these groups together: a node has one WireGuard key.
+ * Trunks. Each other node with an attachment for itself, in any group that this node is a member of, is one link, of
+ * all these groups together: a node has one WireGuard key.
  *
  * Clients. Each attachment that this node has published for another member is a link to that member's key.
  *
