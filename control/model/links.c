@@ -60,7 +60,10 @@ const char *bypeer_model_link_why_down(const struct bypeer_model *model, const s
     const struct bypeer_adjacency *adjacency = bypeer_model_adjacency(model, link->adjacency);
     if (!adjacency || !adjacency->valid)
         return "its next hop does not answer";
-    return link->wireguard && link->current == 0 && link->next == 0 ? "there has been no handshake" : NULL;
+    if (!link->wireguard || link->current != 0)
+        return NULL;
+    /* Who has answered an initiation may send only after the other side did (whitepaper, 5.4.5). */
+    return link->next == 0 ? "there has been no handshake" : "its peer has not used the new session yet";
 }
 
 int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)

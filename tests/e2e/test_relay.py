@@ -14,7 +14,7 @@ from scapy.packet import Raw
 from harness.client_hub import ClientHub
 from harness.namespace import cable
 from harness.process import wait_until
-from harness.transfer import bulk_transfer, ping, tcp_transfer
+from harness.transfer import bulk_transfer, ping, reach, tcp_transfer
 from harness.wire import Wire
 from harness.wireguard import WireGuard
 
@@ -89,7 +89,7 @@ class Relay:
         self.ends[name] = WireGuard(self.lab, self.sides[name].namespace, self.directory / f"{name}.conf")
 
     def connect(self, one, other):
-        wait_until(f"{one} reaches {other}", lambda: self.ping(one, other, count=1, check=False, wait=1), 30)
+        reach(self.sides[one].namespace, self.ends[other].address)
 
     def ping(self, one, other, **options):
         return ping(self.sides[one].namespace, self.ends[other].address, **options)
@@ -329,7 +329,7 @@ def test_peers_that_have_only_ipv4(lab):
     for side in ("left", "right"):
         hub.join(side, side)
     left, right = hub.clients["left"], hub.clients["right"]
-    ping(left.namespace, right.address, count=5, wait=8)
+    reach(left.namespace, right.address)
     said = hub.node.cli("relay", "mesh", "left", "right", "--group", "lab", "--ipv4", "--directory", lab.directory).stdout
     for name, client in (("left", left), ("right", right)):
         snippet = re.search(rf"(wg addconf {name} .*?\nEND\n)", said, re.S).group(1)

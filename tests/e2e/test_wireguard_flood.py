@@ -9,7 +9,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from harness import ping
+from harness import reach
 from harness.frames import write_pcap
 from harness.hub import PORT, Hub, Pings, key_pair
 from harness.noise import Client, Initiator
@@ -45,8 +45,7 @@ class Flood:
                 "tap": "tap-file", "addresses": ["2001:db8:3::1/64"]})
         self.hub.start()
         self.left, self.right = list(self.hub.guests.values())[:2]
-        wait_until("both have a session",
-                   lambda: ping(self.left.namespace, self.right.address, count=1, check=False, wait=0.5))
+        reach(self.left.namespace, self.right.address)
         if not file:
             self.far = self.hub.guests["far"]
             self.source_mac, self.mac = self.far.namespace.mac("eth0"), self.hub.node.mac("far")

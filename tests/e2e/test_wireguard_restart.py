@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from harness import ping
+from harness import ping, reach
 from harness.process import wait_until
 from harness.hub import Hub, Listener, Pings
 
@@ -14,7 +14,7 @@ RESTARTS = 20
 def hub(lab):
     hub = Hub(lab).start()
     left, right = hub.guests.values()
-    wait_until("both have a session", lambda: ping(left.namespace, right.address, count=1, check=False, wait=0.5))
+    reach(left.namespace, right.address)
     return hub
 
 
@@ -91,7 +91,7 @@ def test_both_are_killed(hub):
     hub.node.start_control()
     hub.node.start_dataplane()
     hub.node.wait_ready(links=False)
-    wait_until("echo replies come", lambda: ping(left.namespace, right.address, count=1, check=False, wait=0.5), 40)
+    reach(left.namespace, right.address, 60)
     assert all(now > then for now, then in zip(handshakes(hub), before))
 
 

@@ -138,6 +138,9 @@ Test(peers, one_that_is_heard_can_be_sent_to)
     cr_assert_eq(bypeer_wireguard_link_prepare(&expected), 0);
     cr_assert_arr_eq(link.wireguard.header, expected.wireguard.header, 48);
     cr_assert_null(bypeer_model_link_why_down(fixture.node.model, find("alice")));
+    cr_assert_eq(bypeer_model_set_sessions(fixture.node.model, id, 0, 4), 0);
+    cr_assert(strstr(bypeer_model_link_why_down(fixture.node.model, find("alice")), "has not used"), "it cannot send");
+    cr_assert_eq(bypeer_model_set_sessions(fixture.node.model, id, 3, 4), 0);
 
     set_address(address, "192.0.2.9");
     cr_assert_eq(bypeer_model_set_endpoint(fixture.node.model, id, address, 4243, NULL), 0);

@@ -14,10 +14,10 @@ from .lab import Lab
 from .member import Member
 from .node import Node
 from .rpc import Client, Refused
-from .transfer import ping, tcp_transfer, udp_transfer
+from .transfer import ping, reach, tcp_transfer, udp_transfer
 from .wire import Wire
 
 __all__ = [
     "Client", "Counters", "Flow", "GPE_PORT", "Lab", "Member", "Node", "Refused", "Wire", "at_rest", "gpe", "inner_udp",
-    "parse_gpe", "ping", "tcp_transfer", "udp_transfer", "write_pcap",
+    "parse_gpe", "ping", "reach", "tcp_transfer", "udp_transfer", "write_pcap",
 ]

@@ -8,13 +8,15 @@ import struct
 import threading
 import time
 
+from .process import wait_until
+
 # Seconds for one transfer; shorter when it is meant to fail (--stop-dataplane).
 patience = 30
 
 HEADER = struct.Struct("!I")
 
 
-def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source=None, wait=2):
+def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source=None, wait=5):
     """
     How many echo requests were answered, byte for byte, within wait seconds of the last one. check: all must be. By a
     socket of the kernel's own kind for this, since ping(8) gives up on the last answer after two round trips.
@@ -42,6 +44,14 @@ def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source
     if check:
         assert len(answered) == count, f"ping {address}: {len(answered)} of {count} answered; {errors}"
     return len(answered)
+
+
+def reach(namespace, address, timeout=None):
+    """
+    Waits until an echo request is answered. A node keeps no packet that meets no session of WireGuard yet, so whoever
+    counts packets between such peers comes here first: nothing may be lost once links are up, only before.
+    """
+    wait_until(f"{address} answers", lambda: ping(namespace, address, count=1, check=False, wait=1), timeout or patience)
 
 
 def collect_echoes(echo, data, answered, end, enough):
