@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ void bypeer_frame_reader_clear(struct bypeer_frame_reader *reader);
 struct bypeer_unit_reader {
     struct bypeer_buffer pending;
     uint32_t largest; /* bytes of a unit; set by the owner */
+    bool is_returned; /* what is pending was returned as a unit */
 };
 
 /*

@@ -8,7 +8,7 @@
  *   presence:    | node ID 8 | attributes | count 4 | PEER_ADDRESS 32 ... |
  *
  * Integers in network byte order on the wire. Strings are UTF-8 here and NUL-terminated; a reader keeps them within the
- * struct or in memory that bypeer_presence_clear() releases. Threads: any.
+ * struct or in memory that bypeer_graph_presence_clear() releases. Threads: any.
  */
 #pragma once
 
@@ -20,7 +20,7 @@
 #define BYPEER_GRAPH_SIGNATURE_BYTES 8    /* payload of a signature record */
 #define BYPEER_GRAPH_PRESENCE_S      300  /* lifetime of presence: default and least */
 #define BYPEER_GRAPH_RECORD_LEAST    1024 /* least limit of a record's size */
-#define BYPEER_GRAPH_INFO_MAX        (24 + 2 * 4 * 256 + 16 + 2 * 512 + 64)
+#define BYPEER_GRAPH_INFO_MAX        (40 + 2 * (3 * 256 + 512)) /* bytes of any graph info */
 
 #define BYPEER_GRAPH_INFO_DEFER 2u /* records do not expire while a node has no link */
 

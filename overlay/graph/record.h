@@ -158,7 +158,11 @@ const char *bypeer_record_fault(const struct bypeer_record *record, const struct
  */
 void bypeer_record_make_id(const struct bypeer_profile *profile, const char *creator,
                            const uint8_t random_bytes[static 16], struct bypeer_guid *ret_id);
-/* One piece of a hash of 16 bytes, as record IDs and hash-based synchronisation have it: of bypeer_profile_hash() in
- * the modern profile, MD5 in that of 2006. */
+/* The half of it that the creator decides. */
+void bypeer_record_creator_half(const struct bypeer_profile *profile, const char *creator, uint8_t ret_half[static 8]);
+/*
+ * The hash of 16 bytes that record IDs and hash-based synchronisation have: bypeer_profile_hash()'s first ones in the
+ * modern profile, MD5 in that of 2006.
+ */
 void bypeer_graph_hash(const struct bypeer_profile *profile, const struct bypeer_piece *pieces, size_t count,
                        uint8_t ret_hash[static 16]);

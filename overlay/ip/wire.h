@@ -19,6 +19,13 @@ static inline uint32_t bypeer_load32(const uint8_t bytes[static 4])
     return be32toh(value);
 }
 
+static inline uint64_t bypeer_load64(const uint8_t bytes[static 8])
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return be64toh(value);
+}
+
 static inline void bypeer_store16(uint8_t bytes[static 2], uint16_t value)
 {
     value = htobe16(value);

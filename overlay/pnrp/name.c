@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "overlay/ip/wire.h"
+#include "overlay/text/utf8.h"
 
 #define AUTHORITY_DIGITS (2 * BYPEER_AUTHORITY_BYTES)
 #define WHY_BYTES        160
@@ -31,54 +32,13 @@ static int name_digit(char digit)
     return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
-/*
- * The code point at *text, which moves behind it; 0 at the end, -1 if it is no UTF-8 (RFC 3629: no surrogates, nothing
- * longer than need be, nothing above U+10FFFF).
- */
-static int32_t name_code_point(const char **text)
-{
-    static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const uint8_t *bytes = (const uint8_t *)*text;
-    unsigned length = bytes[0] < 0x80             ? 1
-                      : (bytes[0] & 0xe0) == 0xc0 ? 2
-                      : (bytes[0] & 0xf0) == 0xe0 ? 3
-                      : (bytes[0] & 0xf8) == 0xf0 ? 4
-                                                  : 0;
-    if (length == 0)
-        return -1;
-    int32_t point = length == 1 ? bytes[0] : bytes[0] & (0x7f >> length);
-    for (unsigned at = 1; at < length; at++) {
-        if ((bytes[at] & 0xc0) != 0x80) /* a NUL is none either: nothing is read behind it */
-            return -1;
-        point = point << 6 | (bytes[at] & 0x3f);
-    }
-    if (point < least[length] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-        return -1;
-    if (point != 0)
-        *text += length;
-    return point;
-}
-
-static size_t name_put_code_point(char *ret_text, uint32_t point)
-{
-    if (point < 0x80) {
-        ret_text[0] = (char)point;
-        return 1;
-    }
-    size_t length = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    for (size_t at = length; at-- > 1; point >>= 6)
-        ret_text[at] = (char)(0x80 | (point & 0x3f));
-    ret_text[0] = (char)((0xf00 >> length) | point);
-    return length;
-}
-
 int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char why[static WHY_BYTES])
 {
     uint16_t units[BYPEER_CLASSIFIER_MAX + 1];
     unsigned count = 0;
     const char *at = text;
     int32_t point;
-    while ((point = name_code_point(&at)) > 0) {
+    while ((point = bypeer_utf8_take(&at)) > 0) {
         if (count + (point > 0xffff) >= BYPEER_CLASSIFIER_MAX)
             return name_refuse(why, "the classifier has more than %d UTF-16 units: shorten it", BYPEER_CLASSIFIER_MAX);
         if (point > 0xffff) {
@@ -165,7 +125,7 @@ size_t bypeer_utf8_write(const uint16_t units[], size_t count, char *ret_text)
             point = 0x10000 + ((point & 0x3ff) << 10) + (units[++at] & 0x3ffu);
         else if ((point & 0xf800) == 0xd800)
             point = 0xfffd;
-        length += name_put_code_point(ret_text + length, point);
+        length += bypeer_utf8_put(ret_text + length, point);
     }
     return length;
 }
