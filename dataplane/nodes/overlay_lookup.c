@@ -17,7 +17,13 @@ static inline bool overlay_lookup_is_allowed(const struct bypeer_destination *so
 {
     if (packet->ingress == 0 && (source->flags & BYPEER_DESTINATION_LOCAL) != 0)
         packet->ingress = source->link;
-    return source->link == packet->ingress;
+    if (source->link == packet->ingress)
+        return true;
+    /* A member that several nodes attach moves between them, and not all learn of it at once. */
+    bool is_other = false;
+    for (unsigned i = 0; i < RTE_DIM(source->others); i++)
+        is_other |= source->others[i] == packet->ingress && packet->ingress != 0;
+    return is_other;
 }
 
 /* A packet whose source or destination is no member itself, or whose source is not what it should be. */

@@ -186,8 +186,8 @@ struct bypeer_destination {
     uint64_t reserved0;
 #endif
     union {
-        uint8_t reserved[16];
         uint8_t partner[16]; /* of a relay record: the other relay address of the pair */
+        uint32_t others[4];  /* of a member: more links that its packets may come by; 0: none */
     };
 };
 #define BYPEER_DESTINATION_LOCAL     1u /* this node itself: deliver to the overlay TUN */

@@ -73,6 +73,7 @@ static const struct layout_field layout_tables[] = {
     FIELD(bypeer_destination, own_state),
     FIELD(bypeer_destination, serial),
     FIELD(bypeer_destination, partner),
+    FIELD(bypeer_destination, others),
 #ifdef BYPEER_NEXT_LAYOUT
     FIELD_SINCE(bypeer_destination, expires_s, 2),
 #endif

@@ -221,7 +221,7 @@ int bypeer_writer_put_destination(struct bypeer_writer *writer, const struct byp
 {
     if (destination->group == BYPEER_GROUP_ANY)
         return -EINVAL;
-    const struct bypeer_destination written = bypeer_writer_destination(writer, destination);
+    const struct bypeer_destination written = bypeer_writer_record(writer, destination);
     return bypeer_exact_writer_put(&writer->destinations, &written);
 }
 

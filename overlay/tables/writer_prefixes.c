@@ -89,7 +89,7 @@ int bypeer_writer_put_prefix(struct bypeer_writer *writer, const struct bypeer_d
     uint32_t slot = bypeer_pool_take(&prefixes->pool);
     if (slot == 0)
         return -EAGAIN;
-    prefixes->routes[slot] = bypeer_writer_destination(writer, route);
+    prefixes->routes[slot] = bypeer_writer_record(writer, route);
     struct bypeer_prefix *prefix = &prefixes->sorted[place];
     if (replaces) {
         prefixes->dropped[prefixes->dropped_count++] = prefix->slot;

@@ -135,15 +135,6 @@ static inline struct bypeer_destination bypeer_writer_record(const struct bypeer
     return record;
 }
 
-/* The same of one that is no relay record. */
-static inline struct bypeer_destination bypeer_writer_destination(const struct bypeer_writer *writer,
-                                                                  const struct bypeer_destination *given)
-{
-    struct bypeer_destination destination = bypeer_writer_record(writer, given);
-    memset(destination.reserved, 0, sizeof(destination.reserved));
-    return destination;
-}
-
 /* An empty table on zeroed memory of so many slots. 0 or -ENOMEM. */
 int bypeer_sessions_writer_init(struct bypeer_sessions_writer *sessions, struct bypeer_wireguard_session *records,
                                 uint32_t slots);

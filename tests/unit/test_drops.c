@@ -168,6 +168,20 @@ Test(drops, sources_that_are_not_the_senders)
     expect_drop(BYPEER_DROP_INNER_SOURCE);
 }
 
+/* While nodes learn one after another that a member has moved, its packets come by either link; and by no third. */
+Test(drops, a_member_with_several_links_is_heard_by_each_of_them)
+{
+    struct bypeer_destination record = {.link = LINK_B, .group = 1, .prefix_bits = 128, .others = {LINK_LOST, LINK_A}};
+    memcpy(record.key, walk_address(MEMBER_A), 16);
+    cr_assert_eq(bypeer_writer_put_destination(walk.writer, &record), 0);
+    expect_route(LINK_C, walk_address(MEMBER_A), walk_address(MEMBER_B), BYPEER_DROP_INNER_SOURCE);
+    size_t length = walk_packet(inner, walk_address(MEMBER_A), walk_address(MEMBER_B), 60);
+    length = walk_frame(frame, LINK_A, inner, length);
+    walk_arrive(0, frame, length);
+    walk_once();
+    cr_assert_gt(walk_sent(1, frame), 0);
+}
+
 Test(drops, scopes)
 {
     static const uint8_t multicast[16] = {0xff, 0x02, [15] = 0x16}, link_local[16] = {0xfe, 0x80, [15] = 9}, none[16],
