@@ -13,9 +13,11 @@ struct bypeer_chain_grant {
     const char *friendly;                   /* its friendly name */
     const uint8_t *public_key;              /* its key: profile->public_key_bytes */
     uint32_t roles;
-    uint64_t not_before, not_after; /* Unix seconds; not_after 0: as the issuer's */
-    const uint8_t *address;         /* 16 bytes, or NULL */
-    const uint8_t *random;          /* BYPEER_CERTIFICATE_SERIAL random bytes */
+    /* Unix seconds. Begin some minutes early, since clocks differ: never before the issuer's own. not_after 0: as the
+     * issuer's. */
+    uint64_t not_before, not_after;
+    const uint8_t *address; /* 16 bytes, or NULL */
+    const uint8_t *random;  /* BYPEER_CERTIFICATE_SERIAL random bytes */
 };
 
 /*

@@ -1,5 +1,5 @@
 /* Signatures, made and checked on whatever thread the sink likes. */
-#include "overlay/pnrp/chain.h"
+#include "overlay/pnrp/delegation.h"
 #include "overlay/pnrp/state.h"
 
 #define JOB_STRANGERS 4 /* this part of all jobs at once may be checks of what strangers flood */
@@ -60,8 +60,8 @@ static int job_verify(struct bypeer_pnrp_job *job)
     }
     if (!job->chain)
         return 0;
-    return bypeer_chain_validate(job->profile, job->chain, job->chain_bytes, job->chain_name, job->public_key,
-                                 job->now_unix_s, NULL, 0);
+    return bypeer_delegation_validate(job->profile, job->chain, job->chain_bytes, job->chain_name, job->public_key,
+                                      job->now_unix_s, NULL, 0);
 }
 
 static int job_sign(struct bypeer_pnrp_job *job)

@@ -4,7 +4,7 @@
  */
 #include <stddef.h>
 
-#include "overlay/pnrp/chain.h"
+#include "overlay/pnrp/delegation.h"
 #include "overlay/pnrp/state.h"
 
 /* Of an answer, beside certificate, payload and chain: flags, classifier, own entry, and the elements' headers. */
@@ -65,7 +65,7 @@ static int publish_check_contents(const struct bypeer_pnrp_registration *given, 
 {
     bool has_payload = given->payload_type != BYPEER_PAYLOAD_NONE;
     if (given->application_count > BYPEER_CPA_APPLICATIONS_MAX || given->payload_bytes > BYPEER_PAYLOAD_MAX ||
-        (given->comment && strlen(given->comment) > BYPEER_COMMENT_MAX) || chain_bytes > BYPEER_CHAIN_BYTES_MAX)
+        (given->comment && strlen(given->comment) > BYPEER_COMMENT_MAX) || chain_bytes > BYPEER_DELEGATION_BYTES_MAX)
         return -EINVAL;
     if (has_payload ? given->payload_bytes == 0 : given->payload_bytes > 0 || given->application_count == 0)
         return -EINVAL;

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "overlay/profile/openssl.h"
+
 #define RSA_BITS 1024 /* [MS-PNRP] 2.2.3.1: what 140 bytes of RSAPublicKey hold, with the usual exponent of 65537 */
 
 struct bypeer_key {
@@ -42,8 +44,7 @@ static bool key_public(const struct bypeer_profile *profile, const EVP_PKEY *pai
     return i2d_PublicKey(pair, &ret_public) == profile->public_key_bytes;
 }
 
-/* NULL: no public key of this profile. */
-static EVP_PKEY *key_from_public(const struct bypeer_profile *profile, const uint8_t *public_key)
+EVP_PKEY *bypeer_profile_public_pair(const struct bypeer_profile *profile, const uint8_t *public_key)
 {
     if (profile->id != BYPEER_PROFILE_WINDOWS)
         return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key, profile->public_key_bytes);
@@ -96,6 +97,16 @@ int bypeer_key_read(struct bypeer_key **ret_key, const struct bypeer_profile *pr
     EVP_PKEY *pair = EVP_PKCS82PKEY(form);
     PKCS8_PRIV_KEY_INFO_free(form);
     return pair ? key_make(ret_key, profile, pair) : -EBADMSG;
+}
+
+int bypeer_key_from_pair(struct bypeer_key **ret_key, const struct bypeer_profile *profile, EVP_PKEY *pair)
+{
+    return EVP_PKEY_up_ref(pair) == 1 ? key_make(ret_key, profile, pair) : -ENOMEM;
+}
+
+EVP_PKEY *bypeer_key_pair(const struct bypeer_key *key)
+{
+    return key->pair;
 }
 
 int bypeer_key_write(const struct bypeer_key *key, char ret_text[static BYPEER_KEY_TEXT_MAX])
@@ -157,7 +168,7 @@ int bypeer_key_sign(const struct bypeer_key *key, const void *bytes, size_t leng
 int bypeer_profile_verify(const struct bypeer_profile *profile, const uint8_t *public_key, const void *bytes,
                           size_t length, const uint8_t *signature)
 {
-    EVP_PKEY *key = key_from_public(profile, public_key);
+    EVP_PKEY *key = bypeer_profile_public_pair(profile, public_key);
     if (!key)
         return -EINVAL;
     EVP_MD_CTX *state = EVP_MD_CTX_new();

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/pnrp/chain.h"
+#include "overlay/pnrp/delegation.h"
 #include "tests/unit/fixtures/pnrp_vectors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,7 +24,7 @@ static void validate(unsigned id, const uint8_t *data, size_t size)
     char why[160] = "";
     from_hex(name.authority, sizeof(name.authority), pnrp_vectors[id].authority);
     from_hex(public_key, profile->public_key_bytes, pnrp_vectors[id].delegate);
-    int status = bypeer_chain_validate(profile, data, size, &name, public_key, 1700000000, why, sizeof(why));
+    int status = bypeer_delegation_validate(profile, data, size, &name, public_key, 1700000000, why, sizeof(why));
     if ((status == 0) != (why[0] == '\0'))
         abort();
 }

@@ -8,7 +8,7 @@
 #include <openssl/pkcs7.h>
 #include <openssl/x509.h>
 
-#include "overlay/pnrp/chain.h"
+#include "overlay/pnrp/delegation.h"
 #include "overlay/profile/key.h"
 #include "tests/unit/fixtures/pnrp_vectors.h"
 #include "tests/unit/pnrp_bytes.h"
@@ -262,8 +262,8 @@ static int bench_validate(struct bench *bench, const char *classifier, char why[
     bypeer_key_authority(bench->keys[0], name.authority);
     cr_assert_eq(bypeer_classifier_read(&name, classifier, why), 0);
     why[0] = '\0';
-    int status = bypeer_chain_validate(bench->profile, bytes, length, &name,
-                                       bypeer_key_public(bench->keys[bench->wanted[last].key]), NOW, why, 160);
+    int status = bypeer_delegation_validate(bench->profile, bytes, length, &name,
+                                            bypeer_key_public(bench->keys[bench->wanted[last].key]), NOW, why, 160);
     free(bytes);
     return status;
 }
@@ -276,7 +276,7 @@ static void expect(struct bench *bench, const char *classifier, int expected, co
     cr_assert_eq(why[0] == '\0', expected == 0, "%s: says \"%s\"", what, why);
 }
 
-Test(pnrp_chain, right_one_lets_its_last_publish)
+Test(pnrp_delegation, right_one_lets_its_last_publish)
 {
     for (int id = 0; id < BYPEER_PROFILES; id++) {
         struct bench *bench = bench_open(id);
@@ -298,7 +298,7 @@ Test(pnrp_chain, right_one_lets_its_last_publish)
     }
 }
 
-Test(pnrp_chain, strings_of_other_kinds_are_read)
+Test(pnrp_delegation, strings_of_other_kinds_are_read)
 {
     static const int kinds[] = {V_ASN1_BMPSTRING, V_ASN1_UTF8STRING};
     for (unsigned kind = 0; kind < 2; kind++) {
@@ -314,7 +314,7 @@ Test(pnrp_chain, strings_of_other_kinds_are_read)
 }
 
 /* The table of [MS-PNRP] 2.2.3.5.1.5.1, from a list of fish and cheese, and what follows from it. */
-Test(pnrp_chain, classifiers_are_delegated_by_role)
+Test(pnrp_delegation, classifiers_are_delegated_by_role)
 {
     static const char *const food[] = {"fish", "cheese", NULL}, *const fish[] = {"fish", NULL},
                              *const longer[] = {"fish food", "cheese-like", "cheese", NULL},
@@ -352,7 +352,7 @@ Test(pnrp_chain, classifiers_are_delegated_by_role)
     bench_close(bench);
 }
 
-Test(pnrp_chain, roles_do_not_grow)
+Test(pnrp_delegation, roles_do_not_grow)
 {
     struct bench *bench = bench_open(BYPEER_PROFILE_MODERN);
     bench->count = 4;
@@ -478,7 +478,7 @@ static void classifier_long(struct wanted *wanted)
     wanted[2].classifiers = list;
 }
 
-Test(pnrp_chain, one_wrong_part_is_enough)
+Test(pnrp_delegation, one_wrong_part_is_enough)
 {
     static const struct {
         const char *what;
@@ -528,7 +528,7 @@ Test(pnrp_chain, one_wrong_part_is_enough)
     }
 }
 
-Test(pnrp_chain, has_25_certificates_at_most)
+Test(pnrp_delegation, has_25_certificates_at_most)
 {
     static const char *const all[] = {NULL};
     struct bench *bench = bench_open(BYPEER_PROFILE_MODERN);
@@ -549,7 +549,7 @@ Test(pnrp_chain, has_25_certificates_at_most)
     bench_close(bench);
 }
 
-Test(pnrp_chain, is_for_its_authority_and_its_key)
+Test(pnrp_delegation, is_for_its_authority_and_its_key)
 {
     struct bench *bench = bench_open(BYPEER_PROFILE_MODERN);
     struct bypeer_peer_name name = {.secure = true};
@@ -559,25 +559,25 @@ Test(pnrp_chain, is_for_its_authority_and_its_key)
     const uint8_t *key = bypeer_key_public(bench->keys[2]);
     bypeer_key_authority(bench->keys[0], name.authority);
     cr_assert_eq(bypeer_classifier_read(&name, "fish", why), 0);
-    cr_assert_eq(bypeer_chain_validate(bench->profile, bytes, length, &name, key, NOW, NULL, 0), 0);
-    cr_assert_eq(bypeer_chain_validate(bench->profile, bytes, length, &name, bypeer_key_public(bench->keys[1]), NOW,
-                                       why, sizeof(why)),
+    cr_assert_eq(bypeer_delegation_validate(bench->profile, bytes, length, &name, key, NOW, NULL, 0), 0);
+    cr_assert_eq(bypeer_delegation_validate(bench->profile, bytes, length, &name, bypeer_key_public(bench->keys[1]),
+                                            NOW, why, sizeof(why)),
                  -EKEYREJECTED, "another publisher's key");
     name.authority[0] ^= 1;
-    cr_assert_eq(bypeer_chain_validate(bench->profile, bytes, length, &name, key, NOW, why, sizeof(why)), -EKEYREJECTED,
-                 "another authority");
+    cr_assert_eq(bypeer_delegation_validate(bench->profile, bytes, length, &name, key, NOW, why, sizeof(why)),
+                 -EKEYREJECTED, "another authority");
     name.authority[0] ^= 1;
     name.secure = false;
-    cr_assert_eq(bypeer_chain_validate(bench->profile, bytes, length, &name, key, NOW, why, sizeof(why)), -EKEYREJECTED,
-                 "an unsecured name");
-    cr_assert_eq(
-        bypeer_chain_validate(bypeer_profile(BYPEER_PROFILE_WINDOWS), bytes, length, &name, key, NOW, why, sizeof(why)),
-        -EBADMSG, "another profile");
+    cr_assert_eq(bypeer_delegation_validate(bench->profile, bytes, length, &name, key, NOW, why, sizeof(why)),
+                 -EKEYREJECTED, "an unsecured name");
+    cr_assert_eq(bypeer_delegation_validate(bypeer_profile(BYPEER_PROFILE_WINDOWS), bytes, length, &name, key, NOW, why,
+                                            sizeof(why)),
+                 -EBADMSG, "another profile");
     free(bytes);
     bench_close(bench);
 }
 
-Test(pnrp_chain, part_of_a_chain_is_none)
+Test(pnrp_delegation, part_of_a_chain_is_none)
 {
     struct bench *bench = bench_open(BYPEER_PROFILE_MODERN);
     struct bypeer_peer_name name = {.secure = true};
@@ -587,19 +587,19 @@ Test(pnrp_chain, part_of_a_chain_is_none)
     bypeer_key_authority(bench->keys[0], name.authority);
     for (size_t part = 0; part < length; part++) {
         uint8_t *exact = bytes_copy(bytes, part);
-        cr_assert_eq(bypeer_chain_validate(bench->profile, exact, part, &name, key, NOW, NULL, 0), -EBADMSG);
+        cr_assert_eq(bypeer_delegation_validate(bench->profile, exact, part, &name, key, NOW, NULL, 0), -EBADMSG);
         free(exact);
     }
     uint8_t *longer = calloc(1, length + 1);
     memcpy(longer, bytes, length);
-    cr_assert_eq(bypeer_chain_validate(bench->profile, longer, length + 1, &name, key, NOW, NULL, 0), -EBADMSG);
+    cr_assert_eq(bypeer_delegation_validate(bench->profile, longer, length + 1, &name, key, NOW, NULL, 0), -EBADMSG);
     free(longer);
     free(bytes);
     bench_close(bench);
 }
 
 /* Whatever bit of it is turned, nothing but the bag's own frame may still hold. */
-Test(pnrp_chain, signed_bytes_cannot_be_changed)
+Test(pnrp_delegation, signed_bytes_cannot_be_changed)
 {
     struct bench *bench = bench_open(BYPEER_PROFILE_MODERN);
     struct bypeer_peer_name name = {.secure = true};
@@ -611,8 +611,8 @@ Test(pnrp_chain, signed_bytes_cannot_be_changed)
     cr_assert_eq(bypeer_classifier_read(&name, "fish", why), 0);
     for (size_t at = 0; at < length; at++) {
         bytes[at] ^= 0x04;
-        held += bypeer_chain_validate(bench->profile, bytes, length, &name, bypeer_key_public(bench->keys[2]), NOW, why,
-                                      sizeof(why)) == 0;
+        held += bypeer_delegation_validate(bench->profile, bytes, length, &name, bypeer_key_public(bench->keys[2]), NOW,
+                                           why, sizeof(why)) == 0;
         bytes[at] ^= 0x04;
     }
     cr_assert_lt(held, 32, "%u bytes of %zu mean nothing", held, length);
@@ -621,7 +621,7 @@ Test(pnrp_chain, signed_bytes_cannot_be_changed)
 }
 
 /* Made by pnrp_vectors.py, which shares no code with the certificates above. */
-Test(pnrp_chain, chains_of_the_vectors_are_right)
+Test(pnrp_delegation, chains_of_the_vectors_are_right)
 {
     for (unsigned at = 0; at < BYPEER_PROFILES; at++) {
         const struct bypeer_profile *profile = bypeer_profile((enum bypeer_profile_id)at);
@@ -632,9 +632,11 @@ Test(pnrp_chain, chains_of_the_vectors_are_right)
         uint8_t *bytes = bytes_of(vectors->chains[0].hex, &length), *key = bytes_of(vectors->delegate, &key_length);
         snprintf(text, sizeof(text), "%s.MyApplication", vectors->authority);
         cr_assert_eq(bypeer_name_read(&name, text, why), 0);
-        cr_assert_eq(bypeer_chain_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)), 0, "%s", why);
+        cr_assert_eq(bypeer_delegation_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)), 0, "%s",
+                     why);
         cr_assert_eq(bypeer_classifier_read(&name, "Other", why), 0);
-        cr_assert_eq(bypeer_chain_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)), -EKEYREJECTED);
+        cr_assert_eq(bypeer_delegation_validate(profile, bytes, length, &name, key, NOW, why, sizeof(why)),
+                     -EKEYREJECTED);
         free(key);
         free(bytes);
     }
