@@ -50,9 +50,10 @@ struct bypeer_graph_security {
     /* Whether it is flooded and synchronised before all others. */
     bool (*first)(void *context, const struct bypeer_record *record);
 
-    /* Links. peer_id: whom the initiator wants, as far as it knows; NULL: anybody. */
+    /* Links. peer_id: whom the initiator wants, as far as it knows; NULL: anybody. address: of the peer; it counts
+     * tries of passwords. */
     int (*link_open)(void *context, void **ret_link, bool is_initiator, const char *peer_id,
-                     enum bypeer_graph_link_kind kind);
+                     enum bypeer_graph_link_kind kind, const struct bypeer_graph_address *address);
     /*
      * Takes a token of the peer's (NULL, 0: the initiator begins) and appends the answer, maybe nothing, to out. 1: the
      * peer is authenticated; 0: go on; negative: close, *ret_why says why. out is sent in any case.
