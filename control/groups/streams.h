@@ -27,7 +27,7 @@
 
 #define BYPEER_STREAMS_STRANGERS 64
 #define BYPEER_STREAMS_OF_SOURCE 8
-#define BYPEER_STREAMS_BEGIN_MAX 1024        /* bytes within which begun() must know whose it is */
+#define BYPEER_STREAMS_BEGIN_MAX 4096        /* bytes within which begun() must know whose it is */
 #define BYPEER_STREAMS_QUEUE_MAX (16u << 20) /* bytes that wait to be sent on one stream */
 
 struct bypeer_streams;

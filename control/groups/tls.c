@@ -4,12 +4,12 @@
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "overlay/graph/buffer.h"
+#include "overlay/profile/openssl.h"
 
 #define CERTIFICATE_MAX 16384 /* bytes of what a peer presents */
 #define DRAIN_BYTES     4096
@@ -52,20 +52,6 @@ static bool tls_set_rules(SSL_CTX *ssl, const struct bypeer_profile *profile)
            SSL_CTX_set_cipher_list(ssl, "AES128-SHA:AES256-SHA:@SECLEVEL=0");
 }
 
-static bool tls_set_key(SSL_CTX *ssl, const struct bypeer_key *key)
-{
-    char text[BYPEER_KEY_TEXT_MAX];
-    if (bypeer_key_write(key, text) < 0)
-        return false;
-    BIO *from = BIO_new_mem_buf(text, -1);
-    EVP_PKEY *pair = from ? PEM_read_bio_PrivateKey(from, NULL, NULL, NULL) : NULL;
-    bool set = pair && SSL_CTX_use_PrivateKey(ssl, pair) == 1;
-    EVP_PKEY_free(pair);
-    BIO_free(from);
-    explicit_bzero(text, sizeof(text));
-    return set;
-}
-
 int bypeer_tls_open(struct bypeer_tls **ret_tls, const struct bypeer_key *key, const uint8_t *idc, size_t idc_bytes)
 {
     struct bypeer_tls *tls = calloc(1, sizeof(*tls));
@@ -75,8 +61,8 @@ int bypeer_tls_open(struct bypeer_tls **ret_tls, const struct bypeer_key *key, c
     }
     ERR_clear_error();
     if (idc_bytes > INT_MAX || !tls_set_rules(tls->ssl, bypeer_key_profile(key)) ||
-        SSL_CTX_use_certificate_ASN1(tls->ssl, (int)idc_bytes, idc) != 1 || !tls_set_key(tls->ssl, key) ||
-        SSL_CTX_check_private_key(tls->ssl) != 1) {
+        SSL_CTX_use_certificate_ASN1(tls->ssl, (int)idc_bytes, idc) != 1 ||
+        SSL_CTX_use_PrivateKey(tls->ssl, bypeer_key_pair(key)) != 1 || SSL_CTX_check_private_key(tls->ssl) != 1) {
         bypeer_tls_close(tls);
         return -EINVAL;
     }

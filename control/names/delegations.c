@@ -8,17 +8,7 @@
 #include <string.h>
 
 #include "control/names/state.h"
-
-/* The same key, whose life is this module's. */
-static struct bypeer_key *delegations_copy_key(const struct bypeer_key *key)
-{
-    char text[BYPEER_KEY_TEXT_MAX];
-    struct bypeer_key *copy = NULL;
-    if (bypeer_key_write(key, text) == 0 && bypeer_key_read(&copy, bypeer_key_profile(key), text, strlen(text)) < 0)
-        copy = NULL;
-    explicit_bzero(text, sizeof(text));
-    return copy;
-}
+#include "overlay/profile/openssl.h"
 
 static void delegations_free(struct names_publication *publication)
 {
@@ -40,11 +30,11 @@ int bypeer_names_delegate(struct bypeer_names *names, const struct bypeer_names_
                           struct bypeer_names_delegation **ret_delegation, struct bypeer_problem *problem)
 {
     struct names_publication *publication = calloc(1, sizeof(*publication));
-    if (publication) {
+    if (publication)
         publication->chain = malloc(delegated->chain_bytes);
-        publication->key = delegations_copy_key(delegated->key);
-    }
-    if (!publication || !publication->chain || !publication->key) {
+    /* A reference of this module's own: it is held until no thread can be signing with it. */
+    if (!publication || !publication->chain ||
+        bypeer_key_from_pair(&publication->key, delegated->profile, bypeer_key_pair(delegated->key)) < 0) {
         if (publication)
             delegations_free(publication);
         return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");

@@ -12,9 +12,9 @@
 #include "control/store/store.h"
 
 #define BYPEER_STORE_SEEDS      8
-#define BYPEER_STORE_FRIENDLY   256    /* bytes with NUL */
-#define BYPEER_STORE_AUDIT_TEXT 256    /* likewise */
-#define BYPEER_STORE_AUDIT_ROWS 100000 /* the oldest go */
+#define BYPEER_STORE_FRIENDLY   (3 * 255 + 1) /* bytes with NUL */
+#define BYPEER_STORE_AUDIT_TEXT 256           /* likewise */
+#define BYPEER_STORE_AUDIT_ROWS 100000        /* the oldest go */
 
 struct bypeer_store_seed {
     uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */

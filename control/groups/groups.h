@@ -1,0 +1,150 @@
+/*
+ * The groups that this node is in: each a graph (overlay/graph/graph.h), secured by a group (overlay/group/group.h),
+ * over real sockets.
+ *
+ *   API, attachments --> bypeer_groups_create(), _join(), ...; bypeer_joined_publish(), ...
+ *   TCP 3587 ---------- streams.h --> the graph whose ID a stranger names
+ *   PNRP -------------> seek.c: a first member is found by <group's authority>.participant, and this one is published
+ *   database <--------- memberships, records, audit log; what a turn of the loop changed is one transaction
+ *   STATE/groups/AUTHORITY/group.pem: the group's key where this node founded the group, 0600
+ *
+ * No callback comes from within a function of this module but from the loop, so whoever is called may call anything.
+ *
+ * Thread: one (control's loop).
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "control/node.h"
+#include "control/problem.h"
+#include "control/store/groups.h"
+#include "overlay/graph/graph.h"
+#include "overlay/group/group.h"
+#include "overlay/group/invitation.h"
+
+struct bypeer_groups;
+struct bypeer_joined;
+
+#define BYPEER_GROUPS_MAX 64 /* that one node is in; beyond: -ENOSPC */
+
+/* Opens what the database holds. node, with its names and identities, must outlive it. */
+int bypeer_groups_open(struct bypeer_groups **ret_groups, uv_loop_t *loop, struct bypeer_node *node,
+                       struct bypeer_problem *problem);
+/* Parts from all neighbours; memberships and records stay. Freed when the loop has closed its handles: run it until
+ * then. NULL is fine. */
+void bypeer_groups_close(struct bypeer_groups *groups);
+
+/* Groups by name. */
+struct bypeer_joined *bypeer_groups_first(const struct bypeer_groups *groups);
+struct bypeer_joined *bypeer_groups_next(const struct bypeer_joined *joined);
+/* By peer name, its authority, or a friendly name that one group alone has. NULL with the problem. */
+struct bypeer_joined *bypeer_groups_find(const struct bypeer_groups *groups, const char *text,
+                                         struct bypeer_problem *problem);
+
+/* Who hears of changes; at most 4. */
+struct bypeer_groups_watcher {
+    void *context;
+    /* Records, members or links of the group changed, once for all changes of a turn of the loop. */
+    void (*changed)(void *context, struct bypeer_joined *joined);
+    void (*left)(void *context, struct bypeer_joined *joined); /* it is freed after the call */
+};
+void bypeer_groups_watch(struct bypeer_groups *groups, const struct bypeer_groups_watcher *watcher);
+
+/* --- one group --- */
+
+/* Both are for reading and for what changes them; after a change call bypeer_joined_touched(). NULL: not any more. */
+struct bypeer_graph *bypeer_joined_graph(const struct bypeer_joined *joined);
+struct bypeer_group_node *bypeer_joined_group(const struct bypeer_joined *joined);
+void bypeer_joined_touched(struct bypeer_joined *joined);
+
+const struct bypeer_profile *bypeer_joined_profile(const struct bypeer_joined *joined);
+const struct bypeer_peer_name *bypeer_joined_name(const struct bypeer_joined *joined);
+const char *bypeer_joined_name_text(const struct bypeer_joined *joined);
+const char *bypeer_joined_friendly(const struct bypeer_joined *joined);
+const struct bypeer_peer_name *bypeer_joined_self(const struct bypeer_joined *joined); /* this node's member */
+const char *bypeer_joined_self_text(const struct bypeer_joined *joined);
+const struct bypeer_key *bypeer_joined_key(const struct bypeer_joined *joined); /* of that identity */
+bool bypeer_joined_is_founder(const struct bypeer_joined *joined);              /* the group's key is here */
+uint32_t bypeer_joined_status(const struct bypeer_joined *joined);              /* BYPEER_GRAPH_... of the graph */
+/* Why a link was refused last; "": none was. */
+const char *bypeer_joined_refusal(const struct bypeer_joined *joined);
+unsigned bypeer_joined_neighbors(const struct bypeer_joined *joined);
+/* Where members reach this node. Returns how many. */
+unsigned bypeer_groups_addresses(const struct bypeer_groups *groups, const struct bypeer_profile *profile,
+                                 struct bypeer_graph_address ret_addresses[static BYPEER_STORE_SEEDS]);
+struct bypeer_graph_time bypeer_groups_now(void);
+
+/* Own records; durable when they return 0. */
+int bypeer_joined_publish(struct bypeer_joined *joined, const struct bypeer_record_draft *draft,
+                          struct bypeer_guid *ret_id, struct bypeer_problem *problem);
+int bypeer_joined_update(struct bypeer_joined *joined, const struct bypeer_guid *id,
+                         const struct bypeer_record_draft *draft, struct bypeer_problem *problem);
+int bypeer_joined_delete(struct bypeer_joined *joined, const struct bypeer_guid *id, struct bypeer_problem *problem);
+
+/* --- what changed, for those who ask --- */
+
+struct bypeer_joined_event {
+    uint64_t sequence; /* from 1, without gaps */
+    enum bypeer_record_change change;
+    struct bypeer_record *record; /* as it was then */
+};
+#define BYPEER_JOINED_EVENTS 1024 /* of each group that are kept */
+/* The events after a sequence number, oldest first; NULL: none. False in *ret_whole: older ones are gone. */
+const struct bypeer_joined_event *bypeer_joined_event_after(const struct bypeer_joined *joined, uint64_t sequence,
+                                                            bool *ret_whole);
+uint64_t bypeer_joined_sequence(const struct bypeer_joined *joined); /* of the last event; 0: none yet */
+
+/* Waits until something of the group changes, once; done() comes from the loop. NULL: no memory. */
+struct bypeer_joined_wait;
+struct bypeer_joined_wait *bypeer_joined_wait(struct bypeer_joined *joined, uint32_t timeout_ms,
+                                              void (*done)(void *context, bool is_changed), void *context);
+void bypeer_joined_wait_cancel(struct bypeer_joined_wait *wait);
+
+/* --- coming and going --- */
+
+struct bypeer_groups_founding {
+    const struct bypeer_profile *profile;
+    const char *identity;   /* NULL: the default one */
+    const char *classifier; /* NULL: made from the friendly name */
+    const char *friendly;
+    const char *comment;  /* NULL: none */
+    const char *password; /* NULL: none; else whoever knows it may join */
+};
+int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
+                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
+/* identity NULL: the one that the invitation is for, or the default one. password: of an invitation that wants one. */
+int bypeer_groups_join(struct bypeer_groups *groups, const char *invitation, const char *identity, const char *password,
+                       struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
+/* Records and membership are removed here; the group's key, too, at its founder. */
+int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem);
+/* Connects to a member, now and first after each start. */
+int bypeer_joined_connect(struct bypeer_joined *joined, const struct bypeer_graph_address *to,
+                          struct bypeer_problem *problem);
+
+struct bypeer_joined_order {
+    const char *identity; /* PEERIDENTITYINFO; NULL: with `member` */
+    const char *member;   /* who is renewed; NULL: by identity */
+    uint32_t roles;       /* 0: member; of a renewal: those that he has */
+    uint64_t lifetime_s;  /* 0: as long as the issuer's own */
+};
+/* *ret_invitation is to be cleared. Everything is in the audit log. */
+int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joined_order *order,
+                         struct bypeer_invitation *ret_invitation, struct bypeer_group_member *ret_member,
+                         struct bypeer_problem *problem);
+/* An invitation that needs the group's password. -ENOENT: it has none. */
+int bypeer_joined_invite_by_password(struct bypeer_joined *joined, struct bypeer_invitation *ret_invitation,
+                                     struct bypeer_problem *problem);
+int bypeer_joined_renew(struct bypeer_joined *joined, const struct bypeer_joined_order *order,
+                        struct bypeer_problem *problem);
+int bypeer_joined_revoke(struct bypeer_joined *joined, const char *member, const char *reason, bool adopt,
+                         struct bypeer_problem *problem);
+/* By peer name, authority, overlay address, key in hex, or a friendly name that one member alone has. */
+int bypeer_joined_find_member(const struct bypeer_joined *joined, const char *text,
+                              struct bypeer_group_member *ret_member, struct bypeer_problem *problem);
+
+/* --- the audit log (control/store/groups.h) --- */
+
+/* Who did what to whom, and why; any but action may be NULL. Durable at the end of the turn. */
+void bypeer_groups_audit(struct bypeer_groups *groups, const char *group, const char *action, const char *who,
+                         const char *whom, const char *text);

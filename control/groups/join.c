@@ -1,0 +1,326 @@
+/*
+ * Coming into groups and leaving them: founding, invitations, joining.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/groups/state.h"
+#include "control/identity/identities.h"
+#include "overlay/group/password.h"
+
+#define CLOCK_SLACK_S 300 /* a membership begins so much earlier: clocks of others may be slow */
+
+static int join_no_memory(struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+}
+
+static int join_check_room(const struct bypeer_groups *groups, struct bypeer_problem *problem)
+{
+    if (groups->count < BYPEER_GROUPS_MAX)
+        return 0;
+    return bypeer_problem_set(problem, -ENOSPC, "too_many_groups",
+                              "groups\nthis node is in %u, which is the most\nleave one with: bypeer group leave",
+                              groups->count);
+}
+
+static int join_check_new(const struct bypeer_groups *groups, const struct bypeer_peer_name *name,
+                          struct bypeer_problem *problem)
+{
+    for (const struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
+        if (bypeer_name_is_equal(&joined->name, name))
+            return bypeer_problem_set(problem, -EEXIST, "group_exists",
+                                      "group %.100s\nis joined already\nleave it first: bypeer group leave",
+                                      joined->name_text);
+    return join_check_room(groups, problem);
+}
+
+/* --- founding --- */
+
+/* "The Lab!" -> "the-lab": a classifier that is easy to write. */
+static void join_make_classifier(const char *friendly, char ret_classifier[static 64])
+{
+    size_t length = 0;
+    for (const unsigned char *at = (const unsigned char *)friendly; *at && length < 63; at++) {
+        if (isascii(*at) && isalnum(*at))
+            ret_classifier[length++] = (char)tolower(*at);
+        else if (length > 0 && ret_classifier[length - 1] != '-')
+            ret_classifier[length++] = '-';
+    }
+    while (length > 0 && ret_classifier[length - 1] == '-')
+        length--;
+    if (length == 0) {
+        memcpy(ret_classifier, "group", 6);
+        return;
+    }
+    ret_classifier[length] = '\0';
+}
+
+static const struct bypeer_identity *join_identity(struct bypeer_groups *groups, const struct bypeer_profile *profile,
+                                                   const char *text, struct bypeer_problem *problem)
+{
+    struct bypeer_identities *identities = groups->node->identities;
+    const struct bypeer_identity *identity =
+        text ? bypeer_identities_find(identities, text, problem)
+             : bypeer_identities_default(identities, profile, true, (uint64_t)time(NULL), problem);
+    if (identity && identity->profile != profile) {
+        bypeer_problem_set(problem, -EINVAL, "identity",
+                           "identity %.100s\nis of profile %s, and the group of %s\nuse another identity",
+                           identity->name_text, identity->profile->name, profile->name);
+        return NULL;
+    }
+    return identity;
+}
+
+/* The properties of a new group; a password is kept in its form only. */
+static int join_describe(const struct bypeer_groups_founding *founding, const struct bypeer_peer_name *name,
+                         const struct bypeer_identity *identity, struct bypeer_group_properties *ret_properties,
+                         struct bypeer_problem *problem)
+{
+    struct bypeer_group_properties *properties = ret_properties;
+    *properties = (struct bypeer_group_properties){
+        .membership_s = BYPEER_GROUP_MEMBERSHIP_S,
+        .presence_s = BYPEER_GROUP_PRESENCE_S,
+        .cloud = "Global_",
+        .group = *name,
+        .creator = identity->name,
+        .has_password = founding->password != NULL,
+        .password_role = founding->password ? BYPEER_ROLE_MEMBER : 0,
+    };
+    int friendly = snprintf(properties->friendly, sizeof(properties->friendly), "%s", founding->friendly);
+    int comment =
+        snprintf(properties->comment, sizeof(properties->comment), "%s", founding->comment ? founding->comment : "");
+    if (friendly <= 0 || friendly > BYPEER_INVITATION_FRIENDLY_MAX || comment >= (int)sizeof(properties->comment))
+        return bypeer_problem_set(problem, -EINVAL, "bad_name",
+                                  "name or comment of the group\nis empty or too long\nuse up to %d bytes",
+                                  BYPEER_INVITATION_FRIENDLY_MAX);
+    int result = founding->password
+                     ? bypeer_password_form(founding->profile, name, founding->password, properties->password)
+                     : 0;
+    if (result == -ENOMEM)
+        return join_no_memory(problem);
+    return result == 0
+               ? 0
+               : bypeer_problem_set(problem, result, "bad_password",
+                                    "the password\nis empty or too long\nuse 1 to %d bytes", BYPEER_PASSWORD_MAX);
+}
+
+/* Row and key are durable before anybody hears of the group. */
+static int join_store(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
+                      struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = groups->node->store;
+    int result = bypeer_store_begin(store, problem);
+    if (result < 0)
+        return result;
+    result = bypeer_store_put_joined(store, row, problem);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return result;
+    }
+    return bypeer_store_commit(store, problem);
+}
+
+static int join_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
+{
+    struct bypeer_store *store = groups->node->store;
+    int result = bypeer_store_begin(store, problem);
+    if (result < 0)
+        return result;
+    result = bypeer_store_remove_joined(store, name, problem);
+    if (result < 0) {
+        bypeer_store_rollback(store);
+        return result;
+    }
+    return bypeer_store_commit(store, problem);
+}
+
+static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
+                      const struct bypeer_identity *identity, struct bypeer_key *group_key,
+                      struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+{
+    char classifier[64], why[160], text[BYPEER_NAME_TEXT_MAX];
+    struct bypeer_peer_name name;
+    struct bypeer_chain *chain = NULL;
+    struct bypeer_group_properties *properties = calloc(1, sizeof(*properties));
+    uint64_t now = (uint64_t)time(NULL);
+    if (!properties)
+        return join_no_memory(problem);
+    join_make_classifier(founding->friendly, classifier);
+    int result = bypeer_group_name(group_key, founding->classifier ? founding->classifier : classifier, &name, why);
+    if (result < 0)
+        bypeer_problem_set(problem, result, "bad_name", "classifier\n%s\nuse 1 to 149 characters", why);
+    else
+        result = join_describe(founding, &name, identity, properties, problem);
+    struct bypeer_group_subject founder = {
+        .name = identity->name, .key = bypeer_key_public(identity->key), .friendly = identity->friendly};
+    if (result == 0) {
+        result = bypeer_group_found(group_key, &name, founding->friendly, &founder, now - CLOCK_SLACK_S,
+                                    now + BYPEER_CERTIFICATE_FOREVER_S, &chain, why);
+        if (result < 0)
+            bypeer_problem_set(problem, result, "not_founded", "group \"%.100s\"\n%s\nuse another name",
+                               founding->friendly, why);
+    }
+    if (result == 0)
+        result = groups_write_key(groups, &name, group_key, problem);
+    if (result == 0) {
+        bypeer_name_write(&name, text);
+        struct bypeer_store_joined row = {.name = text,
+                                          .profile = founding->profile->name,
+                                          .identity = identity->name_text,
+                                          .friendly = founding->friendly};
+        row.chain = bypeer_chain_bag(chain, &row.chain_bytes);
+        result = join_store(groups, &row, problem);
+        if (result == 0)
+            result = joined_open(groups, &row, group_key, NULL, properties, ret_joined, problem);
+        if (result < 0) {
+            groups_remove_key(groups, &name);
+            join_forget(groups, text, NULL);
+        }
+    }
+    bypeer_chain_free(chain);
+    explicit_bzero(properties, sizeof(*properties));
+    free(properties);
+    return result;
+}
+
+int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
+                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+{
+    struct bypeer_key *group_key;
+    int result = join_check_room(groups, problem);
+    if (result < 0)
+        return result;
+    const struct bypeer_identity *identity = join_identity(groups, founding->profile, founding->identity, problem);
+    if (!identity)
+        return problem->error;
+    result = bypeer_key_generate(&group_key, founding->profile);
+    if (result < 0)
+        return bypeer_problem_set(problem, result, "group_key", "the group's key\ncannot be made: %s\n",
+                                  strerror(-result));
+    result = join_found(groups, founding, identity, group_key, ret_joined, problem);
+    bypeer_key_free(group_key);
+    if (result < 0)
+        return result;
+    bypeer_groups_audit(groups, (*ret_joined)->name_text, "created", (*ret_joined)->self_text, NULL,
+                        (*ret_joined)->friendly);
+    return groups_flush(groups, problem);
+}
+
+/* --- joining --- */
+
+static int join_read_invitation(const char *text, struct bypeer_invitation *ret_invitation,
+                                const struct bypeer_profile **ret_profile, struct bypeer_problem *problem)
+{
+    char why[160] = "";
+    int result = -EINVAL;
+    for (int id = 0; id < BYPEER_PROFILES && result == -EINVAL; id++) {
+        char why_not[160];
+        result = bypeer_invitation_read(ret_invitation, bypeer_profile((enum bypeer_profile_id)id), text, strlen(text),
+                                        why_not);
+        if (id == 0)
+            memcpy(why, why_not, sizeof(why));
+        *ret_profile = bypeer_profile((enum bypeer_profile_id)id);
+    }
+    if (result == -ENOMEM)
+        return join_no_memory(problem);
+    return result < 0 ? bypeer_problem_set(problem, result, "bad_invitation",
+                                           "the invitation\n%s\nask for it again, and copy all of it", why)
+                      : 0;
+}
+
+/* Whom the invitation's membership is for, of this node's identities. */
+static const struct bypeer_identity *join_invitee(struct bypeer_groups *groups, const struct bypeer_profile *profile,
+                                                  const struct bypeer_invitation *invitation, const char *text,
+                                                  struct bypeer_problem *problem)
+{
+    struct bypeer_chain *chain;
+    char name[BYPEER_NAME_TEXT_MAX];
+    if (!invitation->chain)
+        return join_identity(groups, profile, text, problem);
+    int result = bypeer_chain_read(&chain, profile, invitation->chain, invitation->chain_bytes, NULL);
+    if (result < 0) {
+        bypeer_problem_set(problem, result, "bad_invitation",
+                           "the invitation\nholds a membership that cannot be read\nask for another");
+        return NULL;
+    }
+    bypeer_name_write(&bypeer_chain_leaf(chain)->subject, name);
+    bypeer_chain_free(chain);
+    const struct bypeer_identity *identity = bypeer_identities_find(groups->node->identities, name, NULL);
+    if (!identity)
+        bypeer_problem_set(problem, -ENOENT, "not_invited",
+                           "the invitation\nis for %.100s, which is no identity of this node\n"
+                           "ask for one for an identity of this node: bypeer identity show",
+                           name);
+    else if (text && bypeer_identities_find(groups->node->identities, text, problem) != identity) {
+        bypeer_problem_set(problem, -EINVAL, "not_invited",
+                           "identity %.100s\nis not %.60s, whom the invitation is for\n"
+                           "leave the identity out",
+                           text, name);
+        return NULL;
+    }
+    return identity;
+}
+
+int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *password,
+                       struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+{
+    struct bypeer_invitation invitation;
+    const struct bypeer_profile *profile = NULL;
+    char name[BYPEER_NAME_TEXT_MAX];
+    int result = join_read_invitation(text, &invitation, &profile, problem);
+    if (result < 0)
+        return result;
+    const struct bypeer_identity *identity = NULL;
+    result = join_check_new(groups, &invitation.group, problem);
+    if (result == 0 && invitation.wants_password && !password)
+        result = bypeer_problem_set(problem, -EINVAL, "needs_password",
+                                    "the invitation\nneeds the password of its group\ngive it, too");
+    if (result == 0) {
+        identity = join_invitee(groups, profile, &invitation, identity_text, problem);
+        result = identity ? 0 : problem->error;
+    }
+    if (result == 0) {
+        bypeer_name_write(&invitation.group, name);
+        struct bypeer_store_joined row = {.name = name,
+                                          .profile = profile->name,
+                                          .identity = identity->name_text,
+                                          .friendly = invitation.friendly[0] != '\0' ? invitation.friendly : name,
+                                          .chain = invitation.chain,
+                                          .chain_bytes = invitation.chain_bytes};
+        for (; row.seed_count < invitation.seed_count && row.seed_count < BYPEER_STORE_SEEDS; row.seed_count++) {
+            memcpy(row.seeds[row.seed_count].address, invitation.seeds[row.seed_count].address, 16);
+            row.seeds[row.seed_count].port = invitation.seeds[row.seed_count].port;
+        }
+        result =
+            joined_open(groups, &row, NULL, invitation.wants_password ? password : NULL, NULL, ret_joined, problem);
+        if (result == 0 && row.chain)
+            result = join_store(groups, &row, problem);
+        if (result < 0 && *ret_joined)
+            joined_close(*ret_joined);
+    }
+    bypeer_invitation_clear(&invitation);
+    if (result < 0)
+        return result;
+    /* Who joins by password has a row once there is a membership to keep. */
+    (*ret_joined)->is_stored = (*ret_joined)->chain != NULL;
+    bypeer_groups_audit(groups, (*ret_joined)->name_text, "joined", (*ret_joined)->self_text, NULL,
+                        password ? "by password" : "by invitation");
+    return groups_flush(groups, problem);
+}
+
+int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem)
+{
+    int result = join_forget(groups, joined->name_text, problem);
+    if (result < 0)
+        return result;
+    joined->is_stored = false;
+    groups_remove_key(groups, &joined->name);
+    bypeer_groups_audit(groups, joined->name_text, "left", joined->self_text, NULL, NULL);
+    joined_close(joined);
+    return groups_flush(groups, problem);
+}

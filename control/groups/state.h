@@ -1,0 +1,136 @@
+/*
+ * Private to control/groups: what its files share.
+ *
+ * Sinks of graphs and groups only note what is to be done; the turn does it, before the loop sleeps.
+ */
+#pragma once
+
+#include "control/groups/groups.h"
+#include "control/groups/streams.h"
+#include "control/groups/tls.h"
+#include "control/log.h"
+#include "control/names/names.h"
+
+#define GROUPS_WATCHERS      4
+#define GROUPS_CANDIDATES    32   /* addresses that are tried, of one search */
+#define GROUPS_UPKEEP_MS     2000 /* addresses of this host, and searches that are due */
+#define GROUPS_SEEK_MS       2000 /* from one fruitless search to the next; doubles */
+#define GROUPS_SEEK_MAX_MS   60000
+#define GROUPS_RESOLVE_MS    8000
+#define GROUPS_REFUSALS      60 /* in the audit log, a minute */
+#define GROUPS_AUDIT_PENDING 256
+
+/* Looking for a first member. */
+struct joined_seek {
+    bool is_wanted; /* by the graph, or because there is no neighbor */
+    bool has_link;  /* .link is being tried */
+    uint32_t link;
+    struct bypeer_graph_address candidates[GROUPS_CANDIDATES];
+    unsigned count, next;
+    bool has_resolved; /* PNRP was asked in this search */
+    struct bypeer_names_resolve *resolve;
+    uint64_t again_ms; /* when the next search may begin */
+    uint32_t pause_ms;
+};
+
+struct bypeer_joined {
+    struct bypeer_groups *groups;
+    struct bypeer_joined *next;
+    const struct bypeer_profile *profile;
+    struct bypeer_peer_name name, self;
+    char name_text[BYPEER_NAME_TEXT_MAX], self_text[BYPEER_NAME_TEXT_MAX];
+    char friendly[BYPEER_STORE_FRIENDLY], self_friendly[BYPEER_FRIENDLY_NAME_TEXT_MAX];
+    struct bypeer_key *key, *group_key; /* own copies; the latter NULL: not at hand */
+    uint8_t *chain;                     /* own membership, as a bag; NULL: none yet */
+    size_t chain_bytes;
+    struct bypeer_store_seed seeds[BYPEER_STORE_SEEDS];
+    unsigned seed_count;
+    int64_t time_delta;
+    bool is_synchronised; /* once */
+
+    struct bypeer_tls *tls;
+    struct bypeer_group_node *group;
+    struct bypeer_graph *graph;
+    uint32_t status; /* BYPEER_GRAPH_... */
+    struct bypeer_graph_address listening[BYPEER_STORE_SEEDS];
+    unsigned listening_count;
+    struct bypeer_names_delegation *delegation;
+    bool is_restoring; /* what the database holds comes back */
+    bool is_touched;   /* called into since the last turn */
+    bool is_changed;   /* watchers are to be told */
+    bool is_stored;    /* has a row */
+    bool is_stale;     /* and its row is old */
+    bool is_renewed;   /* .chain is newer than what PNRP has */
+    struct joined_seek seek;
+    char refusal[BYPEER_STORE_AUDIT_TEXT]; /* why a link was refused last, for who waits for one */
+
+    struct bypeer_guid *dirty; /* records that the database has another version of */
+    size_t dirty_count, dirty_room;
+    struct bypeer_joined_event events[BYPEER_JOINED_EVENTS]; /* of sequence number n at n % BYPEER_JOINED_EVENTS */
+    uint64_t sequence;
+    struct bypeer_joined_wait *waits;
+};
+
+struct bypeer_groups {
+    uv_loop_t *loop;
+    struct bypeer_node *node;
+    struct bypeer_streams *streams;
+    struct bypeer_joined *joined; /* by name */
+    unsigned count;
+    struct bypeer_groups_watcher watchers[GROUPS_WATCHERS];
+    unsigned watcher_count;
+    uv_prepare_t prepare;
+    uv_timer_t timer, upkeep;
+    uint64_t timer_due; /* ms; 0: it does not run */
+    unsigned handles;
+    struct bypeer_store_audit *audit; /* not yet in the database */
+    unsigned audit_count, audit_lost;
+    uint64_t refusal_minute;
+    unsigned refusals;
+    struct bypeer_log_limit store_limit, seek_limit;
+};
+
+/* --- joined.c: one group --- */
+
+/* Makes it from a row, with a group key or without, and opens it; password: to join with, or NULL. found: at the
+ * founder, what the graph is to hold. */
+int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *row, const struct bypeer_key *group_key,
+                const char *password, const struct bypeer_group_properties *found, struct bypeer_joined **ret_joined,
+                struct bypeer_problem *problem);
+/* Parts from its neighbours and frees it. */
+void joined_close(struct bypeer_joined *joined);
+/* Its row as it is now; valid until something changes. */
+void joined_row(const struct bypeer_joined *joined, struct bypeer_store_joined *ret_row);
+/* Does what the sinks noted. */
+void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
+
+/* --- keep.c: what is durable --- */
+
+void joined_set_dirty(struct bypeer_joined *joined, const struct bypeer_guid *id);
+/* Everything that is not in the database yet, in one transaction. */
+int groups_flush(struct bypeer_groups *groups, struct bypeer_problem *problem);
+/* The records of the database, into the graph. */
+int joined_restore(struct bypeer_joined *joined, struct bypeer_graph_time now, struct bypeer_problem *problem);
+/* The file of a group's key: read (-ENOENT: there is none), written, removed. */
+int groups_read_key(const struct bypeer_groups *groups, const struct bypeer_profile *profile,
+                    const struct bypeer_peer_name *group, struct bypeer_key **ret_key, struct bypeer_problem *problem);
+int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group,
+                     const struct bypeer_key *key, struct bypeer_problem *problem);
+void groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
+
+/* --- seek.c --- */
+
+void joined_seek_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
+void joined_seek_linked(struct bypeer_joined *joined, const struct bypeer_graph_link_event *event);
+/* Neither seeks nor is found any more. */
+void joined_seek_end(struct bypeer_joined *joined);
+/* Publishes this node as a participant, if it listens and is not yet published as it is now. */
+void joined_register(struct bypeer_joined *joined);
+
+/* --- events.c --- */
+
+void joined_add_event(struct bypeer_joined *joined, enum bypeer_record_change change,
+                      const struct bypeer_record *record);
+/* Tells who waits. */
+void joined_tell(struct bypeer_joined *joined);
+void joined_free_events(struct bypeer_joined *joined);
