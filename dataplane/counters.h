@@ -15,6 +15,7 @@
     NODE(FABRIC_DECAP, "node.fabric_decap",  "packets through fabric_decap") \
     NODE(LOOKUP,       "node.overlay_lookup","packets through overlay_lookup") \
     NODE(POLICY,       "node.policy",        "packets through policy") \
+    NODE(MULTICAST,    "node.multicast",     "packets through multicast") \
     NODE(FABRIC_ENCAP, "node.fabric_encap",  "packets through fabric_encap") \
     NODE(PNRP,         "node.pnrp",          "packets through pnrp") \
     NODE(RELAY,           "node.relay",           "packets through relay") \
@@ -54,6 +55,8 @@
     SIDE(WIREGUARD_HANDSHAKES, OTHER, "wireguard.handshakes", "handshake messages handed to control") \
     SIDE(WIREGUARD_COOKIES,    OTHER, "wireguard.cookies",    "handshake messages answered by a cookie") \
     SIDE(WIREGUARD_MOVES,      OTHER, "wireguard.moves",      "packets by which a peer was found at another address or port") \
+    SIDE(MULTICAST_PACKETS, OTHER, "multicast.packets", "multicast packets that went to their group") \
+    SIDE(MULTICAST_UNMADE,  OTHER, "multicast.unmade",  "members of their groups without a copy: packet memory exhausted") \
     DROP(RUNT,             "runt",             "frame too short for its headers") \
     DROP(MULTI_SEGMENT,    "multi_segment",    "frame in more than one buffer") \
     DROP(LENGTH,           "length",           "IP or UDP length exceeds the data") \
@@ -62,7 +65,7 @@
     DROP(FABRIC_PEER,      "fabric_peer",      "outer source and VNI are no listed link") \
     DROP(INNER_HEADER,     "inner_header",     "inner packet is no valid IPv6 packet") \
     DROP(INNER_SOURCE,     "inner_source",     "inner source is not routed through the link that it came by") \
-    DROP(INNER_SCOPE,      "inner_scope",      "inner source or destination is multicast, link-local, loopback or unspecified") \
+    DROP(INNER_SCOPE,      "inner_scope",      "inner address is link-local, loopback, unspecified, or multicast of no wide scope") \
     DROP(PNRP_SOURCE,      "pnrp_source",      "PNRP from a UDP port up to 1024, or from no address that can be answered") \
     DROP(PNRP_PROFILE,     "pnrp_profile",     "PNRP of another version than the cloud's profile") \
     DROP(PNRP_MALFORMED,   "pnrp_malformed",   "PNRP that is not as specified") \
@@ -83,6 +86,9 @@
     DROP(NO_TABLES,        "no_tables",        "control has handed over no tables yet") \
     DROP(NO_ROUTE,         "no_route",         "no destination or prefix for the inner destination") \
     DROP(POLICY,           "policy",           "source and destination are in different groups") \
+    DROP(POLICY_RULE,      "policy_rule",      "a rule of the group refuses it, or none allows it") \
+    DROP(MULTICAST_GROUP,  "multicast_group",  "multicast in a group that has none") \
+    DROP(MULTICAST_RATE,   "multicast_rate",   "multicast beyond the rate of its sender, or of this node") \
     DROP(QUOTA,            "quota",            "the member's quota is used up") \
     DROP(RATE,             "rate",             "beyond the member's rate") \
     DROP(SHARE,            "share",            "beyond the member's fair share of its group's rate") \

@@ -7,6 +7,7 @@
 
 #include "dataplane/nodes/dispatch.h"
 #include "dataplane/nodes/inject.h"
+#include "dataplane/nodes/multicast.h"
 #include "dataplane/nodes/receive.h"
 
 static int graph_errno(void)
@@ -32,13 +33,13 @@ static int graph_clone_receive(unsigned queue)
 
 /*
  * Makes every stream large enough for all that one walk can bring, because a stream that grows allocates. Sources bring
- * a burst each, and an error may come of each packet; one more burst because receive asks for room before it knows how
- * much came.
+ * a burst each, an error may come of each packet, and multicast has its limit of copies; one more burst because receive
+ * asks for room before it knows how much came.
  */
 static void graph_reserve(struct rte_graph *graph, const struct bypeer_worker *worker)
 {
     unsigned sources = (unsigned)worker->queue_count * worker->burst + BYPEER_INJECT_BURST;
-    unsigned most = 2 * sources + worker->burst;
+    unsigned most = 2 * sources + worker->burst + BYPEER_MULTICAST_COPIES_BURST;
     struct rte_node *node;
     rte_graph_off_t offset;
     rte_node_t count;

@@ -77,7 +77,7 @@ json_t *call_address_text(const uint8_t address[static 16]);
 json_t *call_prefix_text(const uint8_t prefix[static 16], unsigned bits);
 json_t *call_underlay_endpoint_text(const uint8_t address[static 16], uint16_t port); /* null: port 0 */
 json_t *call_mac_text(const uint8_t mac[static 6]);
-json_t *call_origin(uint32_t line);
+json_t *call_origin(uint32_t line, bool is_followed);
 
 /* "[address]:port" with a port above 1024. */
 bool call_read_endpoint(const char *text, struct bypeer_pnrp_endpoint *ret_endpoint);

@@ -5,13 +5,18 @@
 #include <string.h>
 
 #include "control/api/call.h"
+#include "control/model/followed.h"
 
 static uint64_t entries_group_members(const struct bypeer_model *model, uint32_t group)
 {
     uint64_t members = 0;
+    size_t followed_count;
+    const struct bypeer_model_member *followed = bypeer_model_followed_members(model, &followed_count);
+    for (size_t at = 0; at < followed_count; at++)
+        members += followed[at].group == group;
     for (const struct bypeer_model_link *link = bypeer_model_next_link(model, 0); link;
          link = bypeer_model_next_link(model, link->id))
-        members += link->live && !link->local && link->group == group ? link->members : 0;
+        members += link->live && !link->local && !link->followed && link->group == group ? link->members : 0;
     return members;
 }
 
@@ -28,7 +33,7 @@ int method_groups_list(struct call *call)
                             call_prefix_text(group->prefix, 48), "vni", (json_int_t)group->vni, "address",
                             group->has_address ? call_address_text(group->address) : json_null(), "links",
                             (json_int_t)group->links, "members", (json_int_t)entries_group_members(model, group->id),
-                            "origin", call_origin(group->line)));
+                            "origin", call_origin(group->line, group->followed)));
     }
     call->result = json_pack("{s:o}", "groups", list);
     return 0;
@@ -73,7 +78,7 @@ int method_routes_list(struct call *call)
         json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:o}", "prefix",
                                               call_prefix_text(routes[at].prefix, routes[at].bits), "group",
                                               group ? group->name : "", "link", link ? link->name : "", "origin",
-                                              call_origin(routes[at].line)));
+                                              call_origin(routes[at].line, false)));
     }
     call->result = json_pack("{s:o}", "routes", list);
     return 0;

@@ -32,7 +32,7 @@ static json_t *links_describe(const struct bypeer_node *node, const struct bypee
                   memcmp(local, none, 16) == 0 ? json_null() : call_address_text(local), "vni",
                   (json_int_t)bypeer_model_link_vni(node->model, link), "udp_port", link->udp_port, "mtu",
                   bypeer_model_link_mtu(node->model, link), "up", !why_down, "adjacency", links_adjacency(node, link),
-                  "members", (json_int_t)link->members, "origin", call_origin(link->line));
+                  "members", (json_int_t)link->members, "origin", call_origin(link->line, link->followed));
     if (why_down)
         json_object_set_new(entry, "why_down", json_string(why_down));
     return entry;

@@ -50,10 +50,10 @@ int method_members_list(struct call *call)
     json_t *list = json_array();
     for (long at = 0; at < count; at++) {
         const struct bypeer_model_link *its_link = bypeer_model_link(call->node->model, members[at].link);
-        const struct bypeer_model_group *its_group = bypeer_model_group(call->node->model, its_link->group);
+        const struct bypeer_model_group *its_group = bypeer_model_group(call->node->model, members[at].group);
         json_array_append_new(list, json_pack("{s:o, s:s, s:s, s:o}", "address", call_address_text(members[at].address),
                                               "group", its_group ? its_group->name : "", "link", its_link->name,
-                                              "origin", call_origin(members[at].line)));
+                                              "origin", call_origin(members[at].line, its_link->followed)));
     }
     free(members);
     call->result = json_pack("{s:o}", "members", list);

@@ -34,7 +34,7 @@ static json_t *peers_describe(const struct bypeer_node *node, const struct bypee
                   "has_preshared_key", link->has_preshared, "path", "hub", "up", !why_down, "last_handshake",
                   (json_int_t)status.last_handshake_unix_s, "attempts", (int)status.attempts, "mtu",
                   bypeer_model_link_mtu(node->model, link), "members", (json_int_t)link->members, "routes",
-                  (json_int_t)link->routes, "origin", call_origin(link->line));
+                  (json_int_t)link->routes, "origin", call_origin(link->line, link->followed));
     if (why_down)
         json_object_set_new(entry, "why_down", json_string(why_down));
     call_add_traffic(node, link, entry);

@@ -163,9 +163,9 @@ json_t *call_mac_text(const uint8_t mac[static 6])
     return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
-json_t *call_origin(uint32_t line)
+json_t *call_origin(uint32_t line, bool is_followed)
 {
-    return line ? json_sprintf("config:%u", line) : json_string("api");
+    return line ? json_sprintf("config:%u", line) : json_string(is_followed ? "group" : "api");
 }
 
 int call_number(struct call *call, const char *key, uint64_t number)

@@ -27,6 +27,8 @@ struct bypeer_model {
 
     struct bypeer_model_member *configured; /* members of the file, by address */
     size_t configured_count;
+    struct bypeer_model_member *followed; /* members that follow records, by address */
+    size_t followed_count, followed_room;
 
     struct bypeer_adjacency *adjacencies; /* by id; .id 0: none */
     uint32_t adjacency_room;
@@ -96,6 +98,8 @@ int model_reserve(struct bypeer_model *model, size_t links, size_t members, stru
 const char *model_member_is_wrong(const struct bypeer_model *model, const struct bypeer_model_link *link,
                                   const uint8_t address[static 16], const char **ret_remedy);
 
+int model_put_destination(struct bypeer_model *model, const struct bypeer_destination *record,
+                          struct bypeer_problem *problem);
 int model_put_member(struct bypeer_model *model, const uint8_t address[static 16], struct bypeer_model_link *link,
                      uint32_t flags, struct bypeer_problem *problem);
 void model_take_member(struct bypeer_model *model, const uint8_t address[static 16]);
@@ -105,6 +109,14 @@ int model_forget_kept_member(struct bypeer_model *model, const uint8_t address[s
 /* The member of the file with this address, or NULL. */
 const struct bypeer_model_member *model_configured_member(const struct bypeer_model *model,
                                                           const uint8_t address[static 16]);
+
+/* --- followed.c: what follows records of a group --- */
+
+/* -EPERM: who wants to change an entry that is not his to change. */
+int model_refuse_followed(const char *kind, const char *name, struct bypeer_problem *problem);
+bool model_is_followed_name(const char *name);
+const struct bypeer_model_member *model_followed_member(const struct bypeer_model *model,
+                                                        const uint8_t address[static 16]);
 
 int model_put_route(struct bypeer_model *model, const struct bypeer_model_route *route, struct bypeer_problem *problem);
 void model_take_route(struct bypeer_model *model, const uint8_t prefix[static 16], uint8_t bits);

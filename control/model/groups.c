@@ -176,6 +176,8 @@ int bypeer_model_remove_group(struct bypeer_model *model, const char *name, stru
         return bypeer_problem_set(problem, -EPERM, "configured",
                                   "group \"%s\"\nis in line %u of the configuration file\nremove it there and reload",
                                   name, group->line);
+    if (group->followed)
+        return model_refuse_followed("group", name, problem);
     if (group->links + group->kept > 0)
         return bypeer_problem_set(problem, -EBUSY, "in_use", "group \"%s\"\nis used by %u links\nremove them first",
                                   name, group->links + group->kept);

@@ -289,6 +289,8 @@ int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_
     if (!its_group || !its_group->live)
         return bypeer_problem_set(problem, -ENOENT, "no_such_group",
                                   "group \"%s\"\ndoes not exist\nlist the groups with: bypeer groups", group);
+    if (its_group->followed)
+        return model_refuse_followed("group", group, problem);
     struct bypeer_model_link *link = model_find_link(model, definition->name);
     if (link && (link->live || link->stored))
         return bypeer_problem_set(problem, -EEXIST, "link_exists",
@@ -328,6 +330,8 @@ int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struc
         return bypeer_problem_set(problem, -EPERM, "configured",
                                   "link \"%s\"\nis in line %u of the configuration file\nremove it there and reload",
                                   name, link->line);
+    if (link->followed)
+        return model_refuse_followed("link", name, problem);
     int own = model_holds_own_address(model, link, problem);
     if (own < 0)
         return own;

@@ -113,7 +113,7 @@ int model_drop_unused(struct bypeer_model *model, struct bypeer_problem *problem
     int result = 0;
     for (uint32_t id = 1; id < model->link_room && result == 0; id++) {
         struct bypeer_model_link *link = model->links[id];
-        if (link && !link->live && !link->stored && link->kept == 0) {
+        if (link && !link->live && !link->stored && link->kept == 0 && !model_is_followed_name(link->name)) {
             result = bypeer_store_remove_link(model->store, id, problem);
             model_drop_link(model, link);
         }

@@ -73,10 +73,16 @@ int model_put_member(struct bypeer_model *model, const uint8_t address[static 16
 {
     struct bypeer_destination record = {.link = link->id, .group = link->group, .flags = flags, .prefix_bits = 128};
     memcpy(record.key, address, 16);
-    const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, address);
+    return model_put_destination(model, &record, problem);
+}
+
+int model_put_destination(struct bypeer_model *model, const struct bypeer_destination *record,
+                          struct bypeer_problem *problem)
+{
+    const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, record->key);
     uint32_t link_before = there ? there->link : 0;
     for (unsigned attempt = 0;; attempt++) {
-        int result = bypeer_writer_put_destination(model->writer, &record);
+        int result = bypeer_writer_put_destination(model->writer, record);
         if (result >= 0)
             break;
         if (result == -EAGAIN || result == -ENOSPC)
@@ -86,7 +92,7 @@ int model_put_member(struct bypeer_model *model, const uint8_t address[static 16
     }
     if (there)
         members_count(model, link_before, false);
-    members_count(model, link->id, true);
+    members_count(model, record->link, true);
     return 0;
 }
 
@@ -179,6 +185,8 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
     if (!link || !link->live || link->local)
         return bypeer_problem_set(problem, -ENOENT, "no_such_link",
                                   "link \"%s\"\ndoes not exist\nlist the links with: bypeer links", link_name);
+    if (link->followed)
+        return model_refuse_followed("link", link_name, problem);
     count = members_sort(addresses, count);
     int result = members_check(model, link, addresses, count, problem);
     if (result < 0)
@@ -233,6 +241,10 @@ int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)
                                       "member %s\nis in line %u of the configuration file\nremove it there and reload",
                                       text, member->line);
         }
+        if (model_followed_member(model, addresses[at])) {
+            char text[INET6_ADDRSTRLEN];
+            return model_refuse_followed("member", inet_ntop(AF_INET6, addresses[at], text, sizeof(text)), problem);
+        }
         const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, addresses[at]);
         if (there ? !(there->flags & BYPEER_DESTINATION_LOCAL) : model->kept > 0)
             memmove(addresses[removed++], addresses[at], 16);
@@ -267,10 +279,21 @@ struct members_page {
     size_t limit, filled;
     size_t rows;       /* looked at */
     size_t configured; /* next one of the file */
+    size_t followed;   /* next one of those that follow records */
     uint8_t *last;
     uint8_t end[16]; /* of the group's prefix, if there is a filter by group */
     bool more;
 };
+
+/* Behind a trunk are members of several groups. */
+static uint32_t members_group(const struct bypeer_model *model, const struct bypeer_model_link *link,
+                              const uint8_t address[static 16])
+{
+    if (link->group != BYPEER_GROUP_ANY)
+        return link->group;
+    const struct bypeer_destination *there = bypeer_writer_find_destination(model->writer, address);
+    return there ? there->group : 0;
+}
 
 /* Takes a member into the page if it passes the filter; false: the page is full, or has looked at enough. */
 static bool members_take(struct members_page *page, const uint8_t address[static 16], uint32_t link_id, uint32_t line)
@@ -282,28 +305,43 @@ static bool members_take(struct members_page *page, const uint8_t address[static
     page->rows++;
     memcpy(page->last, address, 16);
     const struct bypeer_model_link *link = model_link(page->model, link_id);
-    if (!link || !link->live || (page->link && link_id != page->link) || (page->group && link->group != page->group))
+    uint32_t group = link ? members_group(page->model, link, address) : 0;
+    if (!link || !link->live || (page->link && link_id != page->link) || (page->group && group != page->group))
         return true;
     struct bypeer_model_member *member = &page->members[page->filled++];
     memcpy(member->address, address, 16);
     member->link = link_id;
+    member->group = group;
     member->line = line;
     return true;
 }
 
-/* Members of the file that come before address (NULL: all that are left). */
-static bool members_take_configured(struct members_page *page, const uint8_t *address)
+/* The next member that no row of the database stands for: *ret_next is the place to count up. NULL: none is left. */
+static const struct bypeer_model_member *members_next_rowless(struct members_page *page, size_t **ret_next)
 {
     const struct bypeer_model *model = page->model;
-    while (page->configured < model->configured_count) {
-        const struct bypeer_model_member *member = &model->configured[page->configured];
+    const struct bypeer_model_member *configured =
+        page->configured < model->configured_count ? &model->configured[page->configured] : NULL;
+    const struct bypeer_model_member *followed =
+        page->followed < model->followed_count ? &model->followed[page->followed] : NULL;
+    bool is_followed = followed && (!configured || members_compare(followed->address, configured->address) < 0);
+    *ret_next = is_followed ? &page->followed : &page->configured;
+    return is_followed ? followed : configured;
+}
+
+/* Members of the file and of records that come before address (NULL: all that are left). */
+static bool members_take_rowless(struct members_page *page, const uint8_t *address)
+{
+    const struct bypeer_model_member *member;
+    size_t *next;
+    while ((member = members_next_rowless(page, &next))) {
         if (address && members_compare(member->address, address) >= 0)
             break;
         if (page->group && members_compare(member->address, page->end) > 0)
             break;
         if (!members_take(page, member->address, member->link, member->line))
             return false;
-        page->configured++;
+        ++*next;
     }
     return true;
 }
@@ -313,7 +351,7 @@ static int members_visit(void *context, const uint8_t address[static 16], uint32
     struct members_page *page = context;
     if (page->group && members_compare(address, page->end) > 0)
         return 1;
-    if (!members_take_configured(page, address))
+    if (!members_take_rowless(page, address))
         return 1;
     if (page->configured < page->model->configured_count &&
         memcmp(page->model->configured[page->configured].address, address, 16) == 0)
@@ -356,12 +394,14 @@ long bypeer_model_list_members(struct bypeer_model *model, const uint8_t *after,
     while (page.configured < model->configured_count &&
            members_compare(model->configured[page.configured].address, first) < 0)
         page.configured++;
+    while (page.followed < model->followed_count && members_compare(model->followed[page.followed].address, first) < 0)
+        page.followed++;
 
     int result = bypeer_store_each_member(model->store, first, members_visit, &page, problem);
     if (result < 0)
         return result;
     if (!page.more)
-        members_take_configured(&page, NULL);
+        members_take_rowless(&page, NULL);
     *ret_more = page.more;
     return (long)page.filled;
 }

@@ -52,6 +52,7 @@ void bypeer_model_free(struct bypeer_model *model)
     free(model->links);
     free(model->routes);
     free(model->configured);
+    free(model->followed);
     free(model->adjacencies);
     free(model);
 }

@@ -40,6 +40,7 @@ struct bypeer_model_group {
     uint32_t line; /* of the configuration file; 0: added by API */
     bool live;     /* in the tables; else only kept */
     bool stored;   /* the database has a definition */
+    bool followed; /* it comes from the records of a group: followed.h */
     bool has_address;
     uint8_t prefix[16];
     uint8_t address[16]; /* this node's own */
@@ -56,9 +57,10 @@ struct bypeer_model_link {
     uint32_t line;
     bool live;
     bool stored;
-    bool local; /* to this host itself; its name is "@" and the group's */
+    bool followed; /* likewise */
+    bool local;    /* to this host itself; its name is "@" and the group's */
     bool has_local;
-    uint32_t group; /* id */
+    uint32_t group; /* id; BYPEER_GROUP_ANY: of several, a trunk between nodes */
     uint8_t peer[16];
     uint8_t local_address[16]; /* that was asked for; of WireGuard: that the peer sends to */
     uint32_t vni;              /* 0: the group's */
@@ -224,6 +226,7 @@ uint64_t bypeer_model_count_members(const struct bypeer_model *model);
 struct bypeer_model_member {
     uint8_t address[16];
     uint32_t link;
+    uint32_t group;
     uint32_t line;
 };
 /*

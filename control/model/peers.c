@@ -125,6 +125,8 @@ static int peers_add(struct bypeer_model *model, const struct bypeer_model_peer 
     if (!group || !group->live)
         return bypeer_problem_set(problem, -ENOENT, "no_such_group",
                                   "group \"%s\"\ndoes not exist\nlist the groups with: bypeer groups", peer->group);
+    if (group->followed)
+        return model_refuse_followed("group", peer->group, problem);
     struct bypeer_model_link *link = model_find_link(model, peer->link.name);
     if (link && (link->live || link->stored))
         return bypeer_problem_set(problem, -EEXIST, "peer_exists",
@@ -176,6 +178,8 @@ int bypeer_model_set_peer_key(struct bypeer_model *model, const char *name, cons
         return bypeer_problem_set(problem, -EPERM, "configured",
                                   "peer \"%s\"\nis in line %u of the configuration file\nchange it there and reload",
                                   name, link->line);
+    if (link->followed)
+        return model_refuse_followed("peer", name, problem);
     char text[BYPEER_WIREGUARD_KEY_TEXT];
     bypeer_wireguard_key_write(public_key, text);
     const struct bypeer_model_link *other = bypeer_model_find_peer(model, text);

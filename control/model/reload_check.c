@@ -39,7 +39,10 @@ static void check_group_added(const struct bypeer_model *model, const struct byp
                               struct bypeer_report *report)
 {
     const struct bypeer_model_group *there = model_find_group(model, group->name);
-    if (there && is_by_api(there->live, there->line))
+    if (there && there->live && there->followed)
+        bypeer_report_add(report, group->origin.line, "groups",
+                          "group \"%s\" is one that this node has joined; use another name", group->name);
+    else if (there && is_by_api(there->live, there->line))
         bypeer_report_add(
             report, group->origin.line, "groups",
             "group \"%s\" was added by API; remove it there (bypeer groups remove %s), or use another name",
@@ -153,7 +156,12 @@ static void check_peer(const struct bypeer_model *model, const struct bypeer_dif
     char text[BYPEER_WIREGUARD_KEY_TEXT];
     bypeer_wireguard_key_write(after->public_key, text);
     const struct bypeer_model_link *holder = bypeer_model_find_peer(model, text);
-    if (holder && is_by_api(holder->live, holder->line) && strcmp(holder->name, after->name) != 0)
+    if (holder && holder->live && holder->followed)
+        bypeer_report_add(report, after->origin.line, "peers",
+                          "the public key of peer \"%s\" is that of a member of a group that this node has joined "
+                          "(link \"%s\"); leave it out",
+                          after->name, holder->name);
+    else if (holder && is_by_api(holder->live, holder->line) && strcmp(holder->name, after->name) != 0)
         bypeer_report_add(
             report, after->origin.line, "peers",
             "the public key of peer \"%s\" is that of peer \"%s\", which was added by API; remove it there "

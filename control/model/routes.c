@@ -155,6 +155,8 @@ int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[stat
     if (!its_link || !its_link->live || its_link->local)
         return bypeer_problem_set(problem, -ENOENT, "no_such_link",
                                   "link \"%s\"\ndoes not exist\nlist the links with: bypeer links", link);
+    if (its_link->followed)
+        return model_refuse_followed("link", link, problem);
     char text[INET6_ADDRSTRLEN];
     inet_ntop(AF_INET6, prefix, text, sizeof(text));
     const struct bypeer_model_route *there = model_find_route(model, prefix, bits);

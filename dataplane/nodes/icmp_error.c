@@ -53,6 +53,20 @@ static bool icmp_error_within_limits(struct icmp_error_limits *limits, uint64_t 
     return true;
 }
 
+/* The group that a packet belongs to: of one that came by a trunk, its source's. */
+static const struct bypeer_group *icmp_error_group(const struct bypeer_tables *tables,
+                                                   const struct bypeer_link *ingress, const uint8_t *about)
+{
+    if (likely(ingress->group != BYPEER_GROUP_ANY))
+        return bypeer_tables_group(tables, ingress->group);
+    const uint8_t *source = about + BYPEER_IPV6_SOURCE;
+    const struct bypeer_destination *record;
+    bypeer_destinations_lookup(tables, &source, 1, &record);
+    if (record == NULL)
+        record = bypeer_prefixes_lookup(tables, source);
+    return bypeer_tables_group(tables, record == NULL ? 0 : record->group);
+}
+
 /* The error about one packet, or NULL: it may not be sent, or there is no buffer for it. */
 static struct rte_mbuf *icmp_error_make(struct bypeer_worker *worker, struct icmp_error_limits *limits,
                                         struct rte_mbuf *mbuf)
@@ -61,7 +75,7 @@ static struct rte_mbuf *icmp_error_make(struct bypeer_worker *worker, struct icm
     const struct bypeer_packet *packet = bypeer_packet(mbuf);
     const uint8_t *about = rte_pktmbuf_mtod(mbuf, const uint8_t *);
     const struct bypeer_link *ingress = bypeer_tables_link(worker->tables, packet->ingress);
-    const struct bypeer_group *group = bypeer_tables_group(worker->tables, ingress->group);
+    const struct bypeer_group *group = icmp_error_group(worker->tables, ingress, about);
     struct bypeer_icmpv6_error error = {
         .type = packet->icmp_type,
         .code = packet->icmp_code,

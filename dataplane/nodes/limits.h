@@ -1,6 +1,6 @@
 /*
- * Rates and quotas of members (links) and groups, in policy: overlay/meter has the rules, the tables the limits, the
- * sessions region the meters, which all workers share.
+ * Rates and quotas of members (links) and groups, in policy and multicast: overlay/meter has the rules, the tables the
+ * limits, the sessions region the meters, which all workers share.
  *
  * A packet is charged to the link that it came by, to the group, and to the link that it leaves by, in this order; what
  * was charged before one of them refuses it stays charged. Where nothing has a limit none of this is called.
@@ -40,20 +40,19 @@ static inline bool bypeer_limits_share(struct bypeer_limits_burst *burst, struct
     return true;
 }
 
-/* 0, or why the packet must be dropped. */
-static inline enum bypeer_counter bypeer_limits_judge(const struct bypeer_worker *worker,
-                                                      struct bypeer_limits_burst *burst,
-                                                      const struct bypeer_link *ingress,
-                                                      const struct bypeer_link *egress, uint32_t bytes)
+/* Who sends: the link that a packet came by and, of its group, the rate. 0, or why it must be dropped. */
+static inline enum bypeer_counter bypeer_limits_judge_sender(const struct bypeer_worker *worker,
+                                                             struct bypeer_limits_burst *burst,
+                                                             const struct bypeer_link *ingress, uint32_t group_id,
+                                                             uint32_t bytes)
 {
     const struct bypeer_limit *from = bypeer_tables_link_limit(worker->tables, ingress->id);
-    const struct bypeer_limit *to = bypeer_tables_link_limit(worker->tables, egress->id);
-    const struct bypeer_limit *group = bypeer_tables_group_limit(worker->tables, ingress->group);
+    const struct bypeer_limit *group = bypeer_tables_group_limit(worker->tables, group_id);
     const struct bypeer_sessions *shared = worker->shared;
-    const uint64_t now_ns = worker->now_ms * UINT64_C(1000000);
-    if ((from->flags | to->flags | group->flags) & BYPEER_LIMIT_BLOCKED)
+    const uint64_t now_ns = bypeer_worker_now_ns(worker);
+    if ((from->flags | group->flags) & BYPEER_LIMIT_BLOCKED)
         return BYPEER_DROP_QUOTA;
-    if (shared == NULL || ingress->session >= shared->size.links || egress->session >= shared->size.links)
+    if (shared == NULL || ingress->session >= shared->size.links)
         return 0;
     struct bypeer_link_meter *sender = &shared->meters[ingress->session];
     if ((from->flags & BYPEER_LIMIT_RATE) && !bypeer_rate_take(&sender->sent, from->cost, from->ahead, bytes, now_ns))
@@ -61,8 +60,33 @@ static inline enum bypeer_counter bypeer_limits_judge(const struct bypeer_worker
     if ((group->flags & BYPEER_LIMIT_RATE) && group->id < shared->size.groups &&
         !bypeer_limits_share(burst, &shared->shares[group->id], sender, group, bytes, now_ns))
         return BYPEER_DROP_SHARE;
-    if ((to->flags & BYPEER_LIMIT_RATE) &&
-        !bypeer_rate_take(&shared->meters[egress->session].received, to->cost, to->ahead, bytes, now_ns))
+    return 0;
+}
+
+/* Who gets it: the link that a packet leaves by. Likewise. */
+static inline enum bypeer_counter bypeer_limits_judge_receiver(const struct bypeer_worker *worker,
+                                                               const struct bypeer_link *egress, uint32_t bytes)
+{
+    const struct bypeer_limit *to = bypeer_tables_link_limit(worker->tables, egress->id);
+    const struct bypeer_sessions *shared = worker->shared;
+    if (to->flags & BYPEER_LIMIT_BLOCKED)
+        return BYPEER_DROP_QUOTA;
+    if (shared == NULL || egress->session >= shared->size.links)
+        return 0;
+    if ((to->flags & BYPEER_LIMIT_RATE) && !bypeer_rate_take(&shared->meters[egress->session].received, to->cost,
+                                                             to->ahead, bytes, bypeer_worker_now_ns(worker)))
         return BYPEER_DROP_RATE;
     return 0;
+}
+
+/* Both. A receiver who is blocked costs the sender nothing. */
+static inline enum bypeer_counter bypeer_limits_judge(const struct bypeer_worker *worker,
+                                                      struct bypeer_limits_burst *burst,
+                                                      const struct bypeer_link *ingress, uint32_t group_id,
+                                                      const struct bypeer_link *egress, uint32_t bytes)
+{
+    if (bypeer_tables_link_limit(worker->tables, egress->id)->flags & BYPEER_LIMIT_BLOCKED)
+        return BYPEER_DROP_QUOTA;
+    enum bypeer_counter reason = bypeer_limits_judge_sender(worker, burst, ingress, group_id, bytes);
+    return reason != 0 ? reason : bypeer_limits_judge_receiver(worker, egress, bytes);
 }

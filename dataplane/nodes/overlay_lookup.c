@@ -1,7 +1,7 @@
 /*
  * overlay_lookup: who may send this, and where does it go? In: IPv6 packets with .ingress filled in, or 0 for this
- * host's own. Out: policy with .egress and .group filled in; icmp_error where there is no route; drop for a source that
- * is not routed through the link that the packet came by.
+ * host's own. Out: policy with .egress and .group filled in; multicast with .group, the source's; icmp_error where
+ * there is no route; drop for a source that is not routed through the link that the packet came by.
  *
  * Costs two dependent cache lines for the destination and two for the source, all of a burst overlapped. What the exact
  * match misses (members of prefixes, strangers) is looked up one by one.
@@ -9,7 +9,13 @@
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/ip/icmpv6.h"
 
-enum { OVERLAY_LOOKUP_POLICY, OVERLAY_LOOKUP_ICMP_ERROR, OVERLAY_LOOKUP_DROP, OVERLAY_LOOKUP_EDGES };
+enum {
+    OVERLAY_LOOKUP_POLICY,
+    OVERLAY_LOOKUP_MULTICAST,
+    OVERLAY_LOOKUP_ICMP_ERROR,
+    OVERLAY_LOOKUP_DROP,
+    OVERLAY_LOOKUP_EDGES
+};
 
 /* VXLAN-GPE authenticates nobody: each inner source must be routed through the peer that sent it; the host's own must
  * be this node's. */
@@ -26,11 +32,38 @@ static inline bool overlay_lookup_is_allowed(const struct bypeer_destination *so
     return is_other;
 }
 
+/* What policy wants to know of both ends where there are rules or trunks. */
+static inline void overlay_lookup_note(struct bypeer_packet *packet, const struct bypeer_destination *source,
+                                       const struct bypeer_destination *destination)
+{
+    packet->is_inside = source->group == destination->group;
+    packet->from_roles = (uint8_t)(source->flags >> BYPEER_DESTINATION_ROLES_SHIFT);
+    packet->to_roles = (uint8_t)(destination->flags >> BYPEER_DESTINATION_ROLES_SHIFT);
+}
+
+/* Multicast of the scopes from link-local to global: a group is one link to its members. */
+static rte_edge_t overlay_lookup_multicast(const struct bypeer_tables *tables, struct bypeer_packet *packet,
+                                           const uint8_t *inner, const struct bypeer_destination *source)
+{
+    if (!bypeer_ipv6_is_routable(inner + BYPEER_IPV6_SOURCE) ||
+        !bypeer_ipv6_is_forwarded_multicast(inner + BYPEER_IPV6_DESTINATION))
+        return bypeer_refuse(packet, BYPEER_DROP_INNER_SCOPE, OVERLAY_LOOKUP_DROP);
+    if (source == NULL)
+        source = bypeer_prefixes_lookup(tables, inner + BYPEER_IPV6_SOURCE);
+    if (source == NULL || !overlay_lookup_is_allowed(source, packet))
+        return bypeer_refuse(packet, BYPEER_DROP_INNER_SOURCE, OVERLAY_LOOKUP_DROP);
+    packet->group = source->group;
+    packet->from_roles = (uint8_t)(source->flags >> BYPEER_DESTINATION_ROLES_SHIFT);
+    return OVERLAY_LOOKUP_MULTICAST;
+}
+
 /* A packet whose source or destination is no member itself, or whose source is not what it should be. */
 static rte_edge_t overlay_lookup_rare(const struct bypeer_tables *tables, struct bypeer_packet *packet,
                                       const uint8_t *inner, const struct bypeer_destination *source,
                                       const struct bypeer_destination *destination)
 {
+    if (inner[BYPEER_IPV6_DESTINATION] == 0xff)
+        return overlay_lookup_multicast(tables, packet, inner, source);
     if (!bypeer_ipv6_is_routable(inner + BYPEER_IPV6_SOURCE) ||
         !bypeer_ipv6_is_routable(inner + BYPEER_IPV6_DESTINATION))
         return bypeer_refuse(packet, BYPEER_DROP_INNER_SCOPE, OVERLAY_LOOKUP_DROP);
@@ -48,6 +81,7 @@ static rte_edge_t overlay_lookup_rare(const struct bypeer_tables *tables, struct
     }
     packet->egress = destination->link;
     packet->group = destination->group;
+    overlay_lookup_note(packet, source, destination);
     return OVERLAY_LOOKUP_POLICY;
 }
 
@@ -70,12 +104,15 @@ static void overlay_lookup_burst(struct bypeer_worker *worker, struct rte_node *
         keys[count + i] = inner + BYPEER_IPV6_SOURCE;
     }
     bypeer_destinations_lookup(tables, keys, 2 * count, found);
+    const bool judged = bypeer_tables_has_judged(tables);
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const struct bypeer_destination *destination = found[i], *source = found[count + i];
         if (likely(source != NULL && destination != NULL && source->link == packet->ingress)) {
             packet->egress = destination->link;
             packet->group = destination->group;
+            if (unlikely(judged))
+                overlay_lookup_note(packet, source, destination);
             nexts[i] = OVERLAY_LOOKUP_POLICY;
         } else {
             nexts[i] =
@@ -94,6 +131,7 @@ static struct rte_node_register overlay_lookup_node = {
     .process = overlay_lookup_process,
     .nb_edges = OVERLAY_LOOKUP_EDGES,
     .next_nodes = {[OVERLAY_LOOKUP_POLICY] = "policy",
+                   [OVERLAY_LOOKUP_MULTICAST] = "multicast",
                    [OVERLAY_LOOKUP_ICMP_ERROR] = "icmp_error",
                    [OVERLAY_LOOKUP_DROP] = "drop"},
 };

@@ -3,14 +3,15 @@
  * fabric_encap or wireguard_seal with the hop limit decremented; punt for what is this host's own; icmp_error for what
  * breaks a rule that its sender may know; drop for a link that does not exist.
  *
- * Default deny: the group of the destination's record must be the group of the link that the packet came by. Costs
- * two link records, which the packets of a burst mostly share.
- * Limits of members and groups are judged here, where there are any.
+ * Default deny: the group of the destination's record must be the group of the link that the packet came by, or, of a
+ * trunk, that of the source's record. Costs two link records, which the packets of a burst mostly share.
+ * Rules of groups and limits of members and groups are judged here, where there are any.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "dataplane/nodes/limits.h"
 #include "overlay/ip/checksum.h"
 #include "overlay/ip/icmpv6.h"
+#include "overlay/policy/rules.h"
 
 enum { POLICY_FABRIC_ENCAP, POLICY_WIREGUARD_SEAL, POLICY_PUNT, POLICY_ICMP_ERROR, POLICY_DROP, POLICY_EDGES };
 
@@ -41,11 +42,17 @@ static inline rte_edge_t policy_forward(struct bypeer_packet *packet, uint8_t *i
     return way;
 }
 
+/* Whether the packet leaves its group. What came by a trunk is of its source's group. */
+static inline bool policy_is_foreign(const struct bypeer_packet *packet, const struct bypeer_link *ingress)
+{
+    return packet->group != ingress->group && (ingress->group != BYPEER_GROUP_ANY || !packet->is_inside);
+}
+
 static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
                          rte_edge_t *nexts)
 {
     const struct bypeer_slots links = worker->tables->links; /* a copy, which no store to a packet can change */
-    const bool limited = bypeer_tables_has_limits(worker->tables);
+    const bool limited = bypeer_tables_has_limits(worker->tables), judged = bypeer_tables_has_judged(worker->tables);
     struct bypeer_limits_burst limits = {.share = NULL};
     enum bypeer_counter reason;
     (void)node;
@@ -54,11 +61,16 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const struct bypeer_link *ingress = bypeer_slots_find(&links, packet->ingress, sizeof(*ingress));
         const struct bypeer_link *egress = bypeer_slots_find(&links, packet->egress, sizeof(*egress));
-        if (unlikely(packet->group != ingress->group)) {
+        if (unlikely(policy_is_foreign(packet, ingress))) {
             nexts[i] = policy_error(packet, BYPEER_DROP_POLICY, BYPEER_ICMPV6_UNREACHABLE,
                                     BYPEER_ICMPV6_UNREACHABLE_POLICY, 0);
-        } else if (unlikely(limited) &&
-                   (reason = bypeer_limits_judge(worker, &limits, ingress, egress, mbufs[i]->data_len)) != 0) {
+        } else if (unlikely(judged) &&
+                   !bypeer_policy_allows(worker->tables, packet->group, packet->from_roles, packet->to_roles,
+                                         rte_pktmbuf_mtod(mbufs[i], const uint8_t *), mbufs[i]->data_len)) {
+            nexts[i] = policy_error(packet, BYPEER_DROP_POLICY_RULE, BYPEER_ICMPV6_UNREACHABLE,
+                                    BYPEER_ICMPV6_UNREACHABLE_POLICY, 0);
+        } else if (unlikely(limited) && (reason = bypeer_limits_judge(worker, &limits, ingress, packet->group, egress,
+                                                                      mbufs[i]->data_len)) != 0) {
             nexts[i] = bypeer_refuse(packet, reason, POLICY_DROP);
         } else if (likely(egress->kind == BYPEER_LINK_FABRIC)) {
             nexts[i] = policy_forward(packet, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len, ingress,

@@ -18,6 +18,8 @@
 #define BYPEER_IPV6_SOURCE      8
 #define BYPEER_IPV6_DESTINATION 24
 
+#define BYPEER_IPV6_SCOPE_LINK 2 /* of a multicast address, the lower half of its second byte */
+
 #define BYPEER_IPV6_MINIMUM_MTU 1280 /* RFC 8200, 5 */
 
 /* Next headers (IANA protocol numbers). */
@@ -82,6 +84,14 @@ static inline uint8_t bypeer_ipv6_traffic_class(const uint8_t data[static BYPEER
 static inline int bypeer_ipv6_is_same(const uint8_t a[static 16], const uint8_t b[static 16])
 {
     return ((bypeer_load64_raw(a) ^ bypeer_load64_raw(b)) | (bypeer_load64_raw(a + 8) ^ bypeer_load64_raw(b + 8))) == 0;
+}
+
+/* Whether a multicast address is of a scope (RFC 7346) that leaves an interface: link-local, wider, but no reserved
+ * one. */
+static inline int bypeer_ipv6_is_forwarded_multicast(const uint8_t address[static 16])
+{
+    uint8_t scope = address[1] & 0x0f;
+    return address[0] == 0xff && scope >= BYPEER_IPV6_SCOPE_LINK && scope < 0x0f;
 }
 
 /*

@@ -34,6 +34,7 @@ static void look_up(const struct bypeer_tables *tables, const uint8_t *key)
     touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
     touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
     touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
+    touch(bypeer_tables_group_part(tables, id), sizeof(struct bypeer_group_part));
     touch(bypeer_tables_link_limit(tables, id), sizeof(struct bypeer_limit));
     touch(bypeer_tables_group_limit(tables, id), sizeof(struct bypeer_limit));
     touch(bypeer_tables_session(tables, id), sizeof(struct bypeer_wireguard_session));

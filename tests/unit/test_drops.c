@@ -184,10 +184,14 @@ Test(drops, a_member_with_several_links_is_heard_by_each_of_them)
 
 Test(drops, scopes)
 {
-    static const uint8_t multicast[16] = {0xff, 0x02, [15] = 0x16}, link_local[16] = {0xfe, 0x80, [15] = 9}, none[16],
+    static const uint8_t multicast[16] = {0xff, 0x01, [15] = 0x16}, reserved[16] = {0xff, 0x0f, [15] = 0x16};
+    static const uint8_t link_scope[16] = {0xff, 0x02, [15] = 0x16}, link_local[16] = {0xfe, 0x80, [15] = 9}, none[16],
                          loopback[16] = {[15] = 1};
     const uint8_t *a = walk_address(MEMBER_A), *b = walk_address(MEMBER_B);
     expect_route(LINK_A, a, multicast, BYPEER_DROP_INNER_SCOPE);
+    expect_route(LINK_A, a, reserved, BYPEER_DROP_INNER_SCOPE);
+    expect_route(LINK_A, link_local, link_scope, BYPEER_DROP_INNER_SCOPE);
+    expect_route(LINK_A, none, link_scope, BYPEER_DROP_INNER_SCOPE);
     expect_route(LINK_A, a, link_local, BYPEER_DROP_INNER_SCOPE);
     expect_route(LINK_A, a, none, BYPEER_DROP_INNER_SCOPE);
     expect_route(LINK_A, a, loopback, BYPEER_DROP_INNER_SCOPE);
@@ -195,10 +199,37 @@ Test(drops, scopes)
     expect_route(LINK_A, none, b, BYPEER_DROP_INNER_SCOPE);
     expect_route(LINK_A, multicast, b, BYPEER_DROP_INNER_SCOPE);
     /* The host's own listener reports and router solicitations. */
-    walk_packet(inner, link_local, multicast, 60);
+    walk_packet(inner, link_local, link_scope, 60);
     walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 60);
     expect_drop(BYPEER_DROP_INNER_SCOPE);
     cr_assert_eq(walk.counters[BYPEER_COUNT_GENERATED], 0);
+}
+
+Test(drops, multicast)
+{
+    static const uint8_t link_scope[16] = {0xff, 0x02, [15] = 0xfb}, site[16] = {0xff, 0x05, [15] = 0xfb};
+    const uint32_t links[] = {LINK_A, LINK_B};
+    const uint8_t *a = walk_address(MEMBER_A);
+    expect_route(LINK_A, a, link_scope, BYPEER_DROP_MULTICAST_GROUP);
+    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, links, 2, 1), 0);
+    expect_route(LINK_C, a, link_scope, BYPEER_DROP_INNER_SOURCE);
+    expect_route(LINK_A, walk_address(MEMBER_UNKNOWN), link_scope, BYPEER_DROP_INNER_SOURCE);
+    walk_packet(inner, a, site, 60);
+    inner[BYPEER_IPV6_HOP_LIMIT] = 1;
+    walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, 60));
+    expect_drop(BYPEER_DROP_HOP_LIMIT);
+    expect_route(LINK_A, a, link_scope, 0);
+    expect_route(LINK_A, a, link_scope, BYPEER_DROP_MULTICAST_RATE);
+    cr_assert_neq(walk_sent(1, out), 0);
+    cr_assert_eq(walk.counters[BYPEER_COUNT_GENERATED], 0, "no errors about multicast");
+}
+
+Test(drops, what_a_rule_refuses)
+{
+    const struct bypeer_policy_rule rule = {.protocol = BYPEER_NEXT_TCP, .verdict = 1, .port_high = UINT16_MAX};
+    cr_assert_eq(bypeer_writer_set_rules(walk.writer, 1, &rule, 1), 0);
+    expect_route(LINK_A, walk_address(MEMBER_A), walk_address(MEMBER_B), BYPEER_DROP_POLICY_RULE);
+    cr_assert_neq(walk_sent(0, out), 0, "the sender is told");
 }
 
 Test(drops, ways_that_are_not_there)

@@ -123,7 +123,8 @@ static void make_tables(void)
                                             .prefixes = 16,
                                             .names = 1000,
                                             .sessions = WALK_SLOTS - 1,
-                                            .relays = WALK_RELAYS};
+                                            .relays = WALK_RELAYS,
+                                            .group_parts = 64};
     uint64_t bytes = bypeer_tables_bytes(&size);
     char why[160];
     tables_memory = aligned_alloc(4096, bytes);
@@ -292,7 +293,8 @@ void walk_once(void)
     uint64_t in = walk.injected, out = walk.taken + rte_ring_count(walk.worker.punt);
     for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++) {
         uint32_t class = bypeer_counter_names[i].class;
-        if (class == BYPEER_COUNTER_RECEIVED || class == BYPEER_COUNTER_GENERATED)
+        if (class == BYPEER_COUNTER_RECEIVED || class == BYPEER_COUNTER_GENERATED ||
+            class == BYPEER_COUNTER_COPIED)
             in += walk.counters[i];
         else if (class == BYPEER_COUNTER_SENT || class == BYPEER_COUNTER_CONSUMED || class == BYPEER_COUNTER_DROPPED)
             out += walk.counters[i];
