@@ -142,23 +142,24 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
                          struct bypeer_invitation *ret_invitation, struct bypeer_group_member *ret_member,
                          struct bypeer_problem *problem)
 {
-    struct bypeer_certificate *idc;
+    struct bypeer_identity_info info;
     struct bypeer_chain *chain;
     char why[160] = "";
-    int result = bypeer_identity_info_read(&idc, order->identity, strlen(order->identity), why);
+    int result = bypeer_identity_info_read(&info, order->identity, strlen(order->identity), why);
     if (result < 0)
         return bypeer_problem_set(problem, result, "bad_identity",
                                   "the identity\n%s\ngive what the other node prints: bypeer identity show --xml", why);
-    const struct bypeer_certificate_facts *facts = bypeer_certificate_facts(idc);
+    const struct bypeer_certificate_facts *facts = bypeer_certificate_facts(info.idc);
     struct bypeer_group_order grant = {
-        .subject = {.name = facts->subject, .key = facts->public_key, .friendly = facts->subject_friendly},
+        .subject = {.name = info.name, .key = facts->public_key, .friendly = facts->subject_friendly},
         .roles = order->roles ? order->roles : BYPEER_ROLE_MEMBER,
         .until = members_until(order),
     };
-    if (bypeer_certificate_profile(idc) != joined->profile)
+    const struct bypeer_profile *profile = bypeer_certificate_profile(info.idc);
+    if (profile != joined->profile)
         result = bypeer_problem_set(problem, -EINVAL, "bad_identity",
                                     "the identity\nis of profile %s, and the group of %s\nmake one of that profile",
-                                    bypeer_certificate_profile(idc)->name, joined->profile->name);
+                                    profile->name, joined->profile->name);
     else if ((result = bypeer_group_issue(joined->group, bypeer_groups_now(), &grant, &chain, why)) < 0)
         members_refuse("the invitation", result, why, problem);
     bypeer_joined_touched(joined);
@@ -169,7 +170,7 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
         members_audit_issue(joined, "invited", chain);
         bypeer_chain_free(chain);
     }
-    bypeer_certificate_free(idc);
+    bypeer_identity_info_release(&info);
     return result < 0 ? result : groups_flush(joined->groups, problem);
 }
 
