@@ -356,27 +356,48 @@ static void say_hello(struct reader_process *process)
 static struct torture_oracle *oracle_of(struct torture_shared *shared, uint64_t generation)
 {
     struct torture_oracle *oracle = &shared->oracles[generation % TORTURE_ORACLES];
-    return __atomic_load_n(&oracle->generation, __ATOMIC_ACQUIRE) == generation ? oracle : NULL;
+    return __atomic_load_n(&oracle->generation, __ATOMIC_SEQ_CST) == generation ? oracle : NULL;
+}
+
+/* Maps tables and finds their oracle: NULL, where others follow; or that has failed. */
+static struct reader_tables *map_tables(struct reader_process *process, int fd, uint64_t generation)
+{
+    char why[BYPEER_REGION_WHY_BYTES] = "is another one";
+    struct reader_tables *tables = calloc(1, sizeof(*tables));
+    if (!tables)
+        abort();
+    tables->memory = (struct bypeer_memory)BYPEER_MEMORY_NONE;
+    bool is_good =
+        bypeer_memory_receive(&tables->memory, BYPEER_MEMORY_TABLES, fd, BYTES_MAX, false, why) == 0 &&
+        bypeer_tables_attach(&tables->tables,
+                             process->place->threads ? __atomic_load_n(&process->place->tables, __ATOMIC_ACQUIRE)
+                                                     : tables->memory.base,
+                             tables->memory.bytes, why) == 0 &&
+        tables->tables.generation == generation;
+    tables->oracle = oracle_of(process->shared, generation);
+    if (is_good && tables->oracle)
+        return tables;
+    if (!is_good)
+        torture_fail(process->shared, "cannot use generation %lu: %s", (unsigned long)generation, why);
+    else if (generation == __atomic_load_n(&process->shared->generation, __ATOMIC_SEQ_CST))
+        torture_fail(process->shared, "the newest generation, %lu, has no oracle", (unsigned long)generation);
+    bypeer_memory_free(&tables->memory);
+    free(tables);
+    return NULL;
 }
 
 /* New tables: map, check, publish to the threads, wait until none uses the old ones, say so, let them go. */
 static void use_tables(struct reader_process *process, int fd, uint64_t generation)
 {
-    char why[BYPEER_REGION_WHY_BYTES] = "no oracle";
-    struct reader_tables *next = calloc(1, sizeof(*next));
-    if (!next || bypeer_memory_receive(&next->memory, BYPEER_MEMORY_TABLES, fd, BYTES_MAX, false, why) ||
-        bypeer_tables_attach(&next->tables,
-                             process->place->threads ? __atomic_load_n(&process->place->tables, __ATOMIC_ACQUIRE)
-                                                     : next->memory.base,
-                             next->memory.bytes, why) ||
-        next->tables.generation != generation || !(next->oracle = oracle_of(process->shared, generation))) {
-        torture_fail(process->shared, "cannot use generation %lu: %s", (unsigned long)generation, why);
-        free(next);
+    uint64_t *looked_at = process->shared->looked_at[process->number];
+    __atomic_store_n(&looked_at[1], generation, __ATOMIC_SEQ_CST);
+    struct reader_tables *next = map_tables(process, fd, generation);
+    if (!next)
         return;
-    }
     struct reader_tables *old = process->current;
     __atomic_store_n(&process->current, next, __ATOMIC_RELEASE);
     process->engine->synchronize(NULL);
+    __atomic_store_n(&looked_at[0], generation, __ATOMIC_SEQ_CST);
     bypeer_grace_use(process->status.header, generation);
     if (old)
         bypeer_memory_free(&old->memory);

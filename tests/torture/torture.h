@@ -58,11 +58,11 @@ struct torture_oracle {
                                    TORTURE_PREFIXES + TORTURE_NAMES];
 };
 
-#define TORTURE_ORACLES         8 /* generations that readers may still be on */
 #define TORTURE_PROCESSES       4
-#define TORTURE_THREADS         4  /* of a reader process */
-#define TORTURE_SABOTAGE_WRITER 1u /* uses slots again without waiting for readers */
-#define TORTURE_SABOTAGE_BROKER 2u /* completes tokens without waiting for its threads */
+#define TORTURE_ORACLES         (2 * TORTURE_PROCESSES + 2) /* those that are .looked_at, the newest and the next */
+#define TORTURE_THREADS         4                           /* of a reader process */
+#define TORTURE_SABOTAGE_WRITER 1u                          /* uses slots again without waiting for readers */
+#define TORTURE_SABOTAGE_BROKER 2u                          /* completes tokens without waiting for its threads */
 
 struct torture_counts {
     _Alignas(BYPEER_CACHE_LINE) uint64_t lookups;
@@ -82,6 +82,8 @@ struct torture_shared {
     uint64_t generation;
     uint64_t served; /* grace periods, by brokers */
     struct torture_counts counts[TORTURE_PROCESSES * TORTURE_THREADS];
+    /* Generations that a reader process is on, and goes to: the places of their oracles are no newer generation's. */
+    uint64_t looked_at[TORTURE_PROCESSES][2];
     struct torture_oracle oracles[TORTURE_ORACLES];
 };
 

@@ -288,13 +288,40 @@ static void turn(struct torture_writer *torture)
 
 /* --- generations -------------------------------------------------------------------------------------------------- */
 
+static bool is_looked_at(const struct torture_shared *shared, uint64_t generation)
+{
+    for (unsigned process = 0; process < TORTURE_PROCESSES; process++)
+        for (unsigned i = 0; i < 2; i++) {
+            uint64_t other = __atomic_load_n(&shared->looked_at[process][i], __ATOMIC_SEQ_CST);
+            if (other != 0 && other % TORTURE_ORACLES == generation % TORTURE_ORACLES)
+                return true;
+        }
+    return false;
+}
+
+/* The next one with an oracle of its own: where writers die young, readers may be many generations behind. */
+static uint64_t next_generation(struct torture_shared *shared)
+{
+    for (uint64_t generation = shared->generation + 1;; generation++) {
+        struct torture_oracle *oracle = &shared->oracles[generation % TORTURE_ORACLES];
+        if (generation % TORTURE_ORACLES == shared->generation % TORTURE_ORACLES)
+            continue;
+        uint64_t before = oracle->generation;
+        __atomic_store_n(&oracle->generation, 0, __ATOMIC_SEQ_CST); /* whoever looks from now on goes away again */
+        if (!is_looked_at(shared, generation))
+            return generation;
+        __atomic_store_n(&oracle->generation, before, __ATOMIC_SEQ_CST);
+    }
+}
+
 static int make_tables(struct torture_writer *torture, struct writer_tables *ret_tables, bool larger)
 {
     struct bypeer_tables_size size = {TORTURE_DESTINATIONS, TORTURE_LINKS, TORTURE_ADJACENCIES, TORTURE_GROUPS,
                                       TORTURE_PREFIXES,     TORTURE_NAMES, TORTURE_SESSIONS,    0};
     if (larger)
         size.destinations += size.destinations / 4;
-    struct writer_tables tables = {.generation = ++torture->shared->generation};
+    struct writer_tables tables = {.generation = next_generation(torture->shared)};
+    __atomic_store_n(&torture->shared->generation, tables.generation, __ATOMIC_SEQ_CST);
     uint32_t layout =
         BYPEER_LAYOUT_OLDEST + (uint32_t)(tables.generation % (BYPEER_LAYOUT_NEWEST - BYPEER_LAYOUT_OLDEST + 1));
     int error =
@@ -314,7 +341,6 @@ static int make_tables(struct torture_writer *torture, struct writer_tables *ret
 /* The oracle of a new generation begins with what the last one was about to say. */
 static void begin_oracle(struct torture_oracle *oracle, struct torture_oracle *before, uint64_t generation)
 {
-    __atomic_store_n(&oracle->generation, 0, __ATOMIC_RELEASE);
     for (size_t i = 0; i < sizeof(oracle->entries) / sizeof(oracle->entries[0]); i++) {
         uint64_t version = before ? before->entries[i].next : 0;
         __atomic_store_n(&oracle->entries[i].now, version, __ATOMIC_RELAXED);
