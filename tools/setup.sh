@@ -128,7 +128,20 @@ install_packages()
         install "${missing[@]}" || fail "apt-get install failed: see above"
 }
 
-# build DIRECTORY TEXT [MESON-OPTION...]: sets up once, then builds what is out of date. CC is honoured at set-up.
+# suite_programs DIRECTORY SUITE: the programs of the tests in it, as ninja knows them.
+suite_programs()
+{
+    meson introspect "$1" --tests | /usr/bin/python3 -c '
+import json, os, sys
+root, suite = os.path.realpath(sys.argv[1]), sys.argv[2]
+for program in sorted({test["cmd"][0] for test in json.load(sys.stdin) if any(
+        name.split(":")[-1] == suite for name in test["suite"])}):
+    print(os.path.relpath(program, root))
+' "$1" "$2"
+}
+
+# build DIRECTORY TEXT [MESON-OPTION...]: sets up once, then builds what is out of date; with build_suite set, only the
+# tests of that suite. CC is honoured at set-up.
 build()
 {
     local directory=$1 text=$2
@@ -137,7 +150,9 @@ build()
         rm -rf "$directory"
         step "setting up $directory" meson setup "$@" "$directory" "$top" || return 1
     fi
-    step "$text" ninja -C "$directory"
+    local targets=()
+    [ -z "${build_suite:-}" ] || mapfile -t targets < <(suite_programs "$directory" "$build_suite")
+    step "$text" ninja -C "$directory" "${targets[@]}"
 }
 
 # need_root_and_namespaces: what every script with packets needs; says what is missing.

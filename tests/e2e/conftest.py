@@ -19,7 +19,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("bypeer")
     group.addoption("--build-dir", default="build", help="meson build directory with the programs")
     group.addoption("--next-build-dir", help="the same, built with -Dnext_layout=true")
-    group.addoption("--long", action="store_true", help="every MTU, not only the edges")
+    group.addoption("--long", action="store_true", help="every MTU, not only the edges; gigabytes; and -m soak")
     group.addoption("--record", help="directory for fixtures of unit tests that are made from traffic")
     group.addoption("--stop-dataplane", action="store_true",
                     help="stop each data plane once its node is ready: every test that claims to forward must fail")
@@ -30,6 +30,7 @@ def pytest_configure(config):
         Node.stopped_when_ready = True
         transfer.patience = 3
     config.addinivalue_line("markers", "slow: takes minutes with a sanitizer build")
+    config.addinivalue_line("markers", "soak: minutes of waiting and little work: each in a process of its own, at once")
     config.addinivalue_line("markers", "no_traffic: needs no packet through the data plane")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
@@ -39,6 +40,13 @@ def interrupt(number, frame):
     """So that clean-up happens also when only this process is told to end."""
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip("waits for minutes: --long"))
 
 
 def pytest_sessionstart(session):

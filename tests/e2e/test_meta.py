@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.no_traffic
+pytestmark = [pytest.mark.no_traffic, pytest.mark.soak]
 
 HERE = pathlib.Path(__file__).parent
 # Of each file, tests that claim to have sent packets through a node.

@@ -145,9 +145,13 @@ def test_the_data_plane_answers(cloud):
     assert state(cloud.seed)["state"] == "active"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_cloud_that_was_split_finds_itself_again(cloud, figure):
     """A minute in two halves; in that without the seed a name is published that nobody else can have heard of."""
+    for node in cloud.nodes:  # who publishes nothing is known to nobody
+        publish(node, f"host-{node.number}")
+        for asking in others(cloud, node):
+            assert resolve(asking, f"0.host-{node.number}", timeout_ms=10000)
     away = cloud.nodes[5:]
     cloud.split(away)
     publish(away[0], "from-afar")

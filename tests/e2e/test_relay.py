@@ -151,10 +151,9 @@ def test_one_gigabyte(lab, long_run, figure, nat):
     figure(f"{size >> 20} MiB over a relay link{', both behind NAT' * nat}", f"{size / seconds / 125000:.0f} Mb/s")
 
 
-def test_rekeys_lose_nothing(lab, long_run):
+@pytest.mark.soak
+def test_rekeys_lose_nothing(lab):
     """Five minutes, in which the ends agree on new keys at least twice, and the node learns their new indexes."""
-    if not long_run:
-        pytest.skip("takes five minutes: --long")
     relay = Relay(lab).mesh()
     first = relay.ends["alice"].handshakes()
     assert relay.ping("alice", "bob", count=6000, interval=0.05) == 6000

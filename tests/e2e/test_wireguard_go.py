@@ -205,9 +205,8 @@ def test_record_their_beginning(lab, record_directory):
     assert link.end.ping(5) == 5
 
 
-def test_rekeys_of_both_in_real_time(lab, long_run):
-    if not long_run:
-        pytest.skip("takes five minutes: --long")
+@pytest.mark.soak
+def test_rekeys_of_both_in_real_time(lab):
     link = Link(lab, preshared=True)
     assert link.ping(270, interval=1) == 270
     state = link.end.state()

@@ -48,20 +48,19 @@ def test_control_is_killed(hub, figure):
             time.sleep(0.5)
     assert handshakes(hub) == before
     figure("bypeerd killed three times, echo requests through two sessions", f"{pings.received} of {pings.sent}")
-    assert pings.received >= pings.sent - 1  # the last one may be on its way
+    assert pings.lost == 0
 
 
-def test_sessions_rekey_after_control_was_killed(hub, long_run):
+@pytest.mark.soak
+def test_sessions_rekey_after_control_was_killed(hub):
     """The initiator's two minutes are over while the new control runs."""
-    if not long_run:
-        pytest.skip("takes two and a half minutes: --long")
     left, right = hub.guests.values()
     before = handshakes(hub)
     kill_control(hub)
     with Pings(left, right.address, interval=0.05) as pings:
-        wait_until("both have rekeyed", lambda: all(now > then for now, then in zip(handshakes(hub), before)), 150, 1)
+        wait_until("both have rekeyed", lambda: all(now > then for now, then in zip(handshakes(hub), before)), 200, 1)
         time.sleep(1)
-    assert pings.received >= pings.sent - 1
+    assert pings.lost == 0
 
 
 def test_dataplane_is_killed(hub, figure):

@@ -89,7 +89,8 @@ class Hub:
 class Pings:
     """
     with Pings(guest, address, interval=0.01) as pings: ...
-    then pings.sent, .received, .silences: (from, to) in seconds of time.time(), of those longer than silence.
+    then pings.sent, .received, .lost (of those sent a second before the end or earlier: later ones may be on their way),
+    .silences: (from, to) in seconds of time.time(), of those longer than silence.
     """
 
     def __init__(self, guest, address, interval=0.01, silence=0.1):
@@ -109,10 +110,13 @@ class Pings:
         self.process.wait(10)
         self.reader.join()
         text = "".join(self.output)
-        moments = [float(moment) for moment in re.findall(r"^\[([0-9.]+)\] \d+ bytes", text, re.MULTILINE)]
+        answers = re.findall(r"^\[([0-9.]+)\] \d+ bytes .*icmp_seq=(\d+)", text, re.MULTILINE)
+        moments = [float(moment) for moment, _ in answers]
         self.silences = [(before, after) for before, after in zip(moments, moments[1:]) if after - before > self.silence]
         found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         self.sent, self.received = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+        numbers = {int(number) for _, number in answers}
+        self.lost = len(set(range(1, self.sent - int(1 / self.interval))) - numbers)
 
     def silence_after(self, moment):
         """How long nothing came after this moment."""

@@ -16,9 +16,9 @@ patience = 30
 HEADER = struct.Struct("!I")
 
 
-def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source=None, wait=5):
+def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source=None, wait=None):
     """
-    How many echo requests were answered, byte for byte, within wait seconds of the last one. check: all must be. By a
+    How many echo requests were answered, byte for byte, within wait seconds (5) of the last one. check: all must be. By a
     socket of the kernel's own kind for this, since ping(8) gives up on the last answer after two round trips.
     """
     number = {False: (socket.AF_INET, socket.IPPROTO_ICMP, 8), True: (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128)}
@@ -40,7 +40,7 @@ def ping(namespace, address, count=3, size=56, interval=0.01, check=True, source
             except OSError as error:
                 errors.append(error)
             collect_echoes(echo, data, answered, time.monotonic() + interval, None)
-        collect_echoes(echo, data, answered, time.monotonic() + wait, count)
+        collect_echoes(echo, data, answered, time.monotonic() + (wait or min(5, patience)), count)
     if check:
         assert len(answered) == count, f"ping {address}: {len(answered)} of {count} answered; {errors}"
     return len(answered)
