@@ -1,11 +1,15 @@
 /*
  * Invitations: what somebody gets who is to join a group, as XML (reference 6.2) or as one line for chat or a QR code:
  *
- *   bypeer1:BASE64URL   of  u8 flags, u8 seeds, u16 chain bytes, u8 friendly bytes, u8 name bytes, seeds (18 bytes
- * each), chain, friendly name, group's peer name, 4 bytes of SHA-256 over all before
+ *   bypeer1:BASE64URL   of   0  flags: 1 by password, 2 windows profile, 4 private cloud; scope above bit 4
+ *                            1  seeds
+ *                            2  bytes of the chain, of the friendly name, of the group's peer name: 2 each
+ *                            8  seeds (18 bytes each: address, port), chain, friendly name, group's peer name
+ *                            +  4 bytes of SHA-256 over all before
  *
- * With a chain it is a membership for one identity and proves itself. Without, it names a group whose password is
- * needed; then nothing in it is authenticated, and need not be: the group's name is the hash of its key.
+ * With a chain it is a membership for one identity and proves itself; the names are the chain's then. Without, it names
+ * a group whose password is needed; nothing of that is authenticated, and need not be: the group's peer name is the
+ * hash of its key.
  *
  * Both forms carry seed hints, where members listen, so that a join works in an empty cloud. In XML they are elements
  * SEED behind those of the original, which ignores what it does not know.
@@ -16,11 +20,11 @@
 
 #include <stdbool.h>
 
-#include "overlay/pnrp/name.h"
+#include "overlay/certificate/certificate.h"
 
 #define BYPEER_INVITATION_SEEDS_MAX    4
 #define BYPEER_INVITATION_CHAIN_MAX    32768
-#define BYPEER_INVITATION_FRIENDLY_MAX 255 /* bytes of UTF-8 */
+#define BYPEER_INVITATION_FRIENDLY_MAX (BYPEER_FRIENDLY_NAME_TEXT_MAX - 1) /* bytes of UTF-8 */
 #define BYPEER_INVITATION_CLOUD_MAX    254
 #define BYPEER_INVITATION_LINE_PREFIX  "bypeer1:"
 #define BYPEER_INVITATION_TEXT_MAX     (256 * 1024) /* longer texts are refused unread */
@@ -34,6 +38,7 @@ struct bypeer_invitation {
     char cloud[BYPEER_INVITATION_CLOUD_MAX + 1]; /* "Global_" where the form has none */
     uint8_t scope;                               /* as enum bypeer_pnrp_scope: 1 global, 2 site, 3 link */
     bool is_private_cloud;                       /* CLOUDFLAGS 1 */
+    bool is_windows;                             /* of the windows profile; read: of the profile that was asked for */
     struct {
         uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
         uint16_t port;

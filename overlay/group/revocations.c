@@ -1,0 +1,158 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "overlay/group/state.h"
+
+#define FIRST_ROOM 4
+
+static bool revocations_is_of(const struct bypeer_group_node *node, const struct group_revocation *revocation,
+                              const uint8_t *key)
+{
+    return memcmp(revocation->key, key, node->profile->public_key_bytes) == 0;
+}
+
+bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+{
+    for (size_t at = 0; at < node->revocation_count; at++) {
+        const struct group_revocation *revocation = node->revocations[at];
+        if (revocation->counts && now < revocation->until && revocations_is_of(node, revocation, key))
+            return true;
+    }
+    return false;
+}
+
+bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now)
+{
+    if (node->revocation_count == 0)
+        return false;
+    for (size_t at = 1; at < bypeer_chain_length(chain); at++)
+        if (group_is_revoked(node, bypeer_chain_at(chain, at)->public_key, now))
+            return true;
+    return false;
+}
+
+/* Whether the group's key revoked a key of the chain. That alone touches chains of administrators. */
+static bool revocations_taint(const struct bypeer_group_node *node, const struct bypeer_chain *chain)
+{
+    for (size_t at = 1; at < bypeer_chain_length(chain); at++)
+        for (size_t i = 0; i < node->revocation_count; i++)
+            if (node->revocations[i]->is_by_group &&
+                revocations_is_of(node, node->revocations[i], bypeer_chain_at(chain, at)->public_key))
+                return true;
+    return false;
+}
+
+/* Whether key was an administrator's at that time, by a membership that the group's key did not revoke. */
+static bool revocations_is_administrator(const struct bypeer_group_node *node, const uint8_t *key, uint64_t then)
+{
+    for (size_t at = 0; at < node->member_count; at++) {
+        const struct group_member *member = node->members[at];
+        for (unsigned i = 0; i < member->credential_count; i++) {
+            const struct group_credential *credential = &member->credentials[i];
+            if ((credential->leaf->roles & BYPEER_ROLE_ADMINISTRATOR) && credential->not_before <= then &&
+                memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
+                !revocations_taint(node, credential->chain))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation,
+                     const char **ret_why)
+{
+    if (revocation->is_by_group)
+        return true;
+    const struct bypeer_certificate_facts *signer = bypeer_chain_leaf(revocation->signer);
+    /* Another membership of the signer's, signed anew by somebody else, will do as well. */
+    if (revocations_taint(node, revocation->signer) &&
+        !revocations_is_administrator(node, signer->public_key, revocation->made)) {
+        *ret_why = "the revocation's signer is revoked";
+        return false;
+    }
+    if (revocations_is_administrator(node, revocation->key, revocation->made)) {
+        *ret_why = "only the group's key revokes an administrator";
+        return false;
+    }
+    return true;
+}
+
+struct group_revocation *group_find_revocation(const struct bypeer_group_node *node, const struct bypeer_guid *id)
+{
+    for (size_t at = 0; at < node->revocation_count; at++)
+        if (bypeer_guid_is_equal(&node->revocations[at]->id, id))
+            return node->revocations[at];
+    return NULL;
+}
+
+static void revocations_report(struct bypeer_group_node *node, const struct group_revocation *revocation, uint64_t now)
+{
+    if (!node->sink.revoked)
+        return;
+    struct bypeer_revocation shown = {.key = revocation->key, .until = revocation->until};
+    memcpy(shown.reason, revocation->reason, sizeof(shown.reason));
+    struct bypeer_group_member member;
+    const struct group_member *found = group_find_key(node, revocation->key);
+    if (found)
+        group_show(node, found, now, &member);
+    node->sink.revoked(node->sink_context, &shown, &revocation->by, found ? &member : NULL);
+}
+
+void group_weigh(struct bypeer_group_node *node, uint64_t now)
+{
+    bool has_changed = false;
+    for (size_t at = 0; at < node->revocation_count; at++) {
+        struct group_revocation *revocation = node->revocations[at];
+        const char *why;
+        bool counts = group_may_count(node, revocation, &why);
+        if (counts == revocation->counts)
+            continue;
+        revocation->counts = counts;
+        has_changed = true;
+        if (counts)
+            revocations_report(node, revocation, now);
+    }
+    if (!has_changed)
+        return;
+    node->is_stale = true;
+    group_tell_all(node, now);
+}
+
+int group_revoke(struct bypeer_group_node *node, struct group_revocation *revocation, uint64_t now)
+{
+    if (node->revocation_count == node->revocation_room) {
+        size_t room = node->revocation_room ? 2 * node->revocation_room : FIRST_ROOM;
+        struct group_revocation **revocations =
+            reallocarray(node->revocations, room, sizeof(struct group_revocation *));
+        if (!revocations)
+            return -ENOMEM;
+        node->revocations = revocations;
+        node->revocation_room = room;
+    }
+    node->revocations[node->revocation_count++] = revocation;
+    if (revocation->until < node->expiry)
+        node->expiry = revocation->until;
+    group_weigh(node, now);
+    return 0;
+}
+
+void group_drop_revocation(struct bypeer_group_node *node, const struct bypeer_guid *id, uint64_t now)
+{
+    for (size_t at = 0; at < node->revocation_count; at++)
+        if (bypeer_guid_is_equal(&node->revocations[at]->id, id)) {
+            group_revocation_free(node->revocations[at]);
+            node->revocations[at] = node->revocations[--node->revocation_count];
+            node->is_stale = true;
+            group_weigh(node, now);
+            group_tell_all(node, now);
+            return;
+        }
+}
+
+void group_revocation_free(struct group_revocation *revocation)
+{
+    if (revocation)
+        bypeer_chain_free(revocation->signer);
+    free(revocation);
+}
