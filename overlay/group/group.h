@@ -13,8 +13,9 @@
  * which the host calls whenever it has called the graph. That costs nothing when there is nothing to do.
  *
  * Files, in the order to read: address.h, membership.h, properties.h, revocation.h, attachment.h, invitation.h
- * (formats); seal.h (what a record's signature is over), members.h (who is who), judge.c (rules), security.c (the
- * provider), tls.h, password.h, connect.h (one link's authentication), issue.c, turn.c; group.c ties them together.
+ * (formats); state.h, seal.h (what a record's signature is over), members.c and revocations.c (who is who), judge.c
+ * (rules), security.c (the provider), tls.h, password.h, connect.h (one link's authentication), issue.c, turn.c;
+ * group.c ties them together.
  *
  * Time: of the graph, bypeer_graph_time; validity is in Unix seconds. Thread: one per group, that of its graph. The
  * sink's functions are called from within the functions here and in the graph; they must not call back into either.
@@ -77,7 +78,6 @@ struct bypeer_group_sink {
 struct bypeer_group_settings {
     const struct bypeer_profile *profile;
     struct bypeer_peer_name group, self;
-    const char *self_friendly;
     const struct bypeer_key *key;       /* of this node's identity; outlives the group */
     const uint8_t *chain;               /* own chain as a bag; NULL: none yet, join by password */
     size_t chain_bytes;                 /* */
@@ -101,7 +101,8 @@ struct bypeer_group_subject {
 };
 /*
  * The first membership of a new group: the group's root certificate, and the founder's, an administrator's and
- * supernode's. From and until in Unix seconds. 0; -EINVAL with why; -ENOMEM; -EIO.
+ * supernode's. From and until in Unix seconds; from a while ago, for members whose clocks are behind. 0; -EINVAL with
+ * why; -ENOMEM; -EIO.
  */
 int bypeer_group_found(const struct bypeer_key *group_key, const struct bypeer_peer_name *group, const char *friendly,
                        const struct bypeer_group_subject *founder, uint64_t from, uint64_t until,
@@ -147,11 +148,15 @@ struct bypeer_group_order {
     uint32_t roles;  /* BYPEER_ROLE_* */
     uint64_t until;  /* Unix seconds; 0: as long as the issuer's own */
     bool is_publish; /* as a membership record, at once: for members who renew */
+    /* overlay/identity/rotation.h: how the name came to this key, if it is not the first one. */
+    const uint8_t *rotations;
+    size_t rotations_bytes;
 };
 /*
  * Issues a membership: for an invitation, or to renew one. Needs the group key, or a membership that may issue the
- * roles. A name that is a member keeps its address; another key for it is taken from administrators alone, who have
- * seen the rotation's statement. 0; -EPERM, -EINVAL, -EKEYREVOKED, -EADDRINUSE with why; -ENOMEM, -EIO.
+ * roles. A name keeps its address, whatever its key. Another key than the name's first is taken from administrators
+ * alone, since others cannot see the rotation's statements. 0; -EPERM, -EINVAL, -EKEYREVOKED, -EADDRINUSE with why;
+ * -ENOMEM, -EIO.
  */
 int bypeer_group_issue(struct bypeer_group_node *group, struct bypeer_graph_time now,
                        const struct bypeer_group_order *order, struct bypeer_chain **ret_chain, char why[static 160]);

@@ -1,0 +1,299 @@
+/* Memberships that this node issues, and revocations and properties that it publishes. */
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "overlay/certificate/issue.h"
+#include "overlay/graph/graph.h"
+#include "overlay/group/address.h"
+#include "overlay/group/state.h"
+#include "overlay/identity/rotation.h"
+
+static int issue_refuse(char why[static GROUP_WHY], int status, const char *text)
+{
+    snprintf(why, GROUP_WHY, "%s", text);
+    return status;
+}
+
+static int issue_publish(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                         const struct bypeer_record_draft *draft, char why[static GROUP_WHY])
+{
+    struct bypeer_guid id;
+    if (!node->graph)
+        return issue_refuse(why, -ENOTCONN, "the group's graph is not open");
+    int status = bypeer_graph_publish(node->graph, now, draft, &id);
+    if (status)
+        snprintf(why, GROUP_WHY, "its record cannot be published: %s", strerror(-status));
+    return status;
+}
+
+/* The root certificate alone, as a chain: what the group's key issues from. */
+static int issue_root(const struct bypeer_chain *chain, struct bypeer_chain **ret_root)
+{
+    struct bypeer_certificate *root = bypeer_chain_certificate(chain, 0);
+    uint8_t *bag;
+    size_t length;
+    int status = bypeer_bag_write(&bag, &length, &root, 1);
+    if (status)
+        return status;
+    status = bypeer_chain_read(ret_root, bypeer_chain_profile(chain), bag, length, NULL);
+    free(bag);
+    return status;
+}
+
+/*
+ * Who issues: the group's key where it is at hand, since that keeps chains short and outlives the founder's identity;
+ * else this node's own membership.
+ */
+static int issue_issuer(const struct bypeer_group_node *node, uint64_t now, uint32_t roles,
+                        struct bypeer_chain **ret_issuer, const struct bypeer_key **ret_key, char why[static GROUP_WHY])
+{
+    if (node->group_key && node->chain) {
+        *ret_key = node->group_key;
+        return issue_root(node->chain, ret_issuer);
+    }
+    if (!node->chain || bypeer_chain_not_after(node->chain) <= now)
+        return issue_refuse(why, -EPERM, "this node has no valid membership itself");
+    if (group_is_tainted(node, node->chain, now))
+        return issue_refuse(why, -EPERM, "this node's own membership is revoked");
+    if (!bypeer_roles_may_issue(bypeer_chain_leaf(node->chain)->roles, roles))
+        return issue_refuse(why, -EPERM, "the roles of this node's membership may not give these roles");
+    *ret_key = node->key;
+    *ret_issuer = bypeer_chain_reference(node->chain);
+    return 0;
+}
+
+/* Whether this name may have a membership with this key. */
+static int issue_check_subject(const struct bypeer_group_node *node, const struct bypeer_group_order *order,
+                               const struct bypeer_chain *issuer, uint64_t now, char why[static GROUP_WHY])
+{
+    const struct bypeer_group_subject *subject = &order->subject;
+    struct bypeer_group_member other;
+    uint8_t address[16];
+    if (!subject->name.secure)
+        return issue_refuse(why, -EINVAL, "only identities with a secure peer name become members");
+    if (group_is_revoked(node, subject->key, now))
+        return issue_refuse(why, -EKEYREVOKED, "this key is revoked: make a new identity");
+    if (bypeer_rotations_follow(node->profile, subject->name.authority, order->rotations, order->rotations_bytes,
+                                subject->key, NULL))
+        return issue_refuse(why, -EINVAL, "the key is not that of the peer name, nor led to by its rotations");
+    uint8_t authority[20];
+    struct bypeer_piece piece = {subject->key, node->profile->public_key_bytes};
+    bypeer_profile_hash(node->profile, &piece, 1, authority);
+    const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(issuer);
+    if (memcmp(authority, subject->name.authority, sizeof(authority)) != 0 && facts->kind != BYPEER_CERTIFICATE_ROOT &&
+        !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
+        return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
+    bypeer_group_address(node->profile, &node->group, &subject->name, address);
+    if (bypeer_group_find_address(node, address, &other) && !bypeer_name_is_equal(&other.name, &subject->name))
+        return issue_refuse(why, -EADDRINUSE, "another member has this overlay address: make a new identity");
+    return 0;
+}
+
+/* A membership begins a little earlier than now, not before its issuer's, and later than what it renews. */
+static uint64_t issue_begin(const struct bypeer_group_node *node, const struct bypeer_chain *issuer,
+                            const struct bypeer_peer_name *name, uint64_t now)
+{
+    uint64_t begin = now > GROUP_BACKDATE_S ? now - GROUP_BACKDATE_S : 0;
+    const struct group_member *member = group_find(node, name);
+    for (size_t at = 0; at < bypeer_chain_length(issuer); at++)
+        if (bypeer_chain_at(issuer, at)->not_before > begin)
+            begin = bypeer_chain_at(issuer, at)->not_before;
+    if (member && member->credentials[0].leaf->not_before >= begin)
+        begin = member->credentials[0].leaf->not_before + 1;
+    return begin;
+}
+
+static int issue_publish_membership(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                                    struct bypeer_chain *chain, char why[static GROUP_WHY])
+{
+    struct group_credential *credential;
+    int status = judge_chain(node, chain, NULL, group_unix(now.utc), why) ? 0 : -EINVAL;
+    if (status == 0)
+        status = group_take(node, chain, group_unix(now.utc), &credential);
+    if (status && status != -EEXIST)
+        return status;
+    status = group_publish_membership(node, now, chain);
+    if (status)
+        snprintf(why, GROUP_WHY, "its record cannot be published: %s", strerror(-status));
+    return status;
+}
+
+int bypeer_group_issue(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                       const struct bypeer_group_order *order, struct bypeer_chain **ret_chain,
+                       char why[static GROUP_WHY])
+{
+    struct bypeer_chain *issuer, *chain;
+    const struct bypeer_key *key;
+    uint8_t address[16], random[BYPEER_CERTIFICATE_SERIAL];
+    uint64_t now_s = group_unix(now.utc);
+    const char *reason = "";
+    why[0] = '\0';
+    int status = issue_issuer(node, now_s, order->roles, &issuer, &key, why);
+    if (status)
+        return status;
+    status = issue_check_subject(node, order, issuer, now_s, why);
+    if (status) {
+        bypeer_chain_free(issuer);
+        return status;
+    }
+    bypeer_group_address(node->profile, &node->group, &order->subject.name, address);
+    randombytes_buf(random, sizeof(random));
+    struct bypeer_chain_grant grant = {
+        .subject = &order->subject.name,
+        .friendly = order->subject.friendly,
+        .public_key = order->subject.key,
+        .roles = order->roles,
+        .not_before = issue_begin(node, issuer, &order->subject.name, now_s),
+        .not_after = order->until,
+        .address = address,
+        .random = random,
+    };
+    status = bypeer_chain_issue(&chain, issuer, key, &grant, &reason);
+    bypeer_chain_free(issuer);
+    if (status)
+        return issue_refuse(why, status, reason);
+    if (order->is_publish) {
+        status = issue_publish_membership(node, now, chain, why);
+        if (status) {
+            bypeer_chain_free(chain);
+            return status;
+        }
+    }
+    *ret_chain = chain;
+    return 0;
+}
+
+/* Signs anew, as this node, the memberships that the key issued. What cannot be is left to be revoked. */
+static void issue_adopt(struct bypeer_group_node *node, struct bypeer_graph_time now, const uint8_t *key)
+{
+    char why[GROUP_WHY];
+    uint64_t now_s = group_unix(now.utc);
+    for (size_t at = 0; at < node->member_count; at++) {
+        const struct group_credential *current = group_current(node, node->members[at], now_s);
+        bool is_issued = false;
+        for (size_t i = 1; current && i + 1 < bypeer_chain_length(current->chain); i++)
+            is_issued |=
+                memcmp(bypeer_chain_at(current->chain, i)->public_key, key, node->profile->public_key_bytes) == 0;
+        if (!is_issued)
+            continue;
+        struct bypeer_chain *chain;
+        uint64_t own_end = bypeer_chain_not_after(node->chain);
+        const struct bypeer_group_order order = {
+            .subject = {node->members[at]->name, current->leaf->public_key, current->leaf->subject_friendly},
+            .roles = current->leaf->roles,
+            .until = current->not_after < own_end ? current->not_after : own_end,
+            .is_publish = true,
+        };
+        if (bypeer_group_issue(node, now, &order, &chain, why) == 0)
+            bypeer_chain_free(chain);
+    }
+}
+
+static int issue_publish_revocation(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                                    const struct bypeer_group_verdict *verdict, bool is_by_group,
+                                    char why[static GROUP_WHY])
+{
+    struct bypeer_revocation revocation = {.key = verdict->key, .until = node->root_until};
+    struct bypeer_guid id;
+    snprintf(revocation.reason, sizeof(revocation.reason), "%s", verdict->reason ? verdict->reason : "");
+    if (!is_by_group)
+        revocation.chain = bypeer_chain_bag(node->chain, &revocation.chain_bytes);
+    uint8_t *payload = malloc(BYPEER_REVOCATION_BYTES_MAX);
+    if (!payload)
+        return -ENOMEM;
+    bypeer_revocation_id(node->profile, is_by_group ? node->group_id : node->self_id, node->group_id, verdict->key,
+                         &id);
+    const struct bypeer_record_draft draft = {
+        .type = BYPEER_RECORD_REVOCATION,
+        .id = &id,
+        .creator = is_by_group ? node->group_id : NULL,
+        .payload = payload,
+        .payload_bytes = bypeer_revocation_write(&revocation, node->profile, payload, BYPEER_REVOCATION_BYTES_MAX),
+        .expires = group_peer_time(revocation.until),
+        .is_internal = true,
+    };
+    int status = issue_publish(node, now, &draft, why);
+    free(payload);
+    return status;
+}
+
+/* What an administrator revoked counts no more once he is revoked himself: the group takes it over. */
+static void issue_inherit(struct bypeer_group_node *node, struct bypeer_graph_time now, const uint8_t *key)
+{
+    char why[GROUP_WHY];
+    for (size_t at = 0; at < node->revocation_count; at++) {
+        const struct group_revocation *revocation = node->revocations[at];
+        if (!revocation->signer ||
+            memcmp(bypeer_chain_leaf(revocation->signer)->public_key, key, node->profile->public_key_bytes) != 0)
+            continue;
+        /* Copied: the list may change under it. */
+        struct group_revocation taken = *revocation;
+        const struct bypeer_group_verdict verdict = {.key = taken.key, .reason = taken.reason};
+        issue_publish_revocation(node, now, &verdict, true, why);
+    }
+}
+
+int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                        const struct bypeer_group_verdict *verdict, char why[static GROUP_WHY])
+{
+    uint64_t now_s = group_unix(now.utc);
+    bool is_by_group = node->group_key;
+    size_t key_bytes = node->profile->public_key_bytes;
+    const struct group_credential *own = group_own(node, now_s);
+    const char *reason = "";
+    why[0] = '\0';
+    if (verdict->reason && strlen(verdict->reason) > BYPEER_REVOCATION_REASON_MAX)
+        return issue_refuse(why, -EINVAL, "the reason is longer than 255 bytes: shorten it");
+    if (node->has_root && memcmp(verdict->key, node->root_key, key_bytes) == 0)
+        return issue_refuse(why, -EINVAL, "the group's own key cannot be revoked");
+    if (!is_by_group && (!own || !(own->leaf->roles & BYPEER_ROLE_ADMINISTRATOR)))
+        return issue_refuse(why, -EPERM, "only an administrator, or the holder of the group's key, revokes");
+    if (!is_by_group && memcmp(verdict->key, own->leaf->public_key, key_bytes) == 0)
+        return issue_refuse(why, -EINVAL, "this is the own key: leave the group instead");
+    if (group_is_revoked(node, verdict->key, now_s))
+        return issue_refuse(why, -EALREADY, "this key is revoked already");
+    struct group_revocation wish = {.is_by_group = is_by_group, .signer = node->chain, .made = now_s};
+    memcpy(wish.key, verdict->key, key_bytes);
+    if (!group_may_count(node, &wish, &reason))
+        return issue_refuse(why, -EPERM, reason);
+    if (verdict->is_adopt)
+        issue_adopt(node, now, verdict->key);
+    int status = issue_publish_revocation(node, now, verdict, is_by_group, why);
+    if (status)
+        return status;
+    if (is_by_group)
+        issue_inherit(node, now, verdict->key);
+    bypeer_group_turn(node, now);
+    return 0;
+}
+
+int bypeer_group_set_properties(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                                const struct bypeer_group_properties *properties, char why[static GROUP_WHY])
+{
+    uint8_t payload[BYPEER_GROUP_PROPERTIES_BYTES_MAX];
+    if (!node->group_key)
+        return issue_refuse(why, -EPERM, "only the holder of the group's key changes its properties");
+    if (!node->graph || !node->has_properties)
+        return issue_refuse(why, -EAGAIN, "the group's properties are not known yet: connect first");
+    if (!bypeer_properties_may_follow(&node->properties, properties))
+        return issue_refuse(why, -EINVAL, "names, cloud and lifetimes of a group are fixed for its life");
+    size_t length = bypeer_properties_write(properties, payload, sizeof(payload));
+    if (length == 0)
+        return issue_refuse(why, -EINVAL, "a text of the properties is too long, or no UTF-8");
+    struct bypeer_record_draft draft = {
+        .type = BYPEER_RECORD_SECURITY,
+        .creator = node->group_id,
+        .payload = payload,
+        .payload_bytes = length,
+        .is_internal = true,
+    };
+    struct bypeer_guid id = node->properties_id;
+    int status = bypeer_graph_update(node->graph, now, &id, &draft);
+    sodium_memzero(payload, sizeof(payload));
+    if (status)
+        snprintf(why, GROUP_WHY, "the record cannot be published: %s", strerror(-status));
+    return status;
+}

@@ -1,0 +1,313 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "overlay/group/address.h"
+#include "overlay/group/state.h"
+
+#define FIRST_ROOM 16
+
+int group_compare_names(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b)
+{
+    int order = memcmp(a->authority, b->authority, sizeof(a->authority));
+    if (order)
+        return order;
+    for (unsigned at = 0; at < a->classifier_length && at < b->classifier_length; at++)
+        if (a->classifier[at] != b->classifier[at])
+            return a->classifier[at] < b->classifier[at] ? -1 : 1;
+    return (int)a->classifier_length - (int)b->classifier_length;
+}
+
+/* The first member that is not before name. */
+static size_t members_place(const struct bypeer_group_node *node, const struct bypeer_peer_name *name)
+{
+    size_t low = 0, high = node->member_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (group_compare_names(&node->members[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct group_member *group_find(const struct bypeer_group_node *node, const struct bypeer_peer_name *name)
+{
+    size_t at = members_place(node, name);
+    return at < node->member_count && group_compare_names(&node->members[at]->name, name) == 0 ? node->members[at]
+                                                                                               : NULL;
+}
+
+struct group_member *group_find_key(const struct bypeer_group_node *node, const uint8_t *key)
+{
+    for (size_t at = 0; at < node->member_count; at++) {
+        struct group_member *member = node->members[at];
+        for (unsigned i = 0; i < member->credential_count; i++)
+            if (memcmp(member->credentials[i].leaf->public_key, key, node->profile->public_key_bytes) == 0)
+                return member;
+    }
+    return NULL;
+}
+
+struct group_credential *group_find_serial(struct group_member *member, const uint8_t serial[static GROUP_SERIAL])
+{
+    for (unsigned at = 0; at < member->credential_count; at++)
+        if (memcmp(member->credentials[at].leaf->serial, serial, GROUP_SERIAL) == 0)
+            return &member->credentials[at];
+    return NULL;
+}
+
+bool group_has_chain(const struct group_member *member, const struct bypeer_chain *chain)
+{
+    size_t length, other_length;
+    const uint8_t *bag = bypeer_chain_bag(chain, &length);
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const uint8_t *other = bypeer_chain_bag(member->credentials[at].chain, &other_length);
+        if (length == other_length && memcmp(bag, other, length) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
+                                             uint64_t now)
+{
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const struct group_credential *credential = &member->credentials[at];
+        if (credential->not_before <= now && now < credential->not_after &&
+            !group_is_tainted(node, credential->chain, now))
+            return credential;
+    }
+    return NULL;
+}
+
+const struct group_credential *group_with_key(const struct bypeer_group_node *node, const struct group_member *member,
+                                              const uint8_t *key, uint64_t now)
+{
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const struct group_credential *credential = &member->credentials[at];
+        if (memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
+            credential->not_before <= now && now < credential->not_after &&
+            !group_is_tainted(node, credential->chain, now))
+            return credential;
+    }
+    return NULL;
+}
+
+const struct group_credential *group_own(const struct bypeer_group_node *node, uint64_t now)
+{
+    const struct group_member *self = group_find(node, &node->self);
+    return self ? group_with_key(node, self, bypeer_key_public(node->key), now) : NULL;
+}
+
+static enum group_standing members_standing(const struct bypeer_group_node *node, const struct group_member *member,
+                                            uint64_t now, const struct group_credential **ret_current)
+{
+    *ret_current = group_current(node, member, now);
+    if (*ret_current)
+        return GROUP_SOUND;
+    for (unsigned at = 0; at < member->credential_count; at++)
+        if (now < member->credentials[at].not_after && group_is_tainted(node, member->credentials[at].chain, now))
+            return GROUP_REVOKED;
+    return GROUP_EXPIRED;
+}
+
+void group_show(const struct bypeer_group_node *node, const struct group_member *member, uint64_t now,
+                struct bypeer_group_member *ret_member)
+{
+    const struct group_credential *shown;
+    enum group_standing standing = members_standing(node, member, now, &shown);
+    if (!shown)
+        shown = &member->credentials[0];
+    *ret_member = (struct bypeer_group_member){
+        .name = member->name,
+        .friendly = shown->leaf->subject_friendly,
+        .key = shown->leaf->public_key,
+        .roles = shown->leaf->roles,
+        .not_before = shown->not_before,
+        .until = shown->not_after,
+        .is_self = group_compare_names(&member->name, &node->self) == 0,
+        .is_present = member->presences > 0,
+        .is_revoked = standing == GROUP_REVOKED,
+    };
+    bypeer_group_address(node->profile, &node->group, &member->name, ret_member->address);
+}
+
+static void members_report(struct bypeer_group_node *node, const struct group_member *member, uint64_t now,
+                           enum bypeer_group_change change)
+{
+    struct bypeer_group_member shown;
+    if (!node->sink.member)
+        return;
+    group_show(node, member, now, &shown);
+    node->sink.member(node->sink_context, change, &shown);
+}
+
+void group_tell(struct bypeer_group_node *node, struct group_member *member, uint64_t now)
+{
+    const struct group_credential *current;
+    enum group_standing before = member->standing;
+    enum group_standing standing = members_standing(node, member, now, &current);
+    member->standing = standing;
+    if (standing == GROUP_SOUND) {
+        bool is_same = memcmp(member->serial, current->leaf->serial, GROUP_SERIAL) == 0;
+        bool had_roles = before == GROUP_SOUND && member->roles != current->leaf->roles;
+        memcpy(member->serial, current->leaf->serial, GROUP_SERIAL);
+        member->roles = current->leaf->roles;
+        member->is_cut_due = false;
+        node->is_stale |= had_roles; /* what other roles allowed */
+        node->is_fresh |= before != GROUP_SOUND || !is_same;
+        if (before == GROUP_SOUND && !is_same)
+            members_report(node, member, now, BYPEER_GROUP_RENEWED);
+        else if (before != GROUP_SOUND)
+            members_report(node, member, now, BYPEER_GROUP_JOINED);
+        return;
+    }
+    if (standing == before)
+        return;
+    member->is_cut_due = node->is_cut_due = node->is_stale = true;
+    members_report(node, member, now, standing == GROUP_REVOKED ? BYPEER_GROUP_REVOKED : BYPEER_GROUP_EXPIRED);
+}
+
+void group_tell_all(struct bypeer_group_node *node, uint64_t now)
+{
+    for (size_t at = 0; at < node->member_count; at++)
+        group_tell(node, node->members[at], now);
+}
+
+void group_note_presence(struct bypeer_group_node *node, const struct bypeer_peer_name *name, bool is_there,
+                         uint64_t now)
+{
+    struct group_member *member = group_find(node, name);
+    if (!member || (!is_there && member->presences == 0))
+        return;
+    unsigned before = member->presences;
+    member->presences = is_there ? before + 1 : before - 1;
+    if (before == 0 || member->presences == 0)
+        members_report(node, member, now, is_there ? BYPEER_GROUP_PRESENT : BYPEER_GROUP_ABSENT);
+}
+
+static int members_add(struct bypeer_group_node *node, const struct bypeer_peer_name *name,
+                       struct group_member **ret_member)
+{
+    if (node->member_count == node->member_room) {
+        size_t room = node->member_room ? 2 * node->member_room : FIRST_ROOM;
+        struct group_member **members = reallocarray(node->members, room, sizeof(struct group_member *));
+        if (!members)
+            return -ENOMEM;
+        node->members = members;
+        node->member_room = room;
+    }
+    struct group_member *member = calloc(1, sizeof(*member));
+    if (!member)
+        return -ENOMEM;
+    member->name = *name;
+    bypeer_name_write(name, member->id);
+    size_t at = members_place(node, name);
+    memmove(node->members + at + 1, node->members + at, (node->member_count - at) * sizeof(struct group_member *));
+    node->members[at] = member;
+    node->member_count++;
+    *ret_member = member;
+    return 0;
+}
+
+static void members_remove(struct bypeer_group_node *node, size_t at)
+{
+    free(node->members[at]);
+    node->member_count--;
+    memmove(node->members + at, node->members + at + 1, (node->member_count - at) * sizeof(struct group_member *));
+}
+
+static void members_drop(struct group_member *member, unsigned at)
+{
+    bypeer_chain_free(member->credentials[at].chain);
+    member->credential_count--;
+    memmove(member->credentials + at, member->credentials + at + 1,
+            (member->credential_count - at) * sizeof(struct group_credential));
+}
+
+/* The newest first; of those that begin at once, the one that lasts longer. */
+static bool members_is_before(const struct group_credential *a, const struct group_credential *b)
+{
+    if (a->leaf->not_before != b->leaf->not_before)
+        return a->leaf->not_before > b->leaf->not_before;
+    return a->not_after > b->not_after;
+}
+
+int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
+               struct group_credential **ret_credential)
+{
+    struct group_credential credential = {
+        .chain = chain,
+        .leaf = bypeer_chain_leaf(chain),
+        .not_after = bypeer_chain_not_after(chain),
+    };
+    for (size_t at = 0; at < bypeer_chain_length(chain); at++)
+        if (bypeer_chain_at(chain, at)->not_before > credential.not_before)
+            credential.not_before = bypeer_chain_at(chain, at)->not_before;
+    struct group_member *member = group_find(node, &credential.leaf->subject);
+    if (member) {
+        *ret_credential = group_find_serial(member, credential.leaf->serial);
+        if (*ret_credential)
+            return -EEXIST;
+        if (member->credential_count == GROUP_CREDENTIALS) {
+            if (!members_is_before(&credential, &member->credentials[GROUP_CREDENTIALS - 1]))
+                return -ENOSPC;
+            members_drop(member, GROUP_CREDENTIALS - 1);
+        }
+    } else if (members_add(node, &credential.leaf->subject, &member)) {
+        return -ENOMEM;
+    }
+    unsigned at = 0;
+    while (at < member->credential_count && !members_is_before(&credential, &member->credentials[at]))
+        at++;
+    memmove(member->credentials + at + 1, member->credentials + at,
+            (member->credential_count - at) * sizeof(struct group_credential));
+    bypeer_chain_reference(chain);
+    member->credentials[at] = credential;
+    member->credential_count++;
+    *ret_credential = &member->credentials[at];
+    if (credential.not_after < node->expiry)
+        node->expiry = credential.not_after;
+    /* An administrator more is a revocation less that may count, or a signer more. */
+    if (node->revocation_count > 0)
+        group_weigh(node, now);
+    group_tell(node, member, now);
+    return 0;
+}
+
+uint64_t group_expire(struct bypeer_group_node *node, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    for (size_t at = node->member_count; at-- > 0;) {
+        struct group_member *member = node->members[at];
+        group_tell(node, member, now);
+        /* The last one stays until its links are cut: it has the member's name and key. */
+        for (unsigned i = member->credential_count; i-- > 0;)
+            if (member->credentials[i].not_after <= now && member->credential_count > 1)
+                members_drop(member, i);
+        if (member->credentials[0].not_after <= now && !member->is_cut_due) {
+            members_drop(member, 0);
+            members_remove(node, at);
+            continue;
+        }
+        for (unsigned i = 0; i < member->credential_count; i++) {
+            uint64_t change = member->credentials[i].not_before > now ? member->credentials[i].not_before
+                                                                      : member->credentials[i].not_after;
+            if (change > now && change < next)
+                next = change;
+        }
+    }
+    return next;
+}
+
+void group_members_clear(struct bypeer_group_node *node)
+{
+    for (size_t at = 0; at < node->member_count; at++) {
+        while (node->members[at]->credential_count > 0)
+            members_drop(node->members[at], 0);
+        free(node->members[at]);
+    }
+    free(node->members);
+}

@@ -1,0 +1,191 @@
+/*
+ * What a group on one node is made of; for the files of this folder only.
+ *
+ * Members are sorted by peer name. A member has up to GROUP_CREDENTIALS chains, the newest first: records that it
+ * signed with an older one stay good while that one lasts. A chain is here only when all that does not change was found
+ * right (judge.h); what changes, time and revocations, is asked each time.
+ *
+ * A revocation *counts* as revocation.h says; that depends on other revocations and on who is an administrator, and is
+ * weighed again whenever those change (group_weigh()).
+ */
+#pragma once
+
+#include "overlay/graph/graph.h"
+#include "overlay/group/connect.h"
+#include "overlay/group/group.h"
+#include "overlay/group/membership.h"
+#include "overlay/group/seal.h"
+#include "overlay/group/throttle.h"
+
+#define GROUP_CREDENTIALS 8
+#define GROUP_WHY         160
+/* Memberships begin so much earlier, for members whose clocks are behind: [MS-PPGRH] 3.1.7.3 lets them be 20 minutes.
+ */
+#define GROUP_BACKDATE_S 1200
+
+struct group_credential {
+    struct bypeer_chain *chain;
+    const struct bypeer_certificate_facts *leaf; /* of chain */
+    uint64_t not_before, not_after;              /* of all its certificates together */
+    bool is_published;                           /* the graph has a membership record of it */
+};
+
+enum group_standing { GROUP_UNTOLD, GROUP_SOUND, GROUP_EXPIRED, GROUP_REVOKED };
+
+struct group_member {
+    struct bypeer_peer_name name;
+    struct group_credential credentials[GROUP_CREDENTIALS];
+    unsigned credential_count;
+    unsigned presences;           /* records */
+    enum group_standing standing; /* as the sink was told */
+    uint8_t serial[GROUP_SERIAL]; /* of the membership that the sink was told, with its roles */
+    uint32_t roles;
+    bool is_cut_due;               /* its links are to be closed */
+    char id[BYPEER_NAME_TEXT_MAX]; /* the text of name */
+};
+
+struct group_revocation {
+    struct bypeer_guid id;
+    uint8_t key[BYPEER_PUBLIC_KEY_MAX];
+    struct bypeer_peer_name by; /* the group itself: by its key */
+    bool is_by_group;
+    bool counts;
+    uint64_t made, until;        /* Unix seconds */
+    struct bypeer_chain *signer; /* NULL: by the group's key */
+    uint8_t signature[BYPEER_SIGNATURE_MAX];
+    char reason[BYPEER_REVOCATION_REASON_MAX + 1];
+};
+
+/* The newest attachment of a member to a supernode. */
+struct group_attached {
+    uint8_t member[16], supernode[16]; /* overlay addresses */
+    uint64_t sequence;
+    uint64_t expires; /* peer time */
+};
+
+struct bypeer_group_node {
+    const struct bypeer_profile *profile;
+    struct bypeer_peer_name group, self;
+    char group_id[BYPEER_NAME_TEXT_MAX], self_id[BYPEER_NAME_TEXT_MAX];
+    const struct bypeer_key *key, *group_key;
+    struct bypeer_chain *chain; /* own; NULL: none yet */
+    uint8_t root_key[BYPEER_PUBLIC_KEY_MAX], root_serial[GROUP_SERIAL];
+    uint64_t root_until; /* Unix seconds */
+    bool has_root;
+    char password[BYPEER_GROUP_PASSWORD_FORM_MAX]; /* form of the one to join with; "": none */
+    struct bypeer_group_tls tls;
+    struct bypeer_group_sink sink;
+    void *sink_context;
+    struct bypeer_graph_security security;
+    struct bypeer_graph *graph;
+
+    struct group_member **members;
+    size_t member_count, member_room;
+    struct group_revocation **revocations;
+    size_t revocation_count, revocation_room;
+    struct group_attached *attached; /* sorted by both addresses */
+    size_t attached_count, attached_room;
+
+    bool has_properties;
+    struct bypeer_guid properties_id;
+    struct bypeer_group_properties properties;
+    bool is_founding; /* .found is to be published */
+    struct bypeer_group_properties found;
+
+    uint64_t expiry; /* Unix seconds when a membership or revocation begins or ends next */
+    bool is_stale;   /* stored and waiting records are to be judged again */
+    bool is_fresh;   /* there is a membership more: waiting ones are */
+    bool is_cut_due;
+    bool has_signed;      /* a record, since it was opened */
+    uint64_t publish_ms;  /* when the own membership may be published again */
+    uint64_t now;         /* Unix seconds, of the last call that knew it */
+    uint64_t deadline_ms; /* of .expiry, by the clock of the last turn */
+    struct throttle throttle;
+    struct group_verified verified;
+};
+
+static inline uint64_t group_unix(uint64_t peer_time)
+{
+    return peer_time < BYPEER_PEER_TIME_1970 ? 0 : (peer_time - BYPEER_PEER_TIME_1970) / BYPEER_PEER_TIME_SECOND;
+}
+
+static inline uint64_t group_peer_time(uint64_t unix_s)
+{
+    return unix_s * BYPEER_PEER_TIME_SECOND + BYPEER_PEER_TIME_1970;
+}
+
+/* members.c */
+int group_compare_names(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b);
+struct group_member *group_find(const struct bypeer_group_node *node, const struct bypeer_peer_name *name);
+struct group_member *group_find_key(const struct bypeer_group_node *node, const uint8_t *key);
+/*
+ * Takes a chain that judge_chain() found right; it keeps a reference. *ret_credential is what holds it, also if it was
+ * there before (then -EEXIST). The sink hears of it. 0, -EEXIST, -ENOMEM; -ENOSPC: this member has enough newer ones.
+ */
+int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
+               struct group_credential **ret_credential);
+struct group_credential *group_find_serial(struct group_member *member, const uint8_t serial[static GROUP_SERIAL]);
+/* Whether this very chain, byte by byte, is among the member's. */
+bool group_has_chain(const struct group_member *member, const struct bypeer_chain *chain);
+/* The newest that is valid at now and that no revocation touches; NULL: it is no member. */
+const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
+                                             uint64_t now);
+/* One of its chains for this very key that is valid and untouched, the newest; NULL: none. */
+const struct group_credential *group_with_key(const struct bypeer_group_node *node, const struct group_member *member,
+                                              const uint8_t *key, uint64_t now);
+/* What this node signs with; NULL: nothing now. */
+const struct group_credential *group_own(const struct bypeer_group_node *node, uint64_t now);
+/* Tells the sink what changed for one, or for all. */
+void group_tell(struct bypeer_group_node *node, struct group_member *member, uint64_t now);
+void group_tell_all(struct bypeer_group_node *node, uint64_t now);
+/* Drops what has expired; returns the time in Unix seconds when there will be more. */
+uint64_t group_expire(struct bypeer_group_node *node, uint64_t now);
+/* A presence record of name came or went. */
+void group_note_presence(struct bypeer_group_node *node, const struct bypeer_peer_name *name, bool is_there,
+                         uint64_t now);
+void group_show(const struct bypeer_group_node *node, const struct group_member *member, uint64_t now,
+                struct bypeer_group_member *ret_member);
+void group_members_clear(struct bypeer_group_node *node);
+
+/* revocations.c */
+bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
+/* Whether any membership of the chain is of a revoked key. */
+bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now);
+/* Whether it would count now: its signer and its target are asked. *ret_why: if not. */
+bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation,
+                     const char **ret_why);
+struct group_revocation *group_find_revocation(const struct bypeer_group_node *node, const struct bypeer_guid *id);
+/* Takes one over that was judged, and weighs. 0 or -ENOMEM: then it is the caller's still. */
+int group_revoke(struct bypeer_group_node *node, struct group_revocation *revocation, uint64_t now);
+void group_drop_revocation(struct bypeer_group_node *node, const struct bypeer_guid *id, uint64_t now);
+/* Finds out which count; if that changed, tells the sink, and all members' changes. */
+void group_weigh(struct bypeer_group_node *node, uint64_t now);
+void group_revocation_free(struct group_revocation *revocation);
+
+/* judge.c */
+/* All rules of a chain but revocation; leaf_key and leaf_serial may be NULL. ret_why is set if it is false. */
+bool judge_chain(const struct bypeer_group_node *node, const struct bypeer_chain *chain, const uint8_t *leaf_key,
+                 uint64_t now, char ret_why[static GROUP_WHY]);
+enum bypeer_graph_verdict judge_record(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                                       const struct bypeer_record *record, const char **ret_why);
+/* judge_revocation.c */
+enum bypeer_graph_verdict judge_revocation(struct bypeer_group_node *node, uint64_t now,
+                                           const struct bypeer_record *record, const char **ret_why);
+
+/* attached.c */
+const struct group_attached *group_find_attached(const struct bypeer_group_node *node, const uint8_t member[static 16],
+                                                 const uint8_t supernode[static 16]);
+void group_note_attached(struct bypeer_group_node *node, const struct bypeer_record *record);
+void group_expire_attached(struct bypeer_group_node *node, uint64_t peer_time);
+
+/* security.c: the functions of the provider. */
+void group_security_fill(struct bypeer_group_node *node);
+/* group.c */
+/* The group's key and root certificate, from a chain that was judged. */
+void group_learn_root(struct bypeer_group_node *node, const struct bypeer_chain *chain);
+/* Makes the chain this node's own: keeps a reference. The sink hears of it if it is newer. */
+void group_adopt(struct bypeer_group_node *node, struct bypeer_chain *chain);
+
+/* turn.c: publishes a membership record of the chain. What the graph gives; -ENOTCONN: it is not open. */
+int group_publish_membership(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                             const struct bypeer_chain *chain);
