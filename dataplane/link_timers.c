@@ -24,6 +24,15 @@ static bool timers_owe_confirmation(const struct bypeer_wireguard_sealer *sealer
            word >> BYPEER_COUNTER_BITS < sealer->session->use;
 }
 
+/* Nodes listen whether the others live: between them counts how long this one was silent, whatever it hears. */
+static bool timers_owe_sign_of_life(const struct bypeer_link *link, const struct bypeer_peer_state *peer,
+                                    uint64_t now_ns)
+{
+    uint64_t interval_ns = link->wireguard.persistent_s * BYPEER_WIREGUARD_S;
+    return link->group == BYPEER_GROUP_ANY && interval_ns != 0 &&
+           now_ns >= __atomic_load_n(&peer->activity.sent_ns, __ATOMIC_RELAXED) + interval_ns;
+}
+
 /* Looks at one link; whether a keepalive is to be sent. */
 static bool timers_look(const struct bypeer_tables *tables, const struct bypeer_sessions *sessions,
                         struct bypeer_event_ring *events, uint64_t now_ns, const struct bypeer_link *link)
@@ -41,7 +50,8 @@ static bool timers_look(const struct bypeer_tables *tables, const struct bypeer_
     unsigned due = bypeer_activity_due(&peer->activity, link->wireguard.persistent_s * BYPEER_WIREGUARD_S, now_ns);
     if ((due & BYPEER_ACTIVITY_HANDSHAKE) != 0)
         bypeer_event_put(events, BYPEER_EVENT_WANT, link->id);
-    return ((due & BYPEER_ACTIVITY_KEEPALIVE) != 0 || timers_owe_confirmation(&sealer)) &&
+    return ((due & BYPEER_ACTIVITY_KEEPALIVE) != 0 || timers_owe_confirmation(&sealer) ||
+            timers_owe_sign_of_life(link, peer, now_ns)) &&
            timers_can_leave(tables, link, peer);
 }
 

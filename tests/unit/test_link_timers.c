@@ -109,6 +109,22 @@ Test(link_timers, persistent_keepalives)
     cr_assert_eq(look_after(24999), 0);
 }
 
+/* If what is heard counted, the first of two nodes to speak would silence the other, who then seems dead. */
+Test(link_timers, a_trunk_is_never_silent_for_longer_than_its_interval)
+{
+    struct walk_session six = start_used_session(PEER_SIX);
+    struct bypeer_link link = walk_put_peer(PEER_SIX, six.slot, 0);
+    link.group = BYPEER_GROUP_ANY;
+    link.wireguard.persistent_s = 1;
+    cr_assert_geq(bypeer_writer_put_link(walk.writer, &link), 0);
+    bypeer_activity_sent(activity(PEER_SIX), false, walk.worker.now_ms * 1000000);
+    look_after(500);
+    bypeer_activity_received(activity(PEER_SIX), false, walk.worker.now_ms * 1000000);
+    cr_assert_eq(look_after(499), 0);
+    cr_assert_eq(look_after(1), 1);
+    cr_assert_eq(links[0], walk_peer_link_id(PEER_SIX));
+}
+
 Test(link_timers, nothing_is_sent_that_could_not_leave)
 {
     walk_start_session(PEER_LOST);
