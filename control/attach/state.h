@@ -1,0 +1,97 @@
+/*
+ * Private to control/attach: what its files share.
+ */
+#pragma once
+
+#include "control/attach/attach.h"
+#include "control/attach/plan.h"
+#include "control/log.h"
+#include "control/model/followed.h"
+
+#define ATTACH_TURN_MS      250
+#define ATTACH_ENDPOINT_MS  3000 /* until another endpoint of a node that does not answer is tried */
+#define ATTACH_TRUNK_S      1    /* how long a node is silent at most */
+#define ATTACH_MULTICAST_S  1000 /* packets a second that one link may send to a group */
+#define ATTACH_REPUBLISH_MS 5000 /* after a record could not be published */
+
+/* A group, and what of it is in the model. */
+struct attach_group {
+    struct bypeer_joined *joined;
+    char name[64];                 /* in the model */
+    uint32_t id;                   /* likewise; 0: it is not there */
+    char why[BYPEER_PROBLEM_TEXT]; /* not */
+    struct bypeer_plan_member *members;
+    size_t member_count, member_room;
+    struct bypeer_plan_attachment *attachments;
+    size_t attachment_count, attachment_room;
+    uint32_t *receivers; /* of multicast, as the model has them */
+    uint32_t receiver_count;
+};
+
+/* A link of the plan as the model has it. */
+struct attach_link {
+    uint8_t key[32];
+    uint32_t id;
+    bool is_trunk;
+    bool is_heard;
+    uint32_t turn;
+    uint64_t turned_ms;
+    /* Of a client. */
+    struct bypeer_joined *joined;
+    uint8_t address[16];
+    bool is_said; /* .is_heard is what the record says */
+};
+
+struct bypeer_attach {
+    uv_loop_t *loop;
+    struct bypeer_node *node;
+    struct bypeer_groups *groups;
+    struct attach_group *list[BYPEER_GROUPS_MAX];
+    unsigned count;
+    struct attach_link *links; /* by key */
+    size_t link_count;
+    struct bypeer_plan *plan; /* the last one that was made; NULL: none */
+    uint64_t deadline;        /* of it, Unix seconds */
+    bool is_stale;            /* records changed */
+    bool is_draining;
+    bool is_closing;
+    uint64_t publish_ms; /* when to try again; 0: nothing is left to be said */
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    unsigned handles;
+    struct bypeer_log_limit log_limit;
+};
+
+/* --- gather.c --- */
+
+/* What the records of a group say, into its arrays. 0 or -ENOMEM. */
+int attach_gather(struct bypeer_attach *attach, struct attach_group *group);
+void attach_free_group(struct attach_group *group);
+/* Which links are heard now; returns whether a plan made before is old by that. */
+bool attach_listen(struct bypeer_attach *attach);
+uint64_t attach_now_ms(void);
+
+/* --- apply.c --- */
+
+/* Makes the model what the plan says. What cannot be is logged, and tried again with the next plan. */
+void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan);
+void attach_remove_group(struct bypeer_attach *attach, struct attach_group *group);
+struct attach_link *attach_find_link(const struct bypeer_attach *attach, const uint8_t key[static 32]);
+
+/* --- publish.c --- */
+
+/* Own attachments are as this node is now: keys, endpoints, who is here, draining. */
+void attach_publish(struct bypeer_attach *attach);
+/* The own attachment of a member; id NULL: not wanted. False: there is none. */
+bool attach_find_own(const struct bypeer_joined *joined, const uint8_t member[static 16],
+                     struct bypeer_attachment *ret_attachment, struct bypeer_guid *ret_id, uint64_t *ret_expires);
+int attach_say(struct bypeer_attach *attach, struct bypeer_joined *joined, struct bypeer_attachment *attachment,
+               const struct bypeer_guid *id, uint64_t until, struct bypeer_problem *problem);
+/* Endpoints and key of this node, and whether it drains. */
+void attach_describe(const struct bypeer_attach *attach, struct bypeer_attachment *attachment);
+
+/* --- attach.c --- */
+
+struct attach_group *attach_find_group(const struct bypeer_attach *attach, const struct bypeer_joined *joined);
+/* Gathers, plans and applies. */
+void attach_replan(struct bypeer_attach *attach);
