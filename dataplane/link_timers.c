@@ -33,6 +33,21 @@ static bool timers_owe_sign_of_life(const struct bypeer_link *link, const struct
            now_ns >= __atomic_load_n(&peer->activity.sent_ns, __ATOMIC_RELAXED) + interval_ns;
 }
 
+/* Tells control of a move that it was not told of when it happened; unless it has the peer there by now. */
+static void timers_tell_moved(struct bypeer_event_ring *events, const struct bypeer_link *link,
+                              struct bypeer_peer_state *peer, uint64_t now_ns)
+{
+    struct bypeer_seen seen;
+    if (__atomic_load_n(&peer->untold, __ATOMIC_RELAXED) == 0 || bypeer_wireguard_has_told(peer, now_ns))
+        return;
+    if (bypeer_seen_read(&peer->seen, link->serial, &seen) &&
+        (seen.port != link->wireguard.peer_port || memcmp(seen.remote, link->peer, 16) != 0 ||
+         memcmp(seen.local, link->local, 16) != 0))
+        bypeer_wireguard_tell_moved(events, peer, link->id, now_ns);
+    else
+        bypeer_activity_set(&peer->untold, 0);
+}
+
 /* Looks at one link; whether a keepalive is to be sent. */
 static bool timers_look(const struct bypeer_tables *tables, const struct bypeer_sessions *sessions,
                         struct bypeer_event_ring *events, uint64_t now_ns, const struct bypeer_link *link)
@@ -41,6 +56,7 @@ static bool timers_look(const struct bypeer_tables *tables, const struct bypeer_
     struct bypeer_wireguard_sealer sealer;
     if (peer == NULL)
         return false;
+    timers_tell_moved(events, link, peer, now_ns);
     if (!bypeer_wireguard_find_sealer(tables, sessions, link, now_ns, &sealer)) {
         /* Nobody waits for an answer any more, and nobody is owed one: a peer that is away for good is let go. */
         bypeer_activity_set(&peer->activity.unanswered_ns, 0);

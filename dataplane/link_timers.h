@@ -10,7 +10,8 @@
  * that is nothing of WireGuard costs an index entry and a line; one that is, four lines more.
  *
  * A keepalive is also due where this node began a session and has sent nothing by it yet: its peer may not send by it
- * before (whitepaper, 5.4.5).
+ * before (whitepaper, 5.4.5). And control is told here of moves that workers did not tell of, since they had told of
+ * another just before.
  *
  * Thread: host, within a read-side section of RCU for as long as it uses tables and sessions.
  */

@@ -80,3 +80,26 @@ static inline void bypeer_wireguard_want(struct bypeer_event_ring *events, struc
     bypeer_activity_set(&peer->activity.asked_ns, now_ns);
     bypeer_event_put(events, BYPEER_EVENT_WANT, link);
 }
+
+/* Between events about moves of one peer: one that sends from two places in turn moves with every packet. */
+#define BYPEER_WIREGUARD_MOVED_NS UINT64_C(100000000)
+
+/* Whether control was told of a move of this peer within BYPEER_WIREGUARD_MOVED_NS. */
+static inline bool bypeer_wireguard_has_told(const struct bypeer_peer_state *peer, uint64_t now_ns)
+{
+    uint64_t moved = __atomic_load_n(&peer->moved_ns, __ATOMIC_RELAXED);
+    return moved != 0 && now_ns < moved + BYPEER_WIREGUARD_MOVED_NS;
+}
+
+/* Tells control that the peer is where .seen says; if it was told of another place just now, the host thread does it
+ * later (link_timers.h). */
+static inline void bypeer_wireguard_tell_moved(struct bypeer_event_ring *events, struct bypeer_peer_state *peer,
+                                               uint32_t link, uint64_t now_ns)
+{
+    bool is_later = bypeer_wireguard_has_told(peer, now_ns);
+    bypeer_activity_set(&peer->untold, is_later);
+    if (is_later)
+        return;
+    bypeer_activity_set(&peer->moved_ns, now_ns);
+    bypeer_event_put(events, BYPEER_EVENT_MOVED, link);
+}

@@ -58,6 +58,6 @@ void bypeer_wireguard_move(struct bypeer_worker *worker, const struct bypeer_lin
                                     .device = (uint8_t)source.device}))
         return;
     bypeer_seen_write(&peer->seen, link->serial, &source);
-    bypeer_event_put(worker->events, BYPEER_EVENT_MOVED, link->id);
+    bypeer_wireguard_tell_moved(worker->events, peer, link->id, worker->now_ms * UINT64_C(1000000));
     bypeer_count(worker, BYPEER_COUNT_WIREGUARD_MOVES, 1);
 }

@@ -579,7 +579,8 @@ _Static_assert(sizeof(struct bypeer_session) == BYPEER_CACHE_LINE, "one line");
 struct bypeer_peer_state {
     uint64_t link_serial; /* as above; to start anew harms nothing, since these are times and hints only */
     struct bypeer_activity activity;
-    uint64_t reserved[2];
+    uint64_t moved_ns;             /* when control was last told to look at .seen; clock of sessions, 0: never */
+    uint64_t untold;               /* not 0: it is to be told of what .seen became since */
     struct bypeer_seen_words seen; /* where the peer was heard, if that is not where its link record says */
 };
 _Static_assert(sizeof(struct bypeer_peer_state) == 2 * BYPEER_CACHE_LINE, "two lines");

@@ -260,6 +260,8 @@ static const struct layout_field layout_sessions[] = {
     SIZE(bypeer_peer_state),
     FIELD(bypeer_peer_state, link_serial),
     FIELD(bypeer_peer_state, activity),
+    FIELD(bypeer_peer_state, moved_ns),
+    FIELD(bypeer_peer_state, untold),
     FIELD(bypeer_peer_state, seen),
     SIZE(bypeer_activity),
     FIELD(bypeer_activity, sent_ns),

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 
 #include "dataplane/link_timers.h"
+#include "dataplane/wireguard.h"
 #include "overlay/tables/events.h"
 #include "tests/unit/walk_wireguard.h"
 
@@ -135,6 +136,44 @@ Test(link_timers, nothing_is_sent_that_could_not_leave)
                       walk_put_peer(PEER_HIDDEN, 2, 0).serial, &seen);
     cr_assert_eq(look_after(0), 1);
     cr_assert_eq(links[0], walk_peer_link_id(PEER_HIDDEN));
+}
+
+Test(link_timers, control_is_told_later_of_moves_right_after_another)
+{
+    struct walk_session six = start_used_session(PEER_SIX);
+    struct bypeer_link link = walk_put_peer(PEER_SIX, six.slot, 0);
+    struct bypeer_peer_state *peer = &walk.worker.shared->peers[link.session];
+    struct bypeer_seen seen = {.remote = {0x20, 0x01, [15] = 1}, .port = 1};
+    uint64_t value;
+    for (unsigned times = 0; times < 2; times++) {
+        bypeer_wireguard_tell_moved(walk.worker.events, peer, link.id, walk.worker.now_ms * 1000000);
+        cr_assert_eq(walk_event(&value), times == 0 ? BYPEER_EVENT_MOVED : BYPEER_EVENT_NONE);
+    }
+    bypeer_seen_write(&peer->seen, link.serial, &seen);
+    look_after(99);
+    cr_assert_eq(walk_event(&value), BYPEER_EVENT_NONE);
+    look_after(1);
+    cr_assert_eq(walk_event(&value), BYPEER_EVENT_MOVED);
+    cr_assert_eq(value, link.id);
+    /* Once: where control has a peer may be newer than where workers heard it. */
+    look_after(1000);
+    cr_assert_eq(walk_event(&value), BYPEER_EVENT_NONE);
+}
+
+Test(link_timers, a_move_that_control_knows_of_is_not_told)
+{
+    struct walk_session six = start_used_session(PEER_SIX);
+    struct bypeer_link link = walk_put_peer(PEER_SIX, six.slot, 0);
+    struct bypeer_peer_state *peer = &walk.worker.shared->peers[link.session];
+    struct bypeer_seen seen = {.port = link.wireguard.peer_port};
+    uint64_t value;
+    memcpy(seen.remote, link.peer, 16);
+    memcpy(seen.local, link.local, 16);
+    peer->moved_ns = walk.worker.now_ms * 1000000;
+    bypeer_wireguard_tell_moved(walk.worker.events, peer, link.id, walk.worker.now_ms * 1000000);
+    bypeer_seen_write(&peer->seen, link.serial, &seen);
+    look_after(1000);
+    cr_assert_eq(walk_event(&value), BYPEER_EVENT_NONE);
 }
 
 /* How many links a turn of so many nanoseconds looks at: as far as .next goes. */

@@ -573,6 +573,7 @@ Test(wireguard_nodes, a_peer_is_sent_to_where_it_was_heard)
     cr_assert_eq(bypeer_load16(out + 56), 1234);
     cr_assert_geq(walk_peer_open(out, length, &six, &opened, &counter), 0);
     /* The other worker knows as much. */
+    walk.worker.now_ms += 100;
     walk_turn_to(1);
     walk_arrive(1, frame, roam_frame(&six, 1235));
     walk_once();
@@ -611,6 +612,33 @@ Test(wireguard_nodes, where_a_peer_was_heard_the_mtu_may_be_smaller)
     walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1321);
     walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
     expect_drop(BYPEER_DROP_TOO_BIG);
+}
+
+Test(wireguard_nodes, a_peer_at_two_places_is_told_of_ten_times_a_second)
+{
+    const uint32_t link = walk_peer_link_id(PEER_SIX);
+    struct walk_session six = walk_start_session(PEER_SIX);
+    arrive_keepalive(PEER_SIX, &six);
+    walk_once();
+    expect_event(BYPEER_EVENT_HEARD, six.slot);
+    for (unsigned ms = 0; ms < 200; ms++) {
+        for (unsigned i = 0; i < 4; i++)
+            walk_arrive(1, frame, roam_frame(&six, (uint16_t)(1234 + i % 2)));
+        walk_once();
+        if (ms % 100 == 0)
+            expect_event(BYPEER_EVENT_MOVED, link);
+        expect_event(BYPEER_EVENT_NONE, 0);
+        walk.worker.now_ms++;
+        while (walk_punted(BYPEER_DEVICE_OVERLAY, 0, out) != 0)
+            ;
+    }
+    /* And is sent to where it was last, all the same. */
+    walk_arrive(1, frame, roam_frame(&six, 1235));
+    walk_once();
+    send_here(PEER_SIX);
+    walk_once();
+    cr_assert_neq(walk_sent(1, out), 0);
+    cr_assert_eq(bypeer_load16(out + 56), 1235);
 }
 
 Test(wireguard_nodes, a_peer_without_an_endpoint_is_found_by_its_first_packet)
