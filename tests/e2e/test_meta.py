@@ -19,11 +19,16 @@ CLAIMS = [
 
 def test_nothing_passes_without_the_data_plane(request):
     wanted = [str(HERE / claim) for claim in CLAIMS]
-    done = subprocess.run(
+    inner = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--tb=no", "--stop-dataplane",
          f"--build-dir={request.config.getoption('--build-dir')}", *wanted],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-    summary = done.stdout.strip().splitlines()[-1]
-    assert done.returncode == 1, done.stdout
-    assert "passed" not in summary, done.stdout
-    assert int(re.search(r"(\d+) failed", summary).group(1)) >= len(CLAIMS), done.stdout
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said, _ = inner.communicate(timeout=900)
+    finally:  # interrupted: it has labs of its own to take down
+        inner.terminate()
+        inner.wait(60)
+    summary = said.strip().splitlines()[-1]
+    assert inner.returncode == 1, said
+    assert "passed" not in summary, said
+    assert int(re.search(r"(\d+) failed", summary).group(1)) >= len(CLAIMS), said
