@@ -145,7 +145,7 @@ int bypeer_attributes_read(struct bypeer_attributes **ret_attributes, const char
 {
     static const struct xml_handler handler = {attributes_start, attributes_end};
     struct attributes_reader reader = {0};
-    int result = bypeer_xml_read(&reader.xml, &handler, xml, why);
+    int result = bypeer_graph_xml_read(&reader.xml, &handler, xml, why);
     struct bypeer_attributes *attributes = result == 0 ? attributes_make(&reader) : NULL;
     bypeer_buffer_clear(&reader.texts);
     bypeer_buffer_clear(&reader.found);

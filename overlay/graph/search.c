@@ -171,7 +171,7 @@ int bypeer_search_read(struct bypeer_search **ret_search, const char *xml, char 
 {
     static const struct xml_handler handler = {search_start, search_end};
     struct search_reader reader = {0};
-    int result = bypeer_xml_read(&reader.xml, &handler, xml, why);
+    int result = bypeer_graph_xml_read(&reader.xml, &handler, xml, why);
     struct bypeer_search *search = result == 0 ? malloc(sizeof(*search)) : NULL;
     if (search == NULL) {
         bypeer_buffer_clear(&reader.nodes);

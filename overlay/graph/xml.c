@@ -89,8 +89,8 @@ static void xml_doctype(void *context, const char *name, const char *system_id, 
     bypeer_xml_refuse(((struct xml_user *)context)->reader, "it has a document type: leave it out");
 }
 
-int bypeer_xml_read(struct xml_reader *reader, const struct xml_handler *handler, const char *xml,
-                    char why[static BYPEER_ATTRIBUTE_WHY])
+int bypeer_graph_xml_read(struct xml_reader *reader, const struct xml_handler *handler, const char *xml,
+                          char why[static BYPEER_ATTRIBUTE_WHY])
 {
     struct xml_user user = {reader, handler};
     size_t length = strlen(xml);

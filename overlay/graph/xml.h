@@ -27,8 +27,8 @@ struct xml_handler {
 };
 
 /* Reads the text; the reader is the first member of the handlers' own struct. 0, -EINVAL with why, -ENOMEM. */
-int bypeer_xml_read(struct xml_reader *reader, const struct xml_handler *handler, const char *xml,
-                    char why[static BYPEER_ATTRIBUTE_WHY]);
+int bypeer_graph_xml_read(struct xml_reader *reader, const struct xml_handler *handler, const char *xml,
+                          char why[static BYPEER_ATTRIBUTE_WHY]);
 /* From a handler: ends the reading with -EINVAL and one line. */
 __attribute__((format(printf, 2, 3))) void bypeer_xml_refuse(struct xml_reader *reader, const char *format, ...);
 /* From a handler: ends the reading with -ENOMEM. */
