@@ -11,9 +11,9 @@
  * the thousand, in tests with a clock of their own.
  *
  * Files, in the order to read: guid.h, frame.h, message.h, record.h, payload.h, attributes.h, search.h (formats);
- * security.h; state.h (what a node is made of), database.c, link.c (one link's life), handshake.c, flood.c,
- * synchronise.c, maintain.c (signature, contacts, partitions, connections), presence.c, publish.c, upkeep.c (timers);
- * graph.c ties them together.
+ * security.h; state.h (what a node is made of), database.c, link.c, handshake.c (one link's life), flood.c,
+ * synchronise.c, synchronise_hash.c, maintain.c (connections), contact.c (signature, contacts, partitions), presence.c,
+ * publish.c, upkeep.c (timers); graph.c ties them together.
  *
  * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in.
  */
@@ -48,9 +48,9 @@ struct bypeer_graph_link_event {
 
 enum bypeer_graph_node_change { BYPEER_GRAPH_NODE_PRESENT, BYPEER_GRAPH_NODE_CHANGED, BYPEER_GRAPH_NODE_GONE };
 
-/* A node that has published its presence; valid until the next call. */
+/* A node that has published its presence; of one that took it back only the peer ID is known. */
 struct bypeer_graph_node {
-    uint64_t node_id;
+    uint64_t node_id; /* 0: not known */
     const char *peer_id;
     const char *attributes; /* NULL: none */
     const struct bypeer_graph_address *addresses;
@@ -125,7 +125,7 @@ int bypeer_graph_restore(struct bypeer_graph *graph, struct bypeer_graph_time no
 int bypeer_graph_listen(struct bypeer_graph *graph, struct bypeer_graph_time now,
                         const struct bypeer_graph_address addresses[], unsigned count);
 /*
- * peer_id NULL: whoever is there. 0; -EADDRINUSE: one of our own addresses; -EISCONN: there is such a neighbor;
+ * peer_id NULL: whoever is there. 0; -EADDRINUSE: one of our own addresses; -EISCONN: there is a link to it;
  * -ENOBUFS: no link is free; -ENOMEM.
  */
 int bypeer_graph_connect(struct bypeer_graph *graph, struct bypeer_graph_time now,
@@ -197,8 +197,7 @@ uint32_t bypeer_graph_status(const struct bypeer_graph *graph);
 uint64_t bypeer_graph_node_id(const struct bypeer_graph *graph);
 /* What the graph says of itself; NULL: not known yet. */
 const struct bypeer_graph_info *bypeer_graph_get_info(const struct bypeer_graph *graph);
-/* Who is present, by node ID; false: there is no more after this one. */
-bool bypeer_graph_next_node(const struct bypeer_graph *graph, uint64_t after, struct bypeer_graph_node *ret_node);
+/* The links by number; after 0: the first. false: there is no more. Who is present is in the records of that type. */
 bool bypeer_graph_next_link(const struct bypeer_graph *graph, uint32_t after, struct bypeer_graph_link_event *ret_link);
 
 /* Peer time is the clock's without the node's delta. */
