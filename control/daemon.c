@@ -17,6 +17,7 @@
 #include "control/api/server.h"
 #include "control/dataplane/channel.h"
 #include "control/host.h"
+#include "control/identity/identities.h"
 #include "control/log.h"
 #include "control/names/dns.h"
 #include "control/names/hosts.h"
@@ -324,6 +325,7 @@ static void daemon_on_expiry(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     bypeer_relays_expire(daemon->node.relays, (uint64_t)time(NULL));
+    bypeer_identities_expire(daemon->node.identities, (uint64_t)time(NULL));
     bypeer_usage_turn(daemon->node.usage, bypeer_channel_sessions(daemon->channel), (uint64_t)time(NULL));
 }
 

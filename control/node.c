@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "config/report.h"
+#include "control/identity/identities.h"
 #include "control/log.h"
 #include "control/relay/relays.h"
 #include "control/usage/usage.h"
@@ -210,6 +211,9 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         result = bypeer_relays_start(node->relays, problem);
     if (result == 0)
         result = bypeer_usage_open(&node->usage, node, problem);
+    if (result == 0)
+        result = bypeer_identities_open(&node->identities, config->node.state, getenv("CREDENTIALS_DIRECTORY"),
+                                        (uint64_t)time(NULL), problem);
     if (result < 0) {
         node->config = NULL; /* stays the caller's */
         bypeer_node_close(node);
@@ -219,6 +223,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
 
 void bypeer_node_close(struct bypeer_node *node)
 {
+    bypeer_identities_close(node->identities);
     bypeer_usage_close(node->usage);
     bypeer_relays_close(node->relays);
     bypeer_model_free(node->model);

@@ -47,12 +47,12 @@ struct bypeer_node {
     struct bypeer_model *model;
     struct bypeer_relays *relays;
     struct bypeer_usage *usage;
+    struct bypeer_identities *identities;
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
     struct bypeer_channel *channel;       /* NULL: no data plane can attach (tests) */
     struct bypeer_names *names;           /* NULL: it is in no cloud (tests) */
-    struct bypeer_identities *identities; /* NULL: it has none (tests) */
     struct bypeer_groups *groups;         /* NULL: it is in none (tests) */
     struct bypeer_wireguard *wireguard;   /* NULL: it does no handshakes (tests) */
     uint64_t started_ns;                  /* CLOCK_MONOTONIC */

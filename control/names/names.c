@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "control/identity/identities.h"
 #include "control/names/addresses.h"
 #include "control/names/state.h"
 
@@ -268,6 +269,7 @@ void bypeer_names_close(struct bypeer_names *names)
     if (!names || names->closing)
         return;
     names->closing = true;
+    bypeer_identities_unguard(names->node->identities, names);
     names_free_resolves(names);
     for (struct bypeer_cloud *cloud = names->clouds, *next; cloud; cloud = next) {
         next = cloud->next;
@@ -314,6 +316,7 @@ int bypeer_names_open(struct bypeer_names **ret_names, uv_loop_t *loop, struct b
         free(names);
         return result;
     }
+    names_follow_identities(names);
     uv_prepare_init(loop, &names->prepare);
     uv_timer_init(loop, &names->upkeep);
     names->prepare.data = names->upkeep.data = names;

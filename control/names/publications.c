@@ -8,49 +8,92 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "control/names/identities.h"
+#include "control/identity/identities.h"
 #include "control/names/state.h"
 
 #define COMMENT_UNITS 39 /* UTF-16, [MS-PNRP] 2.2.3.1 */
 
 /* --- identities --- */
 
-static int publications_load_key(struct bypeer_names *names, enum bypeer_profile_id id, bool make,
-                                 struct bypeer_problem *problem)
-{
-    if (names->keys[id])
-        return 0;
-    return bypeer_identity_load(&names->keys[id], names->node->config->node.state, bypeer_profile(id), make, problem);
-}
-
 int bypeer_names_authority(struct bypeer_names *names, const struct bypeer_profile *profile,
                            uint8_t ret_authority[static 20], struct bypeer_problem *problem)
 {
-    int result = publications_load_key(names, profile->id, true, problem);
-    if (result == 0)
-        bypeer_key_authority(names->keys[profile->id], ret_authority);
-    return result;
+    const struct bypeer_identity *identity =
+        bypeer_identities_default(names->node->identities, profile, true, (uint64_t)time(NULL), problem);
+    if (!identity)
+        return -ENOENT;
+    memcpy(ret_authority, identity->name.authority, sizeof(identity->name.authority));
+    return 0;
 }
 
-/* The key that a registration in a cloud of this profile is signed with; NULL: the name is not of this profile, or
- * there is no key. An unsecured name is signed, too, by the default identity. */
-static const struct bypeer_key *publications_key(struct bypeer_names *names, const struct bypeer_peer_name *name,
-                                                 enum bypeer_profile_id id)
+/* Who a registration in a cloud of this profile is signed by; NULL: the name is not of this profile, or nobody's here.
+ * An unsecured name is signed, too, by the default identity. */
+static const struct bypeer_identity *
+publications_identity(struct bypeer_names *names, const struct bypeer_peer_name *name, enum bypeer_profile_id id)
 {
-    uint8_t authority[20];
-    if (publications_load_key(names, id, !name->secure, NULL) < 0)
-        return NULL;
-    bypeer_key_authority(names->keys[id], authority);
-    return !name->secure || memcmp(authority, name->authority, sizeof(authority)) == 0 ? names->keys[id] : NULL;
+    const struct bypeer_profile *profile = bypeer_profile(id);
+    return name->secure ? bypeer_identities_of(names->node->identities, profile, name->authority)
+                        : bypeer_identities_default(names->node->identities, profile, true, (uint64_t)time(NULL), NULL);
 }
 
-static const struct bypeer_key *
-publications_signer(struct bypeer_names *names, const struct names_publication *publication, enum bypeer_profile_id id)
+/* Key and chain of a registration; false: there is none in this profile. */
+static bool publications_sign(struct bypeer_names *names, const struct names_publication *publication,
+                              enum bypeer_profile_id id, struct bypeer_pnrp_registration *registration)
 {
-    if (!publication->profile)
-        return publications_key(names, &publication->name, id);
-    return publication->profile->id == id ? publication->key : NULL;
+    if (publication->profile) {
+        registration->key = publication->key;
+        registration->chain = publication->chain;
+        registration->chain_bytes = publication->chain_bytes;
+        return publication->profile->id == id;
+    }
+    const struct bypeer_identity *identity = publications_identity(names, &publication->name, id);
+    if (!identity)
+        return false;
+    registration->key = identity->key;
+    if (publication->name.secure && identity->delegation)
+        registration->chain = bypeer_chain_bag(identity->delegation, &registration->chain_bytes);
+    return true;
+}
+
+static bool publications_is_of(const struct names_publication *publication, const struct bypeer_identity *identity)
+{
+    return !publication->name.secure ||
+           memcmp(publication->name.authority, identity->name.authority, sizeof(identity->name.authority)) == 0;
+}
+
+/* Another key signs from now on: what the old one signed is registered anew. */
+static void names_on_identity(void *context, const struct bypeer_identity *identity)
+{
+    struct bypeer_names *names = context;
+    for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next) {
+        if (cloud->closing || bypeer_cloud_profile(&cloud->config) != identity->profile)
+            continue;
+        for (struct names_publication *each = names->publications; each; each = each->next)
+            if (publications_is_of(each, identity))
+                names_unregister(each, cloud);
+        names_register_all(names, cloud);
+    }
+}
+
+static int names_may_delete_identity(void *context, const struct bypeer_identity *identity,
+                                     struct bypeer_problem *problem)
+{
+    const struct bypeer_names *names = context;
+    for (const struct names_publication *each = names->publications; each; each = each->next)
+        if (each->name.secure && publications_is_of(each, identity))
+            return bypeer_problem_set(problem, -EBUSY, "identity_in_use",
+                                      "identity %.60s\nhas published %.90s\nunpublish that first", identity->name_text,
+                                      each->stored.name);
+    return 0;
+}
+
+void names_follow_identities(struct bypeer_names *names)
+{
+    const struct bypeer_identities_guard guard = {
+        .context = names, .may_delete = names_may_delete_identity, .changed = names_on_identity};
+    bypeer_identities_guard(names->node->identities, &guard);
 }
 
 /* --- checks --- */
@@ -121,11 +164,8 @@ int names_register(struct bypeer_names *names, struct names_publication *publica
     if (publication->registrations[cloud->number].handle != 0 || cloud->endpoint_count == 0)
         return 0;
     publications_contents(publication, &own, &registration);
-    registration.key = publications_signer(names, publication, bypeer_cloud_profile(&cloud->config)->id);
-    if (!registration.key)
+    if (!publications_sign(names, publication, bypeer_cloud_profile(&cloud->config)->id, &registration))
         return 0;
-    registration.chain = publication->chain;
-    registration.chain_bytes = publication->chain_bytes;
     registration.has_location =
         !publication->profile && bypeer_store_find_location(names->node->store, publication->stored.name,
                                                             cloud->config.name, registration.location, NULL) == 1;
@@ -282,8 +322,6 @@ void names_free_publications(struct bypeer_names *names)
         free(names->publications);
         names->publications = next;
     }
-    for (int id = 0; id < BYPEER_PROFILES; id++)
-        bypeer_key_free(names->keys[id]);
 }
 
 void bypeer_names_each(const struct bypeer_names *names,
@@ -326,7 +364,7 @@ static int publications_check_clouds(struct bypeer_names *names, const struct na
             continue;
         clouds++;
         signers +=
-            publications_key(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id) != NULL ? 1 : 0;
+            publications_identity(names, &publication->name, bypeer_cloud_profile(&cloud->config)->id) != NULL ? 1 : 0;
     }
     if (clouds == 0)
         return bypeer_problem_set(problem, -ENOENT, "no_cloud",

@@ -32,9 +32,8 @@ struct names_publication {
 struct bypeer_names {
     uv_loop_t *loop;
     struct bypeer_node *node;
-    struct bypeer_key *keys[BYPEER_PROFILES]; /* of the default identities, once they are needed */
-    uint8_t secret[16];                       /* of cookies, in all clouds and all workers */
-    struct bypeer_cloud *clouds;              /* as configured, then those that leave */
+    uint8_t secret[16];          /* of cookies, in all clouds and all workers */
+    struct bypeer_cloud *clouds; /* as configured, then those that leave */
     struct names_publication *publications;
     unsigned publication_count;
     struct names_publication *delegated; /* likewise, and those that were withdrawn: threads may sign for them still */
@@ -53,6 +52,8 @@ struct bypeer_names {
 
 /* --- publications.c --- */
 
+/* Hears of identities' new keys. */
+void names_follow_identities(struct bypeer_names *names);
 /* What the database holds. */
 int names_load(struct bypeer_names *names, struct bypeer_problem *problem);
 /* Registers in the cloud what belongs there and is not yet registered. */

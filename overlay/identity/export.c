@@ -58,6 +58,8 @@ int bypeer_identity_export_write(char **ret_text, const struct bypeer_identity_e
     bypeer_xml_put_bytes(&writer, "DATA", bytes, (size_t)length);
     if (identity->rotations)
         bypeer_xml_put_bytes(&writer, "ROTATIONS", identity->rotations, identity->rotations_bytes);
+    if (identity->delegation)
+        bypeer_xml_put_bytes(&writer, "DELEGATION", identity->delegation, identity->delegation_bytes);
     OPENSSL_free(bytes);
     return bypeer_xml_end(&writer, ret_text);
 }
@@ -138,6 +140,7 @@ static int export_read_xml(struct bypeer_identity_export *identity, const struct
     /* Two pages of the documentation differ about the names. */
     const struct bypeer_xml_child *name = bypeer_xml_find(xml, "PEERNAME"), *data = bypeer_xml_find(xml, "DATA");
     const struct bypeer_xml_child *rotations = bypeer_xml_find(xml, "ROTATIONS");
+    const struct bypeer_xml_child *delegation = bypeer_xml_find(xml, "DELEGATION");
     EVP_PKEY *pair = NULL;
     X509 *x509 = NULL;
     uint8_t *bytes;
@@ -150,6 +153,8 @@ static int export_read_xml(struct bypeer_identity_export *identity, const struct
         return export_refuse(-EBADMSG, why, "it is no PEERIDENTITYEXPORT of version 1.0 with PEERNAME and DATA");
     if (rotations && bypeer_xml_bytes(rotations, &identity->rotations, &identity->rotations_bytes) != 0)
         return export_refuse(-EBADMSG, why, "its ROTATIONS are no base64");
+    if (delegation && bypeer_xml_bytes(delegation, &identity->delegation, &identity->delegation_bytes) != 0)
+        return export_refuse(-EBADMSG, why, "its DELEGATION is no base64");
     if (bypeer_xml_bytes(data, &bytes, &length) != 0)
         return export_refuse(-EBADMSG, why, "its DATA is no base64");
     int status = export_unseal(bytes, length, password, &pair, &x509, why);
@@ -184,5 +189,6 @@ void bypeer_identity_export_release(struct bypeer_identity_export *identity)
     bypeer_key_free(identity->key);
     bypeer_certificate_free(identity->idc);
     free(identity->rotations);
+    free(identity->delegation);
     *identity = (struct bypeer_identity_export){0};
 }

@@ -18,7 +18,8 @@ struct bypeer_identity_export {
     struct bypeer_key *key;
     struct bypeer_certificate *idc; /* of that key */
     uint8_t *rotations;             /* as rotation.h writes them, one after the other, or NULL */
-    size_t rotations_bytes;
+    uint8_t *delegation;            /* a bag: by which the key may publish the name in PNRP, or NULL; not judged here */
+    size_t rotations_bytes, delegation_bytes;
 };
 
 /* *ret_text is to be wiped and freed by the caller. 0; -EINVAL with one line in why; -ENOMEM. */

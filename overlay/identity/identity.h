@@ -10,7 +10,7 @@
 
 #include "overlay/certificate/certificate.h"
 
-#define BYPEER_IDENTITY_XML_MAX 65536 /* bytes of any XML form of an identity */
+#define BYPEER_IDENTITY_XML_MAX 131072 /* bytes of any XML form of an identity */
 
 /* The peer name of the key with this classifier (which may be empty): hash(key).classifier. */
 void bypeer_identity_name(struct bypeer_peer_name *ret_name, const struct bypeer_key *key,

@@ -21,7 +21,7 @@
 #include "overlay/profile/key.h"
 
 #define BYPEER_ROTATION_MAX       (24 + 2 * (BYPEER_PUBLIC_KEY_MAX + BYPEER_SIGNATURE_MAX))
-#define BYPEER_ROTATIONS_MAX      64                    /* replacements of one identity */
+#define BYPEER_ROTATIONS_MAX      24                    /* replacements of one identity: what a chain has room for */
 #define BYPEER_ROTATION_OVERLAP_S (7ull * 24 * 60 * 60) /* unless told otherwise */
 
 struct bypeer_rotation {

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <net/if.h>
 #include <sched.h>
@@ -121,19 +122,25 @@ static void set_up(void)
     start(&beta);
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
 static void tear_down(void)
 {
-    char path[128];
+    char path[512];
     struct side *sides[] = {&alpha, &beta};
     for (size_t at = 0; at < 2; at++)
         bypeer_names_close(sides[at]->names);
     uv_run(&loop, UV_RUN_DEFAULT);
     cr_assert_eq(uv_loop_close(&loop), 0, "nothing is left open");
     for (size_t at = 0; at < 2; at++) {
-        snprintf(path, sizeof(path), "%s/identities/default.modern.pem", sides[at]->fixture.directory);
-        unlink(path);
         snprintf(path, sizeof(path), "%s/identities", sides[at]->fixture.directory);
-        rmdir(path);
+        nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
         node_fixture_end(&sides[at]->fixture);
     }
 }
@@ -275,12 +282,12 @@ Test(clouds, what_is_published_is_found_with_all_that_belongs_to_it)
 Test(clouds, a_classifier_is_published_under_the_identity_of_this_node)
 {
     json_t *result = ask(&alpha, "names.publish", "{\"classifier\":\"printer\",\"port\":631}");
-    char name[512], path[128];
+    char name[512], path[256];
     snprintf(name, sizeof(name), "%s", json_string_value(json_object_get(result, "name")));
     json_decref(result);
     cr_assert_eq(strlen(name), 48);
     struct stat status;
-    snprintf(path, sizeof(path), "%s/identities/default.modern.pem", alpha.fixture.directory);
+    snprintf(path, sizeof(path), "%s/identities/%.40s/%.40s.pem", alpha.fixture.directory, name, name);
     cr_assert_eq(stat(path, &status), 0);
     cr_assert_eq(status.st_mode & 0777, 0600);
     cr_assert_eq(find(&beta, name, NULL), 1);
@@ -415,7 +422,7 @@ Test(clouds, each_profile_has_clouds_and_an_identity_of_its_own)
         "clouds:\n"
         "  - { name: global, addresses: [\"2001:db8::2\"], seeds: [\"[2001:db8::1]:3541\"] }\n"
         "  - { name: old, profile: windows, addresses: [\"2001:db8::2\"], seeds: [\"[2001:db8::1]:3540\"] }\n";
-    char modern[512], windows[512], path[128];
+    char modern[512], windows[512];
     reload(&alpha, both);
     reload(&beta, other);
     json_t *result = ask(&alpha, "names.publish", "{\"classifier\":\"both\",\"port\":1,\"clouds\":[\"old\"]}");
@@ -427,8 +434,6 @@ Test(clouds, each_profile_has_clouds_and_an_identity_of_its_own)
     cr_assert_str_neq(windows, modern);
     cr_assert_eq(find(&beta, windows, NULL), 1);
     cr_assert_eq(find(&beta, modern, NULL), 1);
-    snprintf(path, sizeof(path), "%s/identities/default.windows.pem", alpha.fixture.directory);
-    cr_assert_eq(unlink(path), 0);
 }
 
 Test(clouds, a_name_waits_for_an_address)
