@@ -1,5 +1,6 @@
 #include "perf/graph_net.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -329,6 +330,20 @@ static void node_open(struct graph_net *net, uint32_t number)
         need(NULL);
 }
 
+/* What is not taken yet, for want of what it depends on, stays in the store. */
+static void node_restore(struct graph_net *net, uint32_t number)
+{
+    struct node *node = &net->nodes[number];
+    size_t waiting = 0;
+    for (size_t i = 0; i < node->kept_count; i++) {
+        if (bypeer_graph_restore(node->graph, graph_net_time(net, number), node->kept[i]) == -EAGAIN)
+            node->kept[waiting++] = node->kept[i];
+        else
+            free(node->kept[i]);
+    }
+    node->kept_count = waiting;
+}
+
 void graph_net_start(struct graph_net *net, uint32_t number)
 {
     struct node *node = &net->nodes[number];
@@ -342,11 +357,7 @@ void graph_net_start(struct graph_net *net, uint32_t number)
     node_open(net, number);
     if (hooks->opened != NULL)
         hooks->opened(hooks->context, number, node->graph);
-    for (size_t i = 0; i < node->kept_count; i++) {
-        bypeer_graph_restore(node->graph, graph_net_time(net, number), node->kept[i]);
-        free(node->kept[i]);
-    }
-    node->kept_count = 0;
+    node_restore(net, number);
     node->has_been = true;
     bypeer_graph_listen(node->graph, graph_net_time(net, number), &own, 1);
     sink_connection_required(&net->callers[number]);
@@ -356,6 +367,14 @@ void graph_net_start(struct graph_net *net, uint32_t number)
 /* What its store would have. */
 static void node_keep(struct node *node)
 {
+    size_t waiting = 0;
+    for (size_t i = 0; i < node->kept_count; i++) {
+        if (bypeer_graph_find(node->graph, &node->kept[i]->id) == NULL)
+            node->kept[waiting++] = node->kept[i];
+        else
+            free(node->kept[i]);
+    }
+    node->kept_count = waiting;
     for (const struct bypeer_record *record = bypeer_graph_next(node->graph, NULL, NULL); record != NULL;
          record = bypeer_graph_next(node->graph, NULL, record)) {
         node->kept = need(realloc(node->kept, (node->kept_count + 1) * sizeof(node->kept[0])));

@@ -56,6 +56,8 @@ static int guard_secure(void *context, struct bypeer_graph_time now, const struc
     (void)now;
     if (*bytes < SIGNATURE_BYTES)
         return -ENOSPC;
+    if (guard->is_revoked[guard_number(guard->name)])
+        return -EKEYREVOKED;
     if (!guard->is_reckless && (strcmp(record->creator, guard->name) != 0 && guard_number(guard->name) != 0))
         return -EPERM;
     guard_sign(record, guard->name, ret_security);

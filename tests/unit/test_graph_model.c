@@ -119,16 +119,14 @@ static void on_record(void *context, uint32_t node, enum bypeer_record_change ch
 {
     struct history *history = context;
     const char *signer = record->modifier ? record->modifier : record->creator;
-    bool is_taken = change == BYPEER_RECORD_ADDED || change == BYPEER_RECORD_UPDATED ||
-                    (change == BYPEER_RECORD_REMOVED && bypeer_record_is_deleted(record));
-    if (!is_taken)
+    const struct bypeer_graph *graph = graph_net_graph(history->net, node);
+    if (change == BYPEER_RECORD_EXPIRED || bypeer_graph_find(graph, &record->id) == NULL)
         return;
     if (guard_number(signer) == (int)node && guard_is_signed(record) && !history_knows(history, record))
         history_add(history, record);
     if ((int)node == history->reckless)
         return;
-    const struct bypeer_graph *graph = graph_net_graph(history->net, node);
-    if (graph != NULL && record->expires <= bypeer_graph_peer_time(graph, graph_net_time(history->net, node)))
+    if (record->expires <= bypeer_graph_peer_time(graph, graph_net_time(history->net, node)))
         history_fail(history, node, "took what has expired", record);
     if (!history_knows(history, record))
         history_fail(history, node, "took what nobody might publish", record);
