@@ -8,7 +8,7 @@
  * knows to be revoked. In the end, when all that are honest are up and reach each other, all have the same, and of each
  * record the version that [MS-PPGRH] 3.1.7.32 says is the greatest that was ever published.
  *
- * BYPEER_HISTORIES says how many (default 100), BYPEER_SEED which is the first: a failure names its own.
+ * BYPEER_HISTORIES says how many (default 500), BYPEER_SEED which is the first: a failure names its own.
  */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -25,7 +25,7 @@
 #define SETTLE_S    (75 * 60) /* whatever is to expire has, by then */
 #define PATIENCE_S  (3 * 3600)
 #define MINUTE      (60 * BYPEER_PEER_TIME_SECOND)
-#define HISTORIES   100
+#define HISTORIES   500
 #define FAILURE_MAX 200
 
 static const struct bypeer_guid note_type = {{0x7a, 0x3c, 0x11, 0x90, 0x52, 0x08, 0x4e, 0x61, 0x8b, 0x2f, 0x5d}};
