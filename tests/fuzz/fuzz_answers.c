@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tools/lib/bypeer.h"
+#include "tools/lib/peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,12 +63,48 @@ static void use_names(struct bypeer *node)
     check(node, bypeer_cloud_each(node, cloud, NULL));
 }
 
+static void changed(void *context, const struct bypeer_peer_event *event)
+{
+    (void)context;
+    if ((event->change == BYPEER_PEER_MISSED) != !event->record || (event->record && !event->record->id[0]))
+        abort();
+}
+
+static void ended(void *context, int error)
+{
+    (void)context;
+    if (error >= 0)
+        abort();
+}
+
+static void use_peers(struct bypeer *node)
+{
+    struct bypeer_peer_groups *groups = NULL;
+    struct bypeer_peer_members *members = NULL;
+    struct bypeer_peer_records *records = NULL;
+    struct bypeer_peer_watch *watch;
+    char *xml = NULL;
+    check(node, bypeer_peer_enum_groups(&groups, node, "0"));
+    check(node, bypeer_peer_enum_members(&members, node, "0.a"));
+    check(node, bypeer_peer_enum_records(&records, node, "0.a", NULL, NULL, NULL));
+    for (size_t at = 0; records && at < records->count; at++)
+        if (!records->at[at].id[0] || !records->at[at].payload)
+            abort();
+    check(node, bypeer_peer_identity_xml(node, NULL, &xml));
+    if (bypeer_peer_watch_begin(&watch, node, "0.a", NULL, changed, ended, NULL) == 0)
+        check(node, bypeer_process(node));
+    bypeer_peer_free(groups);
+    bypeer_peer_free(members);
+    bypeer_peer_free(records);
+    free(xml);
+}
+
 static void use(struct bypeer *node, unsigned what)
 {
     static const uint8_t addresses[1][16] = {{0xfd}};
     struct bypeer_node_status status;
     struct bypeer_loader *loader;
-    switch (what % 6) {
+    switch (what % 7) {
     case 0:
         check(node, bypeer_node_status(node, &status));
         break;
@@ -80,6 +116,9 @@ static void use(struct bypeer *node, unsigned what)
         break;
     case 5:
         use_names(node);
+        break;
+    case 6:
+        use_peers(node);
         break;
     case 3:
         check(node, bypeer_member_count(node, NULL, NULL));

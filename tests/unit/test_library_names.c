@@ -1,60 +1,16 @@
 /* Names through libbypeer, against a node that the test plays. */
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "tools/lib/bypeer.h"
-
-static int far_end;
-static struct bypeer *node;
-
-static void set_up(void)
-{
-    int ends[2];
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    far_end = ends[1];
-    cr_assert_eq(bypeer_attach(&node, ends[0]), 0);
-    bypeer_set_timeout(node, 5000);
-}
-
-static void tear_down(void)
-{
-    bypeer_close(node);
-    close(far_end);
-}
+#include "tests/unit/library_end.h"
 
 TestSuite(library_names, .init = set_up, .fini = tear_down, .timeout = 60);
 
-static void say(const char *text)
-{
-    cr_assert_eq(write(far_end, text, strlen(text)), (ssize_t)strlen(text));
-}
-
-#define RESULT(id, result) "{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"result\":" result "}\n"
 #define NOT_FOUND(id)                                                                                                \
     "{\"jsonrpc\":\"2.0\",\"id\":" #id ",\"error\":{\"code\":-32000,\"message\":\"name \\\"0.x\\\": was not found; " \
     "try later\",\"data\":{\"key\":\"name_not_found\"}}}\n"
-
-/* The next request, without what all have in common. */
-static void expect_asked(const char *method, const char *params)
-{
-    char heard[8192] = "", start[128];
-    size_t length = 0;
-    while (length < sizeof(heard) - 1 && recv(far_end, heard + length, 1, 0) == 1 && heard[length] != '\n')
-        length++;
-    heard[length] = '\0';
-    snprintf(start, sizeof(start), "\"method\":\"%s\",\"params\":", method);
-    char *found = strstr(heard, start);
-    cr_assert_not_null(found, "%s", heard);
-    found += strlen(start);
-    cr_assert_gt(strlen(found), 0);
-    found[strlen(found) - 1] = '\0';
-    cr_expect_str_eq(found, params);
-}
 
 Test(library_names, publish_says_what_was_published)
 {

@@ -16,3 +16,6 @@ int call_answer(struct bypeer *node, json_t *answer, json_t **ret_result);
 
 /* resolve.c: with the connection. */
 void resolves_free(struct bypeer *node);
+/* peer_watch.c: with the connection; and callbacks for what has come, which may ask again. */
+void watches_free(struct bypeer *node);
+void watches_process(struct bypeer *node);

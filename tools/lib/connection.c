@@ -71,6 +71,7 @@ void bypeer_close(struct bypeer *node)
     json_decref(node->answers);
     json_decref(node->notices);
     resolves_free(node);
+    watches_free(node);
     free(node);
 }
 

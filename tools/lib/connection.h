@@ -22,6 +22,7 @@ struct bypeer {
     json_t *answers; /* by id, as text: those that came before somebody asked for them */
     json_t *notices; /* notifications in the order of their coming, for bypeer_process() */
     struct bypeer_resolve *resolves;
+    struct bypeer_peer_watch *watches;
     /* The last failure. */
     char *text;
     int code;

@@ -200,6 +200,8 @@ static int process_kept(struct bypeer *node)
         if (finished)
             finished(context, status);
     }
+    if (!error)
+        watches_process(node);
     return error;
 }
 
