@@ -1,0 +1,228 @@
+/* Revocations: what ends with one, what stays, and who may make it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tests/unit/group_net.h"
+
+TestSuite(group_revocation, .timeout = 60);
+
+static int revoke(struct net_member *by, const struct net_member *target, bool is_adopt)
+{
+    char why[160];
+    const struct bypeer_group_verdict verdict = {bypeer_key_public(target->key), "lost his phone", is_adopt};
+    by->net->now++;
+    int status = bypeer_group_revoke(by->node, net_time(by->net), &verdict, why);
+    net_turn(by->net);
+    return status;
+}
+
+static bool is_revoked(struct net_member *at, const struct net_member *of)
+{
+    return bypeer_group_is_revoked(at->node, bypeer_key_public(of->key), at->net->now);
+}
+
+static struct bypeer_record *revocation_record(struct net_member *at)
+{
+    for (unsigned i = 0; i < at->graph.count; i++)
+        if (bypeer_guid_is_equal(&at->graph.records[i]->type, &BYPEER_RECORD_REVOCATION))
+            return at->graph.records[i];
+    return NULL;
+}
+
+Test(group_revocation, ends_links_records_and_rejoining)
+{
+    struct net net;
+    struct bypeer_guid id, later;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_expect_eq(bob->revoked, 1);
+    cr_expect_eq(bob->changes[BYPEER_GROUP_REVOKED], 1);
+    cr_expect_str_eq(bob->cut, alice->id);
+    cr_expect_str_eq(admin->cut, alice->id);
+    cr_expect_null(net_find(bob, &id), "her records go");
+    cr_expect_eq(net_publish(alice, "d4", &later), -EKEYREVOKED, "she knows, too");
+    cr_expect_lt(net_connect(alice, bob, NULL), 0);
+    cr_expect_str_eq(bob->why, "its membership is revoked");
+    struct bypeer_group_member member;
+    cr_assert(bypeer_group_find_member(bob->node, &alice->name, &member));
+    cr_expect(member.is_revoked);
+    net_close(&net);
+}
+
+Test(group_revocation, outlives_restarts_and_absence)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    net.is_split = true;
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    net_restart(admin);
+    cr_expect(is_revoked(admin, alice));
+    cr_expect_not(is_revoked(bob, alice), "he was away");
+    cr_expect_eq(net_connect(alice, bob, NULL), 1);
+    net_synchronise(admin, bob);
+    cr_expect(is_revoked(bob, alice));
+    cr_expect_str_eq(bob->cut, alice->id);
+    net_restart(bob);
+    cr_expect_lt(net_connect(alice, bob, NULL), 0);
+    net_close(&net);
+}
+
+Test(group_revocation, comes_before_memberships)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    net.is_split = true;
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    cr_expect_eq(net_give(bob, revocation_record(admin)), BYPEER_GRAPH_VALID, "%s", bob->why);
+    cr_expect(is_revoked(bob, alice));
+    net_close(&net);
+}
+
+Test(group_revocation, covers_whom_the_target_invited)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_INVITING);
+    struct net_member *bob = net_welcome(alice, "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(bob, "e4", &id), 0);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_expect_null(net_find(admin, &id));
+    cr_expect_lt(net_connect(bob, admin, NULL), 0);
+    cr_expect_not(is_revoked(admin, bob), "his key is not: he may be invited again");
+    struct bypeer_chain *chain = net_invite(admin, bob, BYPEER_ROLE_MEMBER);
+    bypeer_chain_free(chain);
+    net_close(&net);
+}
+
+Test(group_revocation, leaves_whom_somebody_signs_again)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_INVITING);
+    struct net_member *bob = net_welcome(alice, "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(bob, "e4", &id), 0);
+    cr_assert_eq(revoke(admin, alice, true), 0);
+    cr_expect_eq(bob->renewed, 1);
+    cr_expect_not_null(net_find(admin, &id), "his records stay: %s", admin->why);
+    cr_expect_eq(net_connect(bob, admin, NULL), 1, "%s", admin->why);
+    cr_expect_eq(admin->changes[BYPEER_GROUP_REVOKED], 1, "Alice alone");
+    net_close(&net);
+}
+
+Test(group_revocation, an_administrator_keeps_a_revoked_members_record_by_signing_it)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    cr_assert_eq(net_update(admin, &id, "e4"), 0);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_expect_not_null(net_find(&net.members[0], &id), "%s", net.members[0].why);
+    net_close(&net);
+}
+
+Test(group_revocation, is_for_administrators_and_against_them_for_the_group_alone)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *other = net_welcome(&net.members[0], "other", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    cr_expect_eq(revoke(alice, other, false), -EPERM);
+    cr_expect_eq(revoke(admin, other, false), -EPERM);
+    cr_expect_eq(revoke(admin, admin, false), -EINVAL);
+    cr_expect_eq(revoke(&net.members[0], other, false), 0);
+    cr_expect(is_revoked(alice, other));
+    cr_expect_eq(revoke(&net.members[0], other, false), -EALREADY);
+    net_close(&net);
+}
+
+/* An administrator's revocation against another, brought to somebody who does not know yet that it is against one. */
+Test(group_revocation, against_an_administrator_falls_when_he_turns_out_to_be_one)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    net.is_split = true;
+    struct net_member *other = net_welcome(&net.members[0], "other", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(admin, other, false), 0, "the admin does not know that the other is one");
+    cr_assert_eq(net_give(bob, revocation_record(admin)), BYPEER_GRAPH_VALID, "%s", bob->why);
+    cr_expect(is_revoked(bob, other));
+    net_synchronise(other, bob);
+    cr_expect_not(is_revoked(bob, other));
+    cr_expect_null(revocation_record(bob), "and it is kept no longer");
+    cr_expect_eq(net_connect(other, bob, NULL), 1, "%s", bob->why);
+    net_close(&net);
+}
+
+Test(group_revocation, by_an_administrator_ends_with_him_unless_the_group_takes_it_over)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_assert_eq(revoke(&net.members[0], admin, false), 0);
+    cr_expect(is_revoked(bob, admin));
+    cr_expect(is_revoked(bob, alice), "the founder, who was there, has signed it again");
+    net_close(&net);
+}
+
+Test(group_revocation, is_neither_changed_nor_replaced)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    struct bypeer_guid id = revocation_record(bob)->id;
+    cr_expect_eq(net_update(admin, &id, "never mind"), 0, "the admin's own node does what he tells it");
+    cr_expect_str_eq(bob->why, "revocations are neither changed nor deleted");
+    cr_expect_eq(revocation_record(bob)->version, 1);
+    struct bypeer_record *other = bypeer_record_copy(revocation_record(bob));
+    other->id.bytes[15] ^= 1;
+    cr_expect_eq(net_give(bob, other), BYPEER_GRAPH_INVALID);
+    cr_expect_str_eq(bob->why, "the revocation's record ID is not of its target");
+    free(other);
+    cr_expect(is_revoked(bob, alice));
+    net_close(&net);
+}
+
+Test(group_revocation, of_a_key_holds_for_new_memberships)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_add(&net, "alice");
+    struct bypeer_chain *unused = net_invite(&net.members[0], alice, BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(admin, alice, false), 0, "the invitation was never used");
+    const struct bypeer_group_order order = {.subject = {alice->name, bypeer_key_public(alice->key), "Alice"},
+                                             .roles = BYPEER_ROLE_MEMBER};
+    cr_expect_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), -EKEYREVOKED);
+    net_join(alice, unused, NULL);
+    cr_expect_lt(net_connect(alice, admin, NULL), 0);
+    bypeer_chain_free(unused);
+    net_close(&net);
+}
