@@ -149,6 +149,24 @@ int method_usage_list(struct call *call); /* usage.c */
 int method_limits_list(struct call *call);
 int method_limits_set(struct call *call);
 int method_limits_remove(struct call *call);
+int method_group_create(struct call *call); /* group.c */
+int method_group_list(struct call *call);
+int method_group_show(struct call *call);
+int method_group_members(struct call *call);
+int method_group_join(struct call *call);
+int method_group_leave(struct call *call);
+int method_group_connect(struct call *call);
+int method_group_invite(struct call *call); /* group_issue.c */
+int method_group_renew(struct call *call);
+int method_group_revoke(struct call *call);
+int method_record_publish(struct call *call); /* records.c */
+int method_record_update(struct call *call);
+int method_record_delete(struct call *call);
+int method_record_list(struct call *call);
+int method_record_watch(struct call *call);
+int method_presence_list(struct call *call); /* presence.c */
+int method_presence_set(struct call *call);
+int method_audit_list(struct call *call);  /* audit.c */
 int method_trace(struct call *call);       /* trace.c */
 int method_config_show(struct call *call); /* config.c */
 int method_config_reload(struct call *call);
