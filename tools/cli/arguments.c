@@ -205,6 +205,26 @@ int cli_number(const struct cli *cli, enum cli_option_id option, long minimum, l
     return CLI_OK;
 }
 
+int cli_lifetime(const struct cli *cli, long *ret_seconds)
+{
+    static const struct {
+        char letter;
+        long seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    const char *text = cli->options[CLI_OPTION_EXPIRES];
+    char *end;
+    *ret_seconds = text ? 0 : -1;
+    if (!text || strcmp(text, "never") == 0)
+        return CLI_OK;
+    long number = strtol(text, &end, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (number > 0 && number <= 36500 * (86400 / units[i].seconds) && end[0] == units[i].letter && !end[1])
+            *ret_seconds = number * units[i].seconds;
+    if (*ret_seconds > 0)
+        return CLI_OK;
+    return cli_fail(CLI_USAGE, "--expires: %s is no time; write one like 30d, 12h, 90m or never", text);
+}
+
 json_t *cli_values(const struct cli *cli, enum cli_option_id option)
 {
     const char *text = cli->options[option];

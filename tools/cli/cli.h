@@ -39,6 +39,14 @@ __attribute__((format(printf, 2, 3))) int cli_fail(int status, const char *forma
 int cli_number(const struct cli *cli, enum cli_option_id option, long minimum, long maximum, long missing,
                long *ret_number);
 
+/* The value of --expires, "30d", "12h", "90m" or "45s", in seconds; -1: not given, 0: never. Likewise. */
+int cli_lifetime(const struct cli *cli, long *ret_seconds);
+/*
+ * All of a file ("-": standard input) of at most `maximum` bytes, with a NUL behind it, to be freed. what: it is text
+ * without NUL, called so in messages; NULL: any bytes. CLI_OK, or CLI_FAILED after a message.
+ */
+int cli_read_file(const char *file, const char *what, size_t maximum, char **ret_text, size_t *ret_length);
+
 /* Connects, once. CLI_OK, or CLI_UNREACHABLE or CLI_FAILED after a message. */
 int cli_connect(struct cli *cli);
 /* Connects and calls a method; params is used up. CLI_OK and the result, or another status after a message. */

@@ -23,7 +23,10 @@ enum cli_values {
     CLI_VALUES_PERIOD,    /* all, day, month */
     CLI_VALUES_PROTOCOL,  /* tcp, udp */
     CLI_VALUES_RELAY,     /* members of relay links */
-    CLI_VALUES_COMMAND,   /* first words of commands */
+    CLI_VALUES_JOINED,    /* groups that the node is in */
+    CLI_VALUES_IDENTITY,
+    CLI_VALUES_ROLE,
+    CLI_VALUES_COMMAND, /* first words of commands */
 };
 
 enum cli_option_id {
@@ -33,16 +36,21 @@ enum cli_option_id {
     CLI_OPTION_OUTPUT,
     CLI_OPTION_HELP,
     CLI_OPTION_ADDRESS,
+    CLI_OPTION_ADOPT,
     CLI_OPTION_ALL,
+    CLI_OPTION_ATTRIBUTES,
     CLI_OPTION_BURST,
     CLI_OPTION_BYTES,
+    CLI_OPTION_CLASSIFIER,
     CLI_OPTION_CLOUD,
     CLI_OPTION_COMMENT,
+    CLI_OPTION_CREATOR,
     CLI_OPTION_CRITERION,
     CLI_OPTION_DIRECTORY,
     CLI_OPTION_ENDPOINT,
     CLI_OPTION_EXPIRES,
     CLI_OPTION_GROUP,
+    CLI_OPTION_IDENTITY,
     CLI_OPTION_INTERVAL,
     CLI_OPTION_KEEPALIVE,
     CLI_OPTION_IPV4,
@@ -53,7 +61,9 @@ enum cli_option_id {
     CLI_OPTION_NEW_KEY,
     CLI_OPTION_NEW_PRESHARED_KEY,
     CLI_OPTION_OPENMETRICS,
+    CLI_OPTION_OFF,
     CLI_OPTION_OWN,
+    CLI_OPTION_PASSWORD_FILE,
     CLI_OPTION_PAYLOAD,
     CLI_OPTION_PAYLOAD_FILE,
     CLI_OPTION_PEER,
@@ -67,14 +77,19 @@ enum cli_option_id {
     CLI_OPTION_QR,
     CLI_OPTION_QUOTA,
     CLI_OPTION_RATE,
+    CLI_OPTION_REASON,
     CLI_OPTION_RESULTS,
+    CLI_OPTION_ROLE,
     CLI_OPTION_RUNNING,
+    CLI_OPTION_SEARCH,
     CLI_OPTION_TIMEOUT,
+    CLI_OPTION_TYPE,
     CLI_OPTION_UDP_PORT,
     CLI_OPTION_UNSECURED,
     CLI_OPTION_VNI,
     CLI_OPTION_WITH,
     CLI_OPTION_WORKERS,
+    CLI_OPTION_XML,
     CLI_OPTIONS,
 };
 
@@ -133,6 +148,24 @@ int cli_run_config_explain(struct cli *cli);
 int cli_run_config_reload(struct cli *cli);
 int cli_run_config_show(struct cli *cli);
 int cli_run_counters(struct cli *cli);
+int cli_run_audit(struct cli *cli);
+int cli_run_group_connect(struct cli *cli);
+int cli_run_group_create(struct cli *cli);
+int cli_run_group_invite(struct cli *cli);
+int cli_run_group_join(struct cli *cli);
+int cli_run_group_leave(struct cli *cli);
+int cli_run_group_list(struct cli *cli);
+int cli_run_group_members(struct cli *cli);
+int cli_run_group_renew(struct cli *cli);
+int cli_run_group_revoke(struct cli *cli);
+int cli_run_group_show(struct cli *cli);
+int cli_run_presence_list(struct cli *cli);
+int cli_run_presence_set(struct cli *cli);
+int cli_run_record_delete(struct cli *cli);
+int cli_run_record_list(struct cli *cli);
+int cli_run_record_publish(struct cli *cli);
+int cli_run_record_update(struct cli *cli);
+int cli_run_record_watch(struct cli *cli);
 int cli_run_groups_add(struct cli *cli);
 int cli_run_groups_list(struct cli *cli);
 int cli_run_groups_remove(struct cli *cli);

@@ -166,7 +166,8 @@ int cli_run_names(struct cli *cli)
     static const char *const lists[][3] = {
         {"groups", "groups.list", "groups"},  {"links", "links.list", "links"},
         {"peers", "peers.list", "peers"},     {"clouds", "clouds.list", "clouds"},
-        {"published", "names.list", "names"}, {"relays", "relays.members", "members"}};
+        {"published", "names.list", "names"}, {"relays", "relays.members", "members"},
+        {"joined", "group.list", "groups"}};
     const unsigned count = sizeof(lists) / sizeof(lists[0]);
     const char *what = cli->arguments[0];
     json_t *result;
@@ -180,9 +181,10 @@ int cli_run_names(struct cli *cli)
     while (list < count && strcmp(what, lists[list][0]) != 0)
         list++;
     if (list == count)
-        return cli_fail(CLI_USAGE,
-                        "names: there are no names of %s; use groups, links, peers, clouds, published, relays or keys",
-                        what);
+        return cli_fail(
+            CLI_USAGE,
+            "names: there are no names of %s; use groups, links, peers, clouds, published, relays, joined or keys",
+            what);
     int status = cli_call(cli, lists[list][1], NULL, &result);
     if (status != CLI_OK)
         return status;

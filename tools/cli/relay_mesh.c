@@ -125,33 +125,12 @@ static json_t *describe_comers(const struct mesh *mesh)
     return members;
 }
 
-/* "30d", "12h", "90m", "45s"; -1: not given, 0: never. */
-static int read_lifetime(const struct cli *cli, long *ret_seconds)
-{
-    static const struct {
-        char letter;
-        long seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    const char *text = cli->options[CLI_OPTION_EXPIRES];
-    char *end;
-    *ret_seconds = text ? 0 : -1;
-    if (!text || strcmp(text, "never") == 0)
-        return CLI_OK;
-    long number = strtol(text, &end, 10);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (number > 0 && number <= 36500 * (86400 / units[i].seconds) && end[0] == units[i].letter && !end[1])
-            *ret_seconds = number * units[i].seconds;
-    if (*ret_seconds > 0)
-        return CLI_OK;
-    return cli_fail(CLI_USAGE, "--expires: %s is no time; write one like 30d, 12h, 90m or never", text);
-}
-
 /* Calls a method with what all of them take besides; params is used up. */
 static int join(struct mesh *mesh, const char *method, json_t *params)
 {
     long lifetime;
     json_t *result = NULL;
-    int status = read_lifetime(mesh->cli, &lifetime);
+    int status = cli_lifetime(mesh->cli, &lifetime);
     if (status != CLI_OK || !params) {
         json_decref(params);
         return status != CLI_OK ? status : cli_fail(CLI_USAGE, "an argument is no UTF-8");

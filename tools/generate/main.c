@@ -24,19 +24,22 @@ const char *generate_value_words(enum cli_values values)
            : values == CLI_VALUES_CRITERION ? "any nearest nearest64"
            : values == CLI_VALUES_PERIOD    ? "all day month"
            : values == CLI_VALUES_PROTOCOL  ? "tcp udp"
+           : values == CLI_VALUES_ROLE      ? "member inviting administrator supernode"
                                             : NULL;
 }
 
 const char *generate_value_names(enum cli_values values)
 {
-    return values == CLI_VALUES_GROUP   ? "groups"
-           : values == CLI_VALUES_LINK  ? "links"
-           : values == CLI_VALUES_PEER  ? "peers"
-           : values == CLI_VALUES_CLOUD ? "clouds"
-           : values == CLI_VALUES_NAME  ? "published"
-           : values == CLI_VALUES_RELAY ? "relays"
-           : values == CLI_VALUES_KEY   ? "keys"
-                                        : NULL;
+    return values == CLI_VALUES_GROUP      ? "groups"
+           : values == CLI_VALUES_LINK     ? "links"
+           : values == CLI_VALUES_PEER     ? "peers"
+           : values == CLI_VALUES_CLOUD    ? "clouds"
+           : values == CLI_VALUES_NAME     ? "published"
+           : values == CLI_VALUES_RELAY    ? "relays"
+           : values == CLI_VALUES_JOINED   ? "joined"
+           : values == CLI_VALUES_IDENTITY ? "identities"
+           : values == CLI_VALUES_KEY      ? "keys"
+                                           : NULL;
 }
 
 const char *generate_word_help(const char *word, char text[static GENERATE_TEXT])
