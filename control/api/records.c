@@ -196,7 +196,7 @@ struct records_filter {
     bool has_type, all;
     struct bypeer_guid type;
     const char *creator;
-    struct bypeer_search *search;
+    struct bypeer_record_search *search;
 };
 
 static bool records_pass(const struct records_filter *filter, const struct bypeer_record *record)
@@ -206,7 +206,7 @@ static bool records_pass(const struct records_filter *filter, const struct bypee
         return false;
     if (filter->creator && strcmp(filter->creator, record->creator) != 0)
         return false;
-    return !filter->search || bypeer_search_matches(filter->search, record);
+    return !filter->search || bypeer_record_search_matches(filter->search, record);
 }
 
 static int records_read_filter(struct call *call, struct records_filter *ret_filter)
@@ -217,7 +217,7 @@ static int records_read_filter(struct call *call, struct records_filter *ret_fil
                                           .all = call_boolean(call, "all"),
                                           .creator = call_string(call, "creator")};
     int result = ret_filter->has_type ? records_guid(call, "type", &ret_filter->type) : 0;
-    if (result == 0 && search && (result = bypeer_search_read(&ret_filter->search, search, why)) < 0)
+    if (result == 0 && search && (result = bypeer_record_search_read(&ret_filter->search, search, why)) < 0)
         result = bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_search",
                                     "parameter \"search\"\n%s\nsee bypeer-api(7)", why);
     return result;
@@ -232,13 +232,13 @@ int method_record_list(struct call *call)
     int result = joined ? records_read_filter(call, &filter) : call->problem.error;
     bool continues = call_string(call, "after") != NULL;
     if (result == 0 && continues && (result = records_guid(call, "after", &after)) < 0)
-        bypeer_search_free(filter.search);
+        bypeer_record_search_free(filter.search);
     if (result < 0)
         return result;
     const struct bypeer_graph *graph = bypeer_joined_graph(joined);
     const struct bypeer_record *record = continues ? bypeer_graph_find(graph, &after) : NULL;
     if (continues && !record) {
-        bypeer_search_free(filter.search);
+        bypeer_record_search_free(filter.search);
         return bypeer_problem_set(&call->problem, -ENOENT, "no_such_record",
                                   "the record to go on after\nis not there any more\nlist from the beginning");
     }
@@ -251,7 +251,7 @@ int method_record_list(struct call *call)
         if ((json_int_t)json_array_size(list) == limit)
             next = records_guid_text(&record->id);
     }
-    bypeer_search_free(filter.search);
+    bypeer_record_search_free(filter.search);
     call->result = json_pack("{s:o, s:o, s:I}", "records", list, "next", next ? next : json_null(), "sequence",
                              (json_int_t)bypeer_joined_sequence(joined));
     return 0;
@@ -268,7 +268,7 @@ struct watching {
 
 static void watching_free(struct watching *watching)
 {
-    bypeer_search_free(watching->filter.search);
+    bypeer_record_search_free(watching->filter.search);
     free(watching);
 }
 

@@ -33,7 +33,7 @@ struct search_node {
     size_t value_at; /* in the texts */
 };
 
-struct bypeer_search {
+struct bypeer_record_search {
     size_t count;
     struct search_node *nodes;
     char *texts;
@@ -42,7 +42,7 @@ struct bypeer_search {
 struct search_reader {
     struct xml_reader xml; /* first: the handlers have its address */
     struct bypeer_buffer nodes, texts;
-    uint32_t open[BYPEER_SEARCH_DEPTH]; /* the elements around the present one */
+    uint32_t open[BYPEER_RECORD_SEARCH_DEPTH]; /* the elements around the present one */
     unsigned open_count;
 };
 
@@ -120,9 +120,9 @@ static void search_start(struct xml_reader *xml, const char *name, const char **
         return;
     } else if (!search_read_clause(xml, &node, attributes))
         return;
-    if (reader->open_count == BYPEER_SEARCH_DEPTH || search_count(reader) == BYPEER_SEARCH_CLAUSES) {
+    if (reader->open_count == BYPEER_RECORD_SEARCH_DEPTH || search_count(reader) == BYPEER_RECORD_SEARCH_CLAUSES) {
         bypeer_xml_refuse(xml, "there are more than %d clauses, or more than %d within each other",
-                          BYPEER_SEARCH_CLAUSES, BYPEER_SEARCH_DEPTH);
+                          BYPEER_RECORD_SEARCH_CLAUSES, BYPEER_RECORD_SEARCH_DEPTH);
         return;
     }
     reader->open[reader->open_count++] = search_count(reader);
@@ -167,12 +167,13 @@ static void search_end(struct xml_reader *xml, const char *name)
         bypeer_xml_fail(xml);
 }
 
-int bypeer_search_read(struct bypeer_search **ret_search, const char *xml, char why[static BYPEER_ATTRIBUTE_WHY])
+int bypeer_record_search_read(struct bypeer_record_search **ret_search, const char *xml,
+                              char why[static BYPEER_ATTRIBUTE_WHY])
 {
     static const struct xml_handler handler = {search_start, search_end};
     struct search_reader reader = {0};
     int result = bypeer_graph_xml_read(&reader.xml, &handler, xml, why);
-    struct bypeer_search *search = result == 0 ? malloc(sizeof(*search)) : NULL;
+    struct bypeer_record_search *search = result == 0 ? malloc(sizeof(*search)) : NULL;
     if (search == NULL) {
         bypeer_buffer_clear(&reader.nodes);
         bypeer_buffer_clear(&reader.texts);
@@ -185,7 +186,7 @@ int bypeer_search_read(struct bypeer_search **ret_search, const char *xml, char 
     return 0;
 }
 
-void bypeer_search_free(struct bypeer_search *search)
+void bypeer_record_search_free(struct bypeer_record_search *search)
 {
     if (search == NULL)
         return;
@@ -311,7 +312,7 @@ static bool search_field_matches(const struct search_node *node, const char *wan
     return search_value_matches(node, wanted, guid);
 }
 
-static bool search_clause_matches(const struct bypeer_search *search, const struct search_node *node,
+static bool search_clause_matches(const struct bypeer_record_search *search, const struct search_node *node,
                                   const struct bypeer_record *record, const struct bypeer_attributes *attributes)
 {
     const char *wanted = search->texts + node->value_at;
@@ -325,8 +326,8 @@ static bool search_clause_matches(const struct bypeer_search *search, const stru
 }
 
 /* Goes as deep as elements are nested, which reading limits. */
-static bool search_node_matches(const struct bypeer_search *search, uint32_t number, const struct bypeer_record *record,
-                                const struct bypeer_attributes *attributes)
+static bool search_node_matches(const struct bypeer_record_search *search, uint32_t number,
+                                const struct bypeer_record *record, const struct bypeer_attributes *attributes)
 {
     const struct search_node *node = &search->nodes[number];
     if (node->kind == SEARCH_CLAUSE)
@@ -338,7 +339,7 @@ static bool search_node_matches(const struct bypeer_search *search, uint32_t num
     return !decisive;
 }
 
-bool bypeer_search_matches(const struct bypeer_search *search, const struct bypeer_record *record)
+bool bypeer_record_search_matches(const struct bypeer_record_search *search, const struct bypeer_record *record)
 {
     struct bypeer_attributes *attributes = NULL;
     char why[BYPEER_ATTRIBUTE_WHY];
