@@ -16,6 +16,7 @@
 
 #include "control/api/server.h"
 #include "control/dataplane/channel.h"
+#include "control/groups/groups.h"
 #include "control/host.h"
 #include "control/identity/identities.h"
 #include "control/log.h"
@@ -39,6 +40,7 @@ struct daemon {
     struct bypeer_channel *channel;
     struct bypeer_server *server;
     struct bypeer_names *names;
+    struct bypeer_groups *groups;
     struct bypeer_wireguard *wireguard;
     struct bypeer_hosts hosts; /* for programs of this host: */
     struct bypeer_nss *nss;
@@ -243,6 +245,7 @@ static void daemon_close(struct daemon *daemon)
     bypeer_server_close(daemon->server);
     bypeer_nss_close(daemon->nss);
     bypeer_dns_close(daemon->dns);
+    bypeer_groups_close(daemon->groups);
     bypeer_names_close(daemon->names);
     bypeer_wireguard_close(daemon->wireguard);
     bypeer_channel_close(daemon->channel);
@@ -252,6 +255,8 @@ static void daemon_close(struct daemon *daemon)
     daemon->dns = NULL;
     daemon->names = NULL;
     daemon->node.names = NULL;
+    daemon->groups = NULL;
+    daemon->node.groups = NULL;
     daemon->wireguard = NULL;
     daemon->node.wireguard = NULL;
     daemon->channel = NULL;
@@ -454,6 +459,11 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
     daemon->hosts.resolver = (struct bypeer_hosts_resolver){
         .names = daemon->names, .resolve = bypeer_names_resolve, .cancel = bypeer_names_cancel};
     daemon_follow_hosts(daemon, NULL, config);
+
+    result = bypeer_groups_open(&daemon->groups, &daemon->loop, &daemon->node, problem);
+    if (result < 0)
+        return result;
+    daemon->node.groups = daemon->groups;
 
     snprintf(path, sizeof(path), "%s/control.sock", config->node.run);
     return bypeer_server_open(&daemon->server, &daemon->loop, &daemon->node, path,

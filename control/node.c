@@ -239,6 +239,7 @@ void bypeer_node_close(struct bypeer_node *node)
  */
 static void node_keep_until_restart(struct bypeer_config *next, const struct bypeer_config *before)
 {
+    next->grouping = before->grouping;
     next->wireguard.port = before->wireguard.port;
     memcpy(next->wireguard.private_key, before->wireguard.private_key, sizeof(next->wireguard.private_key));
     next->wireguard.address_count = before->wireguard.address_count;

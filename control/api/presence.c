@@ -6,30 +6,39 @@
 
 #include "control/api/groups.h"
 
+static json_t *presence_entry(const struct bypeer_joined *joined, const struct bypeer_record *record,
+                              const struct bypeer_graph_presence *presence)
+{
+    struct bypeer_group_member member = {.friendly = ""};
+    struct bypeer_peer_name name;
+    char why[160];
+    json_t *addresses = json_array();
+    if (bypeer_name_read(&name, record->creator, why) == 0)
+        bypeer_group_find_member(bypeer_joined_group(joined), &name, &member);
+    for (unsigned at = 0; at < presence->address_count; at++)
+        json_array_append_new(addresses, call_group_address(&presence->addresses[at]));
+    return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "member", call_peer_text(record->creator), "name",
+                     call_peer_text(member.friendly), "node",
+                     json_sprintf("%016llx", (unsigned long long)presence->node_id), "self",
+                     presence->node_id == bypeer_graph_node_id(bypeer_joined_graph(joined)), "attributes",
+                     presence->attributes ? call_peer_text(presence->attributes) : json_null(), "addresses", addresses);
+}
+
 int method_presence_list(struct call *call)
 {
     const struct bypeer_joined *joined = call_group(call);
-    struct bypeer_graph_node node;
-    uint64_t after = 0;
+    const struct bypeer_guid type = BYPEER_RECORD_PRESENCE;
+    const struct bypeer_record *record = NULL;
+    struct bypeer_graph_presence presence;
     if (!joined)
         return call->problem.error;
-    const struct bypeer_graph *graph = bypeer_joined_graph(joined);
     json_t *list = json_array();
-    for (; bypeer_graph_next_node(graph, after, &node); after = node.node_id) {
-        struct bypeer_group_member member = {.friendly = ""};
-        struct bypeer_peer_name name;
-        char why[160];
-        json_t *addresses = json_array();
-        if (bypeer_name_read(&name, node.peer_id, why) == 0)
-            bypeer_group_find_member(bypeer_joined_group(joined), &name, &member);
-        for (unsigned at = 0; at < node.address_count; at++)
-            json_array_append_new(addresses, call_group_address(&node.addresses[at]));
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:b, s:o, s:o}", "member", call_peer_text(node.peer_id),
-                                              "name", call_peer_text(member.friendly), "node",
-                                              json_sprintf("%016llx", (unsigned long long)node.node_id), "self",
-                                              node.node_id == bypeer_graph_node_id(graph), "attributes",
-                                              node.attributes ? call_peer_text(node.attributes) : json_null(),
-                                              "addresses", addresses));
+    while ((record = bypeer_graph_next(bypeer_joined_graph(joined), &type, record))) {
+        if (bypeer_record_is_deleted(record) ||
+            bypeer_graph_presence_read(&presence, record->payload, record->payload_bytes) < 0)
+            continue;
+        json_array_append_new(list, presence_entry(joined, record, &presence));
+        bypeer_graph_presence_clear(&presence);
     }
     call->result = json_pack("{s:o}", "nodes", list);
     return 0;

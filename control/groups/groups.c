@@ -296,6 +296,7 @@ void bypeer_groups_close(struct bypeer_groups *groups)
 {
     if (!groups)
         return;
+    bypeer_identities_unguard(groups->node->identities, groups);
     groups_try_flush(groups);
     while (groups->joined)
         joined_close(groups->joined);

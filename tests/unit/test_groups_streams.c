@@ -169,6 +169,7 @@ Test(groups_streams, who_takes_nothing_is_cut_off)
     static uint8_t much[BYPEER_STREAMS_QUEUE_MAX / 4];
     cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
     run_until(&here.connected, 1, NULL, 0);
+    memcpy(much, "open", 4);
     /* The other side does not run meanwhile: nothing is read. */
     for (unsigned at = 0; at < 8; at++)
         bypeer_streams_send(here.streams, &here, NUMBER, much, sizeof(much));

@@ -71,8 +71,7 @@ static void shake_hands(struct end *initiator, struct end *responder)
 static void expect_says(struct end *from, struct end *to, const char *bytes, size_t length)
 {
     struct bypeer_buffer sealed = {0}, opened = {0};
-    cr_assert_eq(
-        from->table.seal(from->table.context, from->session, (const uint8_t *)bytes, length, &sealed), 0);
+    cr_assert_eq(from->table.seal(from->table.context, from->session, (const uint8_t *)bytes, length, &sealed), 0);
     cr_assert_gt(sealed.length, length);
     cr_assert_null(memmem(sealed.bytes, sealed.length, bytes, length), "it is in the clear");
     /* In two pieces: a record may come in parts. */
@@ -106,8 +105,8 @@ ParameterizedTest(int *profile, groups_tls, both_see_the_other_s_certificate_and
     static char text[40000];
     struct end initiator, responder;
     size_t length;
-    end_open(&initiator, (enum bypeer_profile_id)*profile, "alice", true);
-    end_open(&responder, (enum bypeer_profile_id)*profile, "bob", false);
+    end_open(&initiator, (enum bypeer_profile_id) * profile, "alice", true);
+    end_open(&responder, (enum bypeer_profile_id) * profile, "bob", false);
     cr_assert_null(initiator.table.peer(initiator.table.context, initiator.session, &length));
     shake_hands(&initiator, &responder);
     cr_assert_eq(initiator.state, 1, "%s", initiator.why);
@@ -158,8 +157,8 @@ Test(groups_tls, a_changed_byte_is_not_opened)
     cr_assert_eq(
         initiator.table.seal(initiator.table.context, initiator.session, (const uint8_t *)"secret", 6, &sealed), 0);
     sealed.bytes[sealed.length - 1] ^= 1;
-    cr_assert_lt(responder.table.unseal(responder.table.context, responder.session, sealed.bytes, sealed.length, &opened),
-                 0);
+    cr_assert_lt(
+        responder.table.unseal(responder.table.context, responder.session, sealed.bytes, sealed.length, &opened), 0);
     cr_assert_eq(opened.length, 0);
     bypeer_buffer_clear(&sealed);
     end_close(&initiator);
