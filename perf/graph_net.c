@@ -326,6 +326,8 @@ static void node_open(struct graph_net *net, uint32_t number)
         uint64_t word = random_next(&net->random);
         memcpy(settings.seed + 8 * i, &word, sizeof(word));
     }
+    if (hooks->settings != NULL)
+        hooks->settings(hooks->context, number, &settings);
     if (bypeer_graph_open(&node->graph, &settings, graph_net_time(net, number)) != 0)
         need(NULL);
 }

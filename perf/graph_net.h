@@ -25,6 +25,8 @@ struct graph_net_hooks {
     void (*refused)(void *context, uint32_t node, const struct bypeer_record *record, const char *why);
     /* Of a node that is about to be opened; the name is what graph_net_name() says. */
     const struct bypeer_graph_security *(*security)(void *context, uint32_t node);
+    /* Likewise: what it is about to be opened with, to be changed; IDs are copied. */
+    void (*settings)(void *context, uint32_t node, struct bypeer_graph_settings *settings);
     /* It is open, and its records are about to be restored; and: it is about to be freed. */
     void (*opened)(void *context, uint32_t node, struct bypeer_graph *graph);
     void (*closing)(void *context, uint32_t node);

@@ -135,9 +135,7 @@ static enum bypeer_graph_verdict judge_roles(const struct bypeer_record *record,
     bool is_administrator = roles & BYPEER_ROLE_ADMINISTRATOR;
     if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_GRAPH_INFO) && !is_administrator)
         return judge_invalid(ret_why, "only an administrator publishes the graph's settings");
-    /* The signature record belongs to no one: whoever has the smallest node ID writes it. */
-    if (record->modifier && strcmp(record->modifier, record->creator) != 0 && !is_administrator &&
-        !bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_SIGNATURE))
+    if (record->modifier && strcmp(record->modifier, record->creator) != 0 && !is_administrator)
         return judge_invalid(ret_why, "only an administrator changes the records of others");
     return BYPEER_GRAPH_VALID;
 }
@@ -187,7 +185,7 @@ static enum bypeer_graph_verdict judge_of_member(struct bypeer_group_node *node,
 
 /*
  * A membership record brings what it is judged by: any chain that is right makes a member, so all that its chain says
- * is taken before the record itself is looked at. *ret_credential: of whom it is about.
+ * is taken before the record itself is looked at.
  */
 static enum bypeer_graph_verdict judge_membership(struct bypeer_group_node *node, struct bypeer_graph_time now,
                                                   const struct bypeer_record *record, const char **ret_why)

@@ -50,7 +50,7 @@ static int security_secure_as_self(struct bypeer_group_node *node, uint64_t now,
     if (!own)
         return node->chain && group_is_tainted(node, node->chain, now) ? -EKEYREVOKED : -EKEYEXPIRED;
     if (strcmp(record->modifier ? record->modifier : record->creator, node->self_id) != 0 ||
-        (!is_own && !(own->leaf->roles & BYPEER_ROLE_ADMINISTRATOR) && !security_is(record, BYPEER_RECORD_SIGNATURE)))
+        (!is_own && !(own->leaf->roles & BYPEER_ROLE_ADMINISTRATOR)))
         return -EPERM;
     if (group_unix(record->modified) < own->not_before ||
         (group_unix(record->expires) > own->not_after && !security_is(record, BYPEER_RECORD_REVOCATION)))

@@ -7,6 +7,7 @@
 
 #include "overlay/group/password.h"
 #include "overlay/identity/identity.h"
+#include "tests/unit/group_tls.h"
 
 static const struct bypeer_guid application = {{0xaa, 0xbb}};
 
@@ -21,83 +22,6 @@ struct bypeer_graph_time net_time(const struct net *net)
 static uint64_t net_peer_time(uint64_t unix_s)
 {
     return unix_s * BYPEER_PEER_TIME_SECOND + BYPEER_PEER_TIME_1970;
-}
-
-/* TLS, in the clear: each side's certificate, then one byte for Finished, then what was to be encrypted. */
-struct net_tls {
-    struct net_member *owner;
-    bool is_initiator, is_done;
-    uint8_t peer[BYPEER_CERTIFICATE_BYTES_MAX];
-    size_t peer_bytes;
-    struct bypeer_buffer rest;
-};
-
-static int net_tls_open(void *context, void **ret_session, bool is_initiator)
-{
-    struct net_tls *tls = calloc(1, sizeof(*tls));
-    tls->owner = context;
-    tls->is_initiator = is_initiator;
-    *ret_session = tls;
-    return 0;
-}
-
-static void net_tls_close(void *context, void *session)
-{
-    struct net_tls *tls = session;
-    (void)context;
-    bypeer_buffer_clear(&tls->rest);
-    free(tls);
-}
-
-static int net_tls_handshake(void *context, void *session, const uint8_t *bytes, size_t length,
-                             struct bypeer_buffer *out, const char **ret_why)
-{
-    struct net_tls *tls = session;
-    const struct net_member *owner = context;
-    size_t own_bytes;
-    const uint8_t *own = bypeer_certificate_der(owner->idc, &own_bytes);
-    if (!bytes)
-        return bypeer_buffer_append(out, own, own_bytes);
-    if (tls->peer_bytes == 0) {
-        if (length > sizeof(tls->peer)) {
-            *ret_why = "a certificate that is too long";
-            return -EBADMSG;
-        }
-        memcpy(tls->peer, bytes, length);
-        tls->peer_bytes = length;
-        if (!tls->is_initiator)
-            return bypeer_buffer_append(out, own, own_bytes);
-        tls->is_done = true;
-        bypeer_buffer_append(out, "F", 1);
-        return 1;
-    }
-    tls->is_done = true;
-    bypeer_buffer_append(&tls->rest, bytes + 1, length - 1);
-    return 1;
-}
-
-static const uint8_t *net_tls_peer(void *context, void *session, size_t *ret_length)
-{
-    const struct net_tls *tls = session;
-    (void)context;
-    *ret_length = tls->peer_bytes;
-    return tls->is_done ? tls->peer : NULL;
-}
-
-static int net_tls_seal(void *context, void *session, const uint8_t *plain, size_t length, struct bypeer_buffer *out)
-{
-    (void)context;
-    (void)session;
-    return bypeer_buffer_append(out, plain, length);
-}
-
-static int net_tls_unseal(void *context, void *session, const uint8_t *bytes, size_t length, struct bypeer_buffer *out)
-{
-    struct net_tls *tls = session;
-    (void)context;
-    bypeer_buffer_append(out, tls->rest.bytes, tls->rest.length);
-    bypeer_buffer_clear(&tls->rest);
-    return length ? bypeer_buffer_append(out, bytes, length) : 0;
 }
 
 /* The graph, as far as groups call it. */
@@ -308,7 +232,7 @@ static void net_start(struct net_member *member, const uint8_t *chain, size_t ch
         .group_key = is_founder ? net->group_key : NULL,
         .password = password,
         .found = is_founder ? &net->properties : NULL,
-        .tls = {member, net_tls_open, net_tls_close, net_tls_handshake, net_tls_peer, net_tls_seal, net_tls_unseal},
+        .tls = group_tls(&member->idc),
         .sink = {net_on_member, net_on_revoked, net_on_credentials, net_on_issued, NULL, net_on_refused},
         .sink_context = member,
     };
