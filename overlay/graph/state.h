@@ -82,6 +82,7 @@ struct graph_link {
 
     enum graph_sync sync;         /* own question, or what the peer asked by hashes */
     bool is_asked;                /* the peer's question */
+    bool has_news;                /* of SYNC_ALL: there are records that the peer may lack */
     unsigned sync_step;           /* of SYNC_ALL and SYNC_TIME: which type was asked for */
     uint64_t sync_from;           /* of SYNC_TIME */
     bool has_first;               /* records that go before all others were sent */

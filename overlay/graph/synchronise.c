@@ -32,12 +32,13 @@ static void sync_finish(struct bypeer_graph *graph, struct bypeer_graph_time now
 }
 
 /*
- * Who was never synchronised asks for all. Who was, asks for what changed since, then compares by hashes; so do the
- * links after the first.
+ * Who was never synchronised asks for all. Who was, asks for what changed since. Who had records already then compares
+ * by hashes, so that the peer learns of them; so do the links after the first.
  */
 void graph_synchronise(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
     link->sync_step = 0;
+    link->has_news = graph->database.by_key.count > 0;
     if (graph->database.by_key.count == 0 || !graph->was_synchronised) {
         link->sync = SYNC_ALL;
         sync_ask(graph, now, link);
@@ -60,7 +61,7 @@ void graph_on_sync_end(struct bypeer_graph *graph, struct bypeer_graph_time now,
             sync_finish(graph, now, link);
     } else if (link->sync_step <= graph->precedence_count) {
         sync_ask(graph, now, link);
-    } else if (link->sync == SYNC_TIME) {
+    } else if (link->sync == SYNC_TIME || link->has_news) {
         graph_ask_hashes(graph, now, link);
     } else {
         sync_finish(graph, now, link);
