@@ -60,6 +60,7 @@ int bypeer_graph_accept(struct bypeer_graph *graph, struct bypeer_graph_time now
 {
     if (graph->is_leaving || !graph_is_listening(graph))
         return -ECONNREFUSED;
+    graph_make_room(graph, now);
     struct graph_link *link = graph_link_new(graph, false);
     if (link == NULL)
         return -ENOBUFS;
@@ -138,6 +139,7 @@ static bool handshake_open_security(struct bypeer_graph *graph, struct bypeer_gr
     if (graph->security.link_open(graph->security.context, &link->security, link->is_initiator, wanted, link->kind,
                                   &link->remote) == 0) {
         link->state = LINK_TOKENS;
+        link->units.largest = GRAPH_UNIT_TOKEN;
         return true;
     }
     graph_link_close(graph, now, link, "it cannot be secured");

@@ -26,12 +26,21 @@ unsigned graph_neighbor_count(const struct bypeer_graph *graph)
 /* The frame's payload grows when it is sealed: the limit of what is taken has room for that. */
 #define LINK_SEAL_ROOM 256
 
+/* A closed link keeps its number until the host says so, but its place is free. */
+static uint32_t link_count(const struct bypeer_graph *graph)
+{
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < graph->link_room; at++)
+        count += graph->links[at] && graph->links[at]->state != LINK_CLOSED;
+    return count;
+}
+
 struct graph_link *graph_link_new(struct bypeer_graph *graph, bool is_initiator)
 {
     uint32_t at = 0;
     while (at < graph->link_room && graph->links[at])
         at++;
-    if (at == graph->limits.links)
+    if (link_count(graph) == graph->limits.links || at == 2 * graph->limits.links)
         return NULL;
     if (at == graph->link_room) {
         uint32_t room = graph->link_room ? 2 * graph->link_room : 8;
@@ -48,9 +57,31 @@ struct graph_link *graph_link_new(struct bypeer_graph *graph, bool is_initiator)
     link->number = at + 1;
     link->is_initiator = is_initiator;
     link->frames.largest = (uint16_t)(graph->limits.frame + LINK_SEAL_ROOM);
-    link->units.largest = GRAPH_UNIT_STRANGER;
+    link->units.largest = GRAPH_UNIT_AUTH_INFO;
+    link->added = ++graph->link_added;
     graph->links[at] = link;
     return link;
+}
+
+static bool link_is_stranger(const struct graph_link *link)
+{
+    return link && !link->is_initiator && (link->state == LINK_AUTH_INFO || link->state == LINK_TOKENS);
+}
+
+void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now)
+{
+    struct graph_link *oldest = NULL;
+    uint32_t strangers = 0;
+    for (uint32_t at = 0; at < graph->link_room; at++) {
+        struct graph_link *link = graph->links[at];
+        if (!link_is_stranger(link))
+            continue;
+        strangers++;
+        if (oldest == NULL || link->added < oldest->added)
+            oldest = link;
+    }
+    if (oldest && (strangers >= (graph->limits.links + 1) / 2 || link_count(graph) == graph->limits.links))
+        graph_link_close(graph, now, oldest, "others came, and it did not say who it is");
 }
 
 static void link_close_security(struct bypeer_graph *graph, struct graph_link *link)

@@ -19,7 +19,8 @@
 #define GRAPH_REFERRALS        100
 #define GRAPH_RANGE            10            /* records of a range of hash-based synchronisation */
 #define GRAPH_ACKS             64            /* that are sent together */
-#define GRAPH_UNIT_STRANGER    65536         /* bytes of a unit before a peer is authenticated */
+#define GRAPH_UNIT_AUTH_INFO   4096          /* bytes of a unit that is taken of a stranger */
+#define GRAPH_UNIT_TOKEN       32768         /* then, until it is authenticated */
 #define GRAPH_UNIT_SLACK       (1024 * 1024) /* and then, beyond the largest record */
 #define GRAPH_SIGNATURE_S      300           /* lifetimes */
 #define GRAPH_CONTACT_S        900
@@ -77,7 +78,7 @@ struct graph_link {
     bool is_sealed;               /* what comes and goes is the provider's */
     void *security;               /* the provider's link; NULL: none */
     uint64_t due_ms;              /* of authentication, then of WELCOME */
-    uint64_t connect_time, added; /* peer time of the CONNECT; order of neighbors */
+    uint64_t connect_time, added; /* peer time of the CONNECT; order of links */
     uint32_t utility;
 
     enum graph_sync sync;         /* own question, or what the peer asked by hashes */
@@ -165,6 +166,9 @@ const struct bypeer_record *graph_live(const struct bypeer_graph *graph, const s
 /* --- link.c --- */
 struct graph_link *graph_link_at(const struct bypeer_graph *graph, uint32_t number); /* NULL: none, or closed */
 struct graph_link *graph_link_new(struct bypeer_graph *graph, bool is_initiator);
+/* Before another is accepted: of those that do not say who they are, who came first goes if they are half of all links,
+ * or no place is left. */
+void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now);
 void graph_link_free(struct bypeer_graph *graph, struct graph_link *link);
 /* Sends a message; one that cannot be made for lack of memory ends the link. */
 void graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,

@@ -69,7 +69,8 @@ static int reference_compare(const struct bypeer_record *a, const struct bypeer_
 static bool is_same(const struct bypeer_record *a, const struct bypeer_record *b)
 {
     return bypeer_guid_is_equal(&a->id, &b->id) && reference_compare(a, b) == 0 &&
-           a->payload_bytes == b->payload_bytes && memcmp(a->payload, b->payload, a->payload_bytes) == 0 &&
+           a->payload_bytes == b->payload_bytes &&
+           (a->payload_bytes == 0 || memcmp(a->payload, b->payload, a->payload_bytes) == 0) &&
            a->expires == b->expires && a->flags % 2 == 0 && bypeer_record_is_deleted(a) == bypeer_record_is_deleted(b);
 }
 

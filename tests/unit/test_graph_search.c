@@ -108,11 +108,11 @@ static bool matches(const char *xml)
         .attributes = "<attributes>" ATTRIBUTE("Topic", "string", "chess") ATTRIBUTE("Topic", "string", "a*b?\\")
             ATTRIBUTE("Count", "int", "0042") ATTRIBUTE("When", "date", "2026-11-22") "</attributes>",
     };
-    struct bypeer_search *search = NULL;
+    struct bypeer_record_search *search = NULL;
     char why[BYPEER_ATTRIBUTE_WHY];
-    cr_assert_eq(bypeer_search_read(&search, xml, why), 0, "%s: %s", xml, why);
-    bool result = bypeer_search_matches(search, &record);
-    bypeer_search_free(search);
+    cr_assert_eq(bypeer_record_search_read(&search, xml, why), 0, "%s: %s", xml, why);
+    bool result = bypeer_record_search_matches(search, &record);
+    bypeer_record_search_free(search);
     return result;
 }
 
@@ -184,9 +184,9 @@ Test(graph_search, each_fault_is_named)
         {SEARCH(CLAUSE("peercreationtime", "string", "equal", "x")), "has to be date"},
     };
     for (unsigned at = 0; at < sizeof(faults) / sizeof(faults[0]); at++) {
-        struct bypeer_search *search;
+        struct bypeer_record_search *search;
         char why[BYPEER_ATTRIBUTE_WHY] = "";
-        cr_expect_eq(bypeer_search_read(&search, faults[at].xml, why), -EINVAL, "%s", faults[at].xml);
+        cr_expect_eq(bypeer_record_search_read(&search, faults[at].xml, why), -EINVAL, "%s", faults[at].xml);
         cr_expect(strstr(why, faults[at].why), "%s: %s", faults[at].xml, why);
     }
 }
@@ -194,10 +194,10 @@ Test(graph_search, each_fault_is_named)
 Test(graph_search, depth_has_a_limit)
 {
     char xml[4000] = "<peersearch>", why[BYPEER_ATTRIBUTE_WHY] = "";
-    struct bypeer_search *search;
-    for (unsigned at = 0; at < BYPEER_SEARCH_DEPTH; at++)
+    struct bypeer_record_search *search;
+    for (unsigned at = 0; at < BYPEER_RECORD_SEARCH_DEPTH; at++)
         strcat(xml, "<and>");
     strcat(xml, YES);
-    cr_assert_eq(bypeer_search_read(&search, xml, why), -EINVAL);
+    cr_assert_eq(bypeer_record_search_read(&search, xml, why), -EINVAL);
     cr_assert(strstr(why, "within each other"), "%s", why);
 }
