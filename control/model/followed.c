@@ -315,8 +315,14 @@ int bypeer_model_follow_multicast(struct bypeer_model *model, uint32_t id, const
                                   "group %u\nis not followed\nlist the groups with: bypeer groups", id);
     if (count > BYPEER_MULTICAST_LINKS_MAX)
         count = BYPEER_MULTICAST_LINKS_MAX;
+    struct bypeer_multicast_receiver receivers[BYPEER_MULTICAST_LINKS_MAX];
+    for (uint32_t at = 0; at < count; at++) {
+        const struct bypeer_model_link *link = model_link(model, links[at]);
+        receivers[at] =
+            link ? bypeer_model_receiver(model, link) : (struct bypeer_multicast_receiver){.link = links[at]};
+    }
     for (unsigned attempt = 0;; attempt++) {
-        int result = bypeer_writer_set_multicast(model->writer, id, links, count, packets_s);
+        int result = bypeer_writer_set_multicast(model->writer, id, receivers, count, packets_s);
         if (result == -ENOSPC || result == -EAGAIN)
             result = model_make_room(model, result, attempt, problem);
         else

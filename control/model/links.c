@@ -128,6 +128,18 @@ uint16_t bypeer_model_smallest_mtu(const struct bypeer_model *model)
     return smallest;
 }
 
+struct bypeer_multicast_receiver bypeer_model_receiver(const struct bypeer_model *model,
+                                                       const struct bypeer_model_link *link)
+{
+    struct bypeer_multicast_receiver receiver = {.link = link->id};
+    const struct bypeer_model_group *group = link->local ? model_group(model, link->group) : NULL;
+    if (group)
+        memcpy(receiver.address, group->address, 16);
+    else if (link->wireguard && link->has_address)
+        memcpy(receiver.address, link->address, 16);
+    return receiver;
+}
+
 static void links_make_record(const struct bypeer_model *model, const struct bypeer_model_link *link,
                               struct bypeer_link *ret_record)
 {

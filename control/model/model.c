@@ -125,7 +125,7 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
         .adjacencies = limits.links,
         .groups = model_larger(limits.groups, highest_group, BYPEER_TABLES_IDS_MAX),
         .prefixes = limits.routes,
-        .group_parts = model_larger(2 * (uint64_t)limits.groups + limits.links / 8, 128, BYPEER_GROUP_PARTS_MAX),
+        .group_parts = model_larger(2 * (uint64_t)limits.groups + limits.links / 2, 512, BYPEER_GROUP_PARTS_MAX),
     };
     ret_size->sessions = bypeer_tables_sessions_for(ret_size->links);
     return 0;
@@ -153,7 +153,7 @@ int model_make_room(struct bypeer_model *model, int error, unsigned attempt, str
             .adjacencies = model_one_more(usage.used.adjacencies, usage.capacity.adjacencies),
             .groups = model_one_more(usage.used.groups, usage.capacity.groups),
             .prefixes = model_one_more(usage.used.prefixes, usage.capacity.prefixes),
-            .group_parts = usage.used.group_parts + BYPEER_MULTICAST_LINKS_MAX / BYPEER_PART_LINKS + 1,
+            .group_parts = usage.used.group_parts + BYPEER_MULTICAST_LINKS_MAX / BYPEER_PART_RECEIVERS + 1,
         };
         return model->hooks.make_room(model->hooks.context, error, &need, problem);
     }

@@ -209,6 +209,10 @@ const struct bypeer_model_group *bypeer_model_group(const struct bypeer_model *m
 const struct bypeer_model_link *bypeer_model_link(const struct bypeer_model *model, uint32_t id);
 const struct bypeer_model_route *bypeer_model_routes(const struct bypeer_model *model, size_t *ret_count); /* sorted */
 
+/* The link as one that multicast goes to. */
+struct bypeer_multicast_receiver bypeer_model_receiver(const struct bypeer_model *model,
+                                                       const struct bypeer_model_link *link);
+
 /* NULL: the link goes to a peer, and packets can leave by it. Else why not, for people. */
 const char *bypeer_model_link_why_down(const struct bypeer_model *model, const struct bypeer_model_link *link);
 /* The next hop of that id, or NULL. */

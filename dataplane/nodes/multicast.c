@@ -1,7 +1,11 @@
 /*
  * multicast: gives a packet to all of its group. In: IPv6 packets to a multicast address, with .ingress, .group (of the
- * source's record) and .from_roles. Out: one packet for each link of the group's list but the one that it came by, to
- * fabric_encap, wireguard_seal, or punt for this host's own; drop for what may not be sent, or not by that link.
+ * source's record, or the link's, if the source is link-local) and .from_roles. Out: one packet for each link of the
+ * group's list but the one that it came by, to fabric_encap, wireguard_seal, or punt for this host's own; drop for what
+ * may not be sent, or not by that link.
+ *
+ * What a member sends by UDP from a link-local address is passed on as from its overlay address: the other way round
+ * nobody could answer, and no client takes it from its hub. The list says which address that is.
  *
  * To multicast of link-local scope a group is one link, so that the hop limit stays; beyond it the node is a router.
  * A packet that came by a trunk goes to no trunk: supernodes of a group have trunks to each other, so each member gets
@@ -28,7 +32,9 @@ enum {
     MULTICAST_EDGES
 };
 
-#define MULTICAST_SECOND UINT64_C(1000000000)
+#define MULTICAST_SECOND       UINT64_C(1000000000)
+#define MULTICAST_UDP_BYTES    8
+#define MULTICAST_UDP_CHECKSUM 6
 
 /* A rate of packets, or copies, as one of bytes (rate.h). */
 static uint64_t multicast_cost(uint32_t per_s)
@@ -49,6 +55,22 @@ struct multicast_packet {
     bool by_trunk;
 };
 
+/* A link's entry in its group's list, or NULL. */
+static const struct bypeer_multicast_receiver *multicast_find(const struct bypeer_tables *tables,
+                                                              const struct bypeer_group *group, uint32_t link)
+{
+    const unsigned count = RTE_MIN((unsigned)group->multicast_links, (unsigned)BYPEER_MULTICAST_LINKS_MAX);
+    uint32_t slot = group->multicast;
+    for (unsigned at = 0; at < count;) {
+        const struct bypeer_group_part *part = bypeer_tables_group_part(tables, slot);
+        for (unsigned i = 0; i < BYPEER_PART_RECEIVERS && at < count; i++, at++)
+            if (part->receivers[i].link == link)
+                return &part->receivers[i];
+        slot = part->next;
+    }
+    return NULL;
+}
+
 /* Whether its sender may send one more, and this worker make the copies. */
 static bool multicast_has_rate(const struct bypeer_worker *worker, uint64_t *copies_word,
                                const struct multicast_packet *packet)
@@ -67,6 +89,40 @@ static bool multicast_has_rate(const struct bypeer_worker *worker, uint64_t *cop
                             packet->group->multicast_links, now_ns);
 }
 
+/* The source and the UDP checksum, by difference: their sum, and so that of the packet, stays what it is. */
+static void multicast_rewrite(uint8_t *inner, const uint8_t address[static 16])
+{
+    uint8_t *source = inner + BYPEER_IPV6_SOURCE, *checksum = inner + BYPEER_IPV6_BYTES + MULTICAST_UDP_CHECKSUM;
+    uint64_t sum = bypeer_checksum_sum(source, 16);
+    uint16_t before = (uint16_t)~bypeer_checksum_fold(sum), complement, field;
+    memcpy(&field, checksum, sizeof(field));
+    complement = (uint16_t)~field;
+    memcpy(source, address, 16);
+    field = (uint16_t)~bypeer_checksum_fold((uint64_t)complement + before + bypeer_checksum_sum(source, 16));
+    field = field == 0 ? UINT16_MAX : field;
+    memcpy(checksum, &field, sizeof(field));
+}
+
+/* Gives a packet from a link-local address the member's own, if there is one and the packet allows it. */
+static bool multicast_name_sender(const struct bypeer_tables *tables, const struct multicast_packet *packet)
+{
+    static const uint8_t none[16];
+    uint8_t *inner = rte_pktmbuf_mtod(packet->mbuf, uint8_t *);
+    const struct bypeer_multicast_receiver *sender = multicast_find(tables, packet->group, packet->ingress->id);
+    const struct bypeer_destination *record = NULL;
+    if (sender == NULL || packet->by_trunk || memcmp(sender->address, none, 16) == 0 ||
+        inner[BYPEER_IPV6_NEXT_HEADER] != BYPEER_NEXT_UDP ||
+        packet->mbuf->data_len < BYPEER_IPV6_BYTES + MULTICAST_UDP_BYTES)
+        return false;
+    const uint8_t *key = sender->address;
+    bypeer_destinations_lookup(tables, &key, 1, &record);
+    if (record == NULL || record->link != packet->ingress->id || record->group != packet->group->id)
+        return false;
+    bypeer_packet(packet->mbuf)->from_roles = (uint8_t)(record->flags >> BYPEER_DESTINATION_ROLES_SHIFT);
+    multicast_rewrite(inner, record->key);
+    return true;
+}
+
 /* 0, or why it goes to nobody. */
 static unsigned multicast_refusal(const struct bypeer_worker *worker, uint64_t *copies_word,
                                   const struct multicast_packet *packet)
@@ -80,6 +136,8 @@ static unsigned multicast_refusal(const struct bypeer_worker *worker, uint64_t *
         return BYPEER_DROP_POLICY;
     if (packet->group->multicast_links == 0)
         return BYPEER_DROP_MULTICAST_GROUP;
+    if (bypeer_ipv6_is_link_local(inner + BYPEER_IPV6_SOURCE) && !multicast_name_sender(worker->tables, packet))
+        return BYPEER_DROP_INNER_SCOPE;
     if ((inner[BYPEER_IPV6_DESTINATION + 1] & 0x0f) != BYPEER_IPV6_SCOPE_LINK && ingress->kind != BYPEER_LINK_LOCAL &&
         inner[BYPEER_IPV6_HOP_LIMIT] <= 1)
         return BYPEER_DROP_HOP_LIMIT;
@@ -150,8 +208,8 @@ static rte_edge_t multicast_spread(struct bypeer_worker *worker, struct rte_grap
     uint32_t slot = packet->group->multicast;
     for (unsigned at = 0; at < count;) {
         const struct bypeer_group_part *part = bypeer_tables_group_part(tables, slot);
-        for (unsigned i = 0; i < BYPEER_PART_LINKS && at < count; i++, at++) {
-            const struct bypeer_link *link = bypeer_tables_link(tables, part->links[i]);
+        for (unsigned i = 0; i < BYPEER_PART_RECEIVERS && at < count; i++, at++) {
+            const struct bypeer_link *link = bypeer_tables_link(tables, part->receivers[i].link);
             if (!multicast_goes_to(packet, link))
                 continue;
             if (first == NULL) {

@@ -45,8 +45,14 @@ static inline void overlay_lookup_note(struct bypeer_packet *packet, const struc
 static rte_edge_t overlay_lookup_multicast(const struct bypeer_tables *tables, struct bypeer_packet *packet,
                                            const uint8_t *inner, const struct bypeer_destination *source)
 {
-    if (!bypeer_ipv6_is_routable(inner + BYPEER_IPV6_SOURCE) ||
-        !bypeer_ipv6_is_forwarded_multicast(inner + BYPEER_IPV6_DESTINATION))
+    if (!bypeer_ipv6_is_forwarded_multicast(inner + BYPEER_IPV6_DESTINATION))
+        return bypeer_refuse(packet, BYPEER_DROP_INNER_SCOPE, OVERLAY_LOOKUP_DROP);
+    /* Many a tunnel device has a link-local address, and its host prefers that to send multicast from. */
+    if (bypeer_ipv6_is_link_local(inner + BYPEER_IPV6_SOURCE) && packet->ingress != 0) {
+        packet->group = bypeer_tables_link(tables, packet->ingress)->group;
+        return OVERLAY_LOOKUP_MULTICAST;
+    }
+    if (!bypeer_ipv6_is_routable(inner + BYPEER_IPV6_SOURCE))
         return bypeer_refuse(packet, BYPEER_DROP_INNER_SCOPE, OVERLAY_LOOKUP_DROP);
     if (source == NULL)
         source = bypeer_prefixes_lookup(tables, inner + BYPEER_IPV6_SOURCE);

@@ -86,6 +86,12 @@ static inline int bypeer_ipv6_is_same(const uint8_t a[static 16], const uint8_t 
     return ((bypeer_load64_raw(a) ^ bypeer_load64_raw(b)) | (bypeer_load64_raw(a + 8) ^ bypeer_load64_raw(b + 8))) == 0;
 }
 
+/* fe80::/10 */
+static inline int bypeer_ipv6_is_link_local(const uint8_t address[static 16])
+{
+    return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
+}
+
 /* Whether a multicast address is of a scope (RFC 7346) that leaves an interface: link-local, wider, but no reserved
  * one. */
 static inline int bypeer_ipv6_is_forwarded_multicast(const uint8_t address[static 16])
@@ -100,7 +106,7 @@ static inline int bypeer_ipv6_is_forwarded_multicast(const uint8_t address[stati
  */
 static inline int bypeer_ipv6_is_routable(const uint8_t address[static 16])
 {
-    if (address[0] == 0xff || (address[0] == 0xfe && (address[1] & 0xc0) == 0x80))
+    if (address[0] == 0xff || bypeer_ipv6_is_link_local(address))
         return 0;
     if (address[0] != 0)
         return 1;

@@ -303,12 +303,20 @@ enum bypeer_policy_verdict { BYPEER_POLICY_DENY = 0, BYPEER_POLICY_ALLOW = 1 };
 
 #define BYPEER_GROUP_RULES_MAX     64
 #define BYPEER_MULTICAST_LINKS_MAX 1024
-#define BYPEER_PART_LINKS          15
+#define BYPEER_PART_RECEIVERS      3
 #define BYPEER_PART_RULES          3
+/* A link that multicast of a group goes to. What its peer sends from a link-local address is passed on as from
+ * .address. */
+struct bypeer_multicast_receiver {
+    uint32_t link;       /* id */
+    uint8_t address[16]; /* of the member that the peer is itself; zero: none */
+};
+_Static_assert(sizeof(struct bypeer_multicast_receiver) == 20, "three a line");
+
 struct bypeer_group_part {
     uint32_t next; /* slot of the next part of the chain; 0: none */
     union {
-        uint32_t links[BYPEER_PART_LINKS]; /* link ids */
+        struct bypeer_multicast_receiver receivers[BYPEER_PART_RECEIVERS];
         struct {
             uint32_t reserved[3];
             struct bypeer_policy_rule rules[BYPEER_PART_RULES];

@@ -36,10 +36,9 @@ struct bypeer_tables_size {
     uint32_t groups;
     uint32_t prefixes;
     uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 224 bytes each */
-    uint32_t sessions; /* of WireGuard: 0 to BYPEER_SESSIONS_MAX, 128 bytes each */
-    uint32_t relays;   /* relay addresses: 0 to BYPEER_RELAYS_MAX, 73 bytes each */
-    uint32_t
-        group_parts; /* of rules and multicast lists: 0 to BYPEER_GROUP_PARTS_MAX, 64 bytes for 3 rules or 15 links */
+    uint32_t sessions;    /* of WireGuard: 0 to BYPEER_SESSIONS_MAX, 128 bytes each */
+    uint32_t relays;      /* relay addresses: 0 to BYPEER_RELAYS_MAX, 73 bytes each */
+    uint32_t group_parts; /* of rules and multicast lists: 0 to BYPEER_GROUP_PARTS_MAX, 64 bytes for 3 rules or links */
 };
 
 /* Sessions for so many links: previous, current and next of each peer, and some that wait for a grace period. */
@@ -88,14 +87,16 @@ void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, cons
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
 /* What the next two functions set stays as it is, whatever *group says of it. */
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
+/* The present record or NULL; valid until the next change. */
+const struct bypeer_group *bypeer_writer_find_group(const struct bypeer_writer *writer, uint32_t id);
 /*
  * The links that multicast of a present group goes to, in place of those before: of the group itself, to this host or
  * to peers, and trunks; others of the list are passed over by workers, and so is the link that a packet came by.
  * packets_s: how many packets one link may send a second. count 0: multicast goes nowhere. At most
  * BYPEER_MULTICAST_LINKS_MAX.
  */
-int bypeer_writer_set_multicast(struct bypeer_writer *writer, uint32_t group, const uint32_t links[], uint32_t count,
-                                uint32_t packets_s);
+int bypeer_writer_set_multicast(struct bypeer_writer *writer, uint32_t group,
+                                const struct bypeer_multicast_receiver receivers[], uint32_t count, uint32_t packets_s);
 /* Its rules (layout.h), at most BYPEER_GROUP_RULES_MAX, in their order, in place of those before. count 0: all passes.
  */
 int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t group, const struct bypeer_policy_rule rules[],

@@ -64,13 +64,14 @@ static struct bypeer_group_part *chain_prepend(struct bypeer_writer *writer, uin
 }
 
 /* From its end to its beginning. */
-static uint32_t chain_of_links(struct bypeer_writer *writer, const uint32_t links[], uint32_t count)
+static uint32_t chain_of_receivers(struct bypeer_writer *writer, const struct bypeer_multicast_receiver receivers[],
+                                   uint32_t count)
 {
     uint32_t first = 0;
-    for (uint32_t left = parts_for(count, BYPEER_PART_LINKS); left > 0; left--) {
-        uint32_t at = (left - 1) * BYPEER_PART_LINKS;
-        uint32_t some = count - at < BYPEER_PART_LINKS ? count - at : BYPEER_PART_LINKS;
-        memcpy(chain_prepend(writer, &first)->links, &links[at], some * sizeof(*links));
+    for (uint32_t left = parts_for(count, BYPEER_PART_RECEIVERS); left > 0; left--) {
+        uint32_t at = (left - 1) * BYPEER_PART_RECEIVERS;
+        uint32_t some = count - at < BYPEER_PART_RECEIVERS ? count - at : BYPEER_PART_RECEIVERS;
+        memcpy(chain_prepend(writer, &first)->receivers, &receivers[at], some * sizeof(*receivers));
     }
     return first;
 }
@@ -89,7 +90,7 @@ static uint32_t chain_of_rules(struct bypeer_writer *writer, const struct bypeer
 /* --- groups ---------------------------------------------------------------------------------------------------------
  */
 
-static const struct bypeer_group *group_present(const struct bypeer_writer *writer, uint32_t id)
+const struct bypeer_group *bypeer_writer_find_group(const struct bypeer_writer *writer, uint32_t id)
 {
     return bypeer_slots_writer_find(&writer->groups, id);
 }
@@ -97,7 +98,7 @@ static const struct bypeer_group *group_present(const struct bypeer_writer *writ
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *given)
 {
     struct bypeer_group group = *given;
-    const struct bypeer_group none = {.id = 0}, *present = group_present(writer, group.id);
+    const struct bypeer_group none = {.id = 0}, *present = bypeer_writer_find_group(writer, group.id);
     if (!present)
         present = &none;
     group.rules = present->rules;
@@ -110,7 +111,7 @@ int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_gr
 
 int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id)
 {
-    const struct bypeer_group *present = group_present(writer, id);
+    const struct bypeer_group *present = bypeer_writer_find_group(writer, id);
     (void)bypeer_writer_remove_group_limit(writer, id);
     if (!present)
         return -ENOENT;
@@ -126,22 +127,22 @@ int bypeer_writer_remove_group(struct bypeer_writer *writer, uint32_t id)
 /* Room for a chain of so many parts, and for the group's record that will name it. */
 static int group_room(const struct bypeer_writer *writer, uint32_t id, uint32_t parts)
 {
-    if (!group_present(writer, id))
+    if (!bypeer_writer_find_group(writer, id))
         return -ENOENT;
     return bypeer_pool_available(&writer->groups.pool) == 0 ? -EAGAIN : chain_room(writer, parts);
 }
 
-int bypeer_writer_set_multicast(struct bypeer_writer *writer, uint32_t id, const uint32_t links[], uint32_t count,
-                                uint32_t packets_s)
+int bypeer_writer_set_multicast(struct bypeer_writer *writer, uint32_t id,
+                                const struct bypeer_multicast_receiver receivers[], uint32_t count, uint32_t packets_s)
 {
     if (count > BYPEER_MULTICAST_LINKS_MAX)
         return -E2BIG;
-    int error = group_room(writer, id, parts_for(count, BYPEER_PART_LINKS));
+    int error = group_room(writer, id, parts_for(count, BYPEER_PART_RECEIVERS));
     if (error)
         return error;
-    struct bypeer_group group = *group_present(writer, id);
+    struct bypeer_group group = *bypeer_writer_find_group(writer, id);
     uint32_t old = group.multicast;
-    group.multicast = chain_of_links(writer, links, count);
+    group.multicast = chain_of_receivers(writer, receivers, count);
     group.multicast_links = (uint16_t)count;
     group.multicast_rate = packets_s;
     (void)bypeer_slots_writer_put(&writer->groups, id, &group);
@@ -166,7 +167,7 @@ int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t id, const str
     int error = group_room(writer, id, parts_for(count, BYPEER_PART_RULES));
     if (error)
         return error;
-    struct bypeer_group group = *group_present(writer, id);
+    struct bypeer_group group = *bypeer_writer_find_group(writer, id);
     uint32_t old = group.rules;
     group.rules = chain_of_rules(writer, rules, count);
     group.rule_count = (uint16_t)count;
@@ -186,13 +187,13 @@ int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t id, const str
 
 static int group_copy(struct bypeer_writer *to, const struct bypeer_writer *from, const struct bypeer_group *group)
 {
-    uint32_t links[BYPEER_MULTICAST_LINKS_MAX];
+    struct bypeer_multicast_receiver receivers[BYPEER_MULTICAST_LINKS_MAX];
     struct bypeer_policy_rule rules[BYPEER_GROUP_RULES_MAX];
     const struct bypeer_group_part *parts = from->group_parts.records;
     uint32_t slot = group->multicast;
     for (uint32_t at = 0; at < group->multicast_links; at++) {
-        links[at] = parts[slot].links[at % BYPEER_PART_LINKS];
-        slot = at % BYPEER_PART_LINKS == BYPEER_PART_LINKS - 1 ? parts[slot].next : slot;
+        receivers[at] = parts[slot].receivers[at % BYPEER_PART_RECEIVERS];
+        slot = at % BYPEER_PART_RECEIVERS == BYPEER_PART_RECEIVERS - 1 ? parts[slot].next : slot;
     }
     slot = group->rules;
     for (uint32_t at = 0; at < group->rule_count; at++) {
@@ -201,14 +202,14 @@ static int group_copy(struct bypeer_writer *to, const struct bypeer_writer *from
     }
     int result = bypeer_writer_put_group(to, group);
     if (result >= 0)
-        result = bypeer_writer_set_multicast(to, group->id, links, group->multicast_links, group->multicast_rate);
+        result = bypeer_writer_set_multicast(to, group->id, receivers, group->multicast_links, group->multicast_rate);
     return result == 0 ? bypeer_writer_set_rules(to, group->id, rules, group->rule_count) : result;
 }
 
 int bypeer_writer_copy_groups(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
     for (uint32_t id = 1; id <= from->groups.capacity; id++) {
-        const struct bypeer_group *group = group_present(from, id);
+        const struct bypeer_group *group = bypeer_writer_find_group(from, id);
         int result = group ? group_copy(to, from, group) : 0;
         if (result < 0)
             return result == -EINVAL ? -ENOSPC : result; /* an id beyond what there is room for */

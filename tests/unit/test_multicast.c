@@ -14,7 +14,10 @@ static uint8_t inner[WALK_FRAME_MAX], frame[WALK_FRAME_MAX], out[WALK_FRAME_MAX]
 
 static void set_links(uint32_t group, uint32_t packets_s, const uint32_t links[], uint32_t count)
 {
-    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, group, links, count, packets_s), 0);
+    struct bypeer_multicast_receiver receivers[100];
+    for (uint32_t i = 0; i < count; i++)
+        receivers[i] = (struct bypeer_multicast_receiver){.link = links[i]};
+    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, group, receivers, count, packets_s), 0);
 }
 
 static void set_all_links(uint32_t packets_s)
@@ -328,6 +331,60 @@ Test(multicast, between_peers_of_wireguard)
     }
     cr_assert_eq(at_six, 20);
     cr_assert_eq(at_a, 20);
+}
+
+/* The UDP checksum of a packet without extension headers is right. */
+static bool is_summed(const uint8_t *packet, size_t length)
+{
+    uint32_t sum = (uint32_t)(length - BYPEER_IPV6_BYTES) + BYPEER_NEXT_UDP;
+    for (size_t at = BYPEER_IPV6_SOURCE; at < length; at += 2)
+        sum += (uint32_t)packet[at] << 8 | (at + 1 < length ? packet[at + 1] : 0);
+    while (sum > UINT16_MAX)
+        sum = (sum & UINT16_MAX) + (sum >> 16);
+    return sum == UINT16_MAX;
+}
+
+static void sum_up(uint8_t *packet, size_t length)
+{
+    for (uint32_t checksum = 1; checksum <= UINT16_MAX; checksum++) {
+        bypeer_store16(packet + BYPEER_IPV6_BYTES + 6, (uint16_t)checksum);
+        if (is_summed(packet, length))
+            return;
+    }
+    cr_assert_fail("no checksum fits");
+}
+
+Test(multicast, from_a_link_local_address_is_from_the_member)
+{
+    static const uint8_t link_local[16] = {0xfe, 0x80, [8] = 0xde, 0xad, [15] = 7};
+    struct bypeer_multicast_receiver receivers[] = {{.link = LINK_B}, {.link = LINK_A}};
+    memcpy(receivers[1].address, walk_address(MEMBER_A), 16);
+    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, receivers, 2, 1000), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        walk_packet(inner, link_local, mdns, BYTES);
+        sum_up(inner, BYTES);
+        walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, BYTES));
+        walk_once();
+        cr_assert_gt(walk_sent(1, out), 0);
+        const uint8_t *got = out + 14 + 56;
+        cr_assert_arr_eq(got + BYPEER_IPV6_SOURCE, walk_address(MEMBER_A), 16);
+        cr_assert_arr_eq(got + BYPEER_IPV6_DESTINATION, mdns, 16);
+        cr_assert(is_summed(got, BYTES));
+        cr_assert(walk_is_well_formed(out, 14 + 56 + BYTES), "the outer one as well");
+    }
+    /* No UDP: what a host says about its own link. */
+    inner[BYPEER_IPV6_NEXT_HEADER] = BYPEER_NEXT_ICMPV6;
+    walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, BYTES));
+    walk_once();
+    cr_assert_eq(walk_dropped(BYPEER_DROP_INNER_SCOPE), 1);
+    /* The member has moved to another link. */
+    struct bypeer_destination moved = {.link = LINK_C, .group = 1, .prefix_bits = 128};
+    memcpy(moved.key, walk_address(MEMBER_A), 16);
+    cr_assert_eq(bypeer_writer_put_destination(walk.writer, &moved), 0);
+    inner[BYPEER_IPV6_NEXT_HEADER] = BYPEER_NEXT_UDP;
+    walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, BYTES));
+    walk_once();
+    cr_assert_eq(walk_dropped(BYPEER_DROP_INNER_SCOPE), 2);
 }
 
 Test(multicast, too_big_for_some_links)

@@ -8,7 +8,7 @@
 #include "overlay/tables/writer.h"
 
 static const struct bypeer_tables_size small = {
-    .destinations = 1000, .links = 100, .adjacencies = 10, .groups = 4, .prefixes = 16, .group_parts = 80};
+    .destinations = 1000, .links = 100, .adjacencies = 10, .groups = 4, .prefixes = 16, .group_parts = 360};
 
 static void *memory[2];
 static struct bypeer_writer *writer, *other;
@@ -54,8 +54,8 @@ static void expect_links(uint32_t count)
     cr_assert_eq(group->multicast_links, count);
     for (uint32_t at = 0; at < count; at++) {
         const struct bypeer_group_part *part = bypeer_tables_group_part(&tables, slot);
-        cr_assert_eq(part->links[at % BYPEER_PART_LINKS], at + 1);
-        slot = at % BYPEER_PART_LINKS == BYPEER_PART_LINKS - 1 ? part->next : slot;
+        cr_assert_eq(part->receivers[at % BYPEER_PART_RECEIVERS].link, at + 1);
+        slot = at % BYPEER_PART_RECEIVERS == BYPEER_PART_RECEIVERS - 1 ? part->next : slot;
     }
 }
 
@@ -73,9 +73,9 @@ static void expect_rules(uint32_t count)
 
 static int set_links(uint32_t count, uint32_t packets_s)
 {
-    static uint32_t links[BYPEER_MULTICAST_LINKS_MAX + 1];
+    static struct bypeer_multicast_receiver links[BYPEER_MULTICAST_LINKS_MAX + 1];
     for (uint32_t i = 0; i < count; i++)
-        links[i] = i + 1;
+        links[i] = (struct bypeer_multicast_receiver){.link = i + 1};
     return bypeer_writer_set_multicast(writer, 1, links, count, packets_s);
 }
 
@@ -122,7 +122,7 @@ Test(writer_groups, what_does_not_fit_changes_nothing)
     cr_assert_eq(bypeer_writer_set_rules(writer, 1, &neither, 1), -EINVAL);
     cr_assert_eq(bypeer_writer_set_rules(writer, 2, &neither, 0), -ENOENT);
     cr_assert_eq(bypeer_writer_set_multicast(writer, 2, NULL, 0, 1), -ENOENT);
-    /* 80 parts, of which 4 are in use: 1024 links take 69, and then no second list of that length does. */
+    /* 360 parts, of which 2 hold rules: 1024 links take 342, and then no second list of that length does. */
     cr_assert_eq(set_links(BYPEER_MULTICAST_LINKS_MAX, 5), 0);
     cr_assert_eq(set_links(BYPEER_MULTICAST_LINKS_MAX, 6), -ENOSPC);
     expect_links(BYPEER_MULTICAST_LINKS_MAX);
@@ -190,7 +190,7 @@ Test(writer_groups, the_next_generation_has_them_too)
 {
     struct bypeer_link link = {.id = 3, .kind = BYPEER_LINK_WIREGUARD, .group = BYPEER_GROUP_ANY};
     struct bypeer_tables_size larger = small;
-    larger.group_parts = 100;
+    larger.group_parts = 400;
     cr_assert_eq(set_links(100, 5) + set_rules(7), 0);
     cr_assert_eq(bypeer_writer_put_link(writer, &link), 1);
     make(1, &larger, &other);
