@@ -27,6 +27,7 @@
 #include "control/node.h"
 #include "control/notify.h"
 #include "control/relay/relays.h"
+#include "control/policy/policies.h"
 #include "control/usage/usage.h"
 #include "control/wireguard/wireguard.h"
 
@@ -331,6 +332,7 @@ static void daemon_on_expiry(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
     bypeer_relays_expire(daemon->node.relays, (uint64_t)time(NULL));
     bypeer_identities_expire(daemon->node.identities, (uint64_t)time(NULL));
+    bypeer_policies_turn(daemon->node.policies);
     bypeer_usage_turn(daemon->node.usage, bypeer_channel_sessions(daemon->channel), (uint64_t)time(NULL));
 }
 

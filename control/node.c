@@ -13,6 +13,7 @@
 #include "config/report.h"
 #include "control/identity/identities.h"
 #include "control/log.h"
+#include "control/policy/policies.h"
 #include "control/relay/relays.h"
 #include "control/usage/usage.h"
 
@@ -148,6 +149,7 @@ static void node_on_group(void *context, const struct bypeer_model_group *group,
 {
     struct bypeer_node *node = context;
     bypeer_relays_group_changed(node->relays, group->name, gone);
+    bypeer_policies_group_changed(node->policies, group, gone);
     if (node->hooks.group_changed)
         node->hooks.group_changed(node->hooks.context, group, gone);
 }
@@ -155,6 +157,7 @@ static void node_on_group(void *context, const struct bypeer_model_group *group,
 static void node_on_link(void *context, const struct bypeer_model_link *link, bool gone)
 {
     struct bypeer_node *node = context;
+    bypeer_policies_link_changed(node->policies, link);
     if (link->wireguard)
         bypeer_relays_peer_changed(node->relays, link->name, gone);
     if (node->hooks.link_changed)
@@ -197,6 +200,8 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         result = bypeer_model_first_size(node->store, config, &size, problem);
     if (result == 0)
         result = bypeer_relays_open(&node->relays, node, problem);
+    if (result == 0)
+        result = bypeer_policies_open(&node->policies, node, problem);
     size.names = config->cloud_count > 0 ? config->names.ids : 0;
     size.relays = result == 0 ? bypeer_relays_first_size(node->relays) : 0;
     if (result == 0)
@@ -227,6 +232,7 @@ void bypeer_node_close(struct bypeer_node *node)
     bypeer_usage_close(node->usage);
     bypeer_relays_close(node->relays);
     bypeer_model_free(node->model);
+    bypeer_policies_close(node->policies);
     bypeer_generation_free(node->generation);
     bypeer_store_close(node->store);
     bypeer_config_free(node->config);

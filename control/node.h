@@ -20,6 +20,7 @@ struct bypeer_groups;
 struct bypeer_identities;
 struct bypeer_names;
 struct bypeer_relays;
+struct bypeer_policies;
 struct bypeer_usage;
 struct bypeer_wireguard;
 
@@ -48,6 +49,7 @@ struct bypeer_node {
     struct bypeer_relays *relays;
     struct bypeer_usage *usage;
     struct bypeer_identities *identities;
+    struct bypeer_policies *policies;
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;

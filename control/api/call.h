@@ -145,6 +145,9 @@ int method_relays_show(struct call *call); /* relays_list.c */
 int method_relays_members(struct call *call);
 int method_relays_list(struct call *call);
 int method_relays_config(struct call *call);
+int method_policies_list(struct call *call); /* policies.c */
+int method_policies_set(struct call *call);
+int method_policies_remove(struct call *call);
 int method_usage_list(struct call *call); /* usage.c */
 int method_limits_list(struct call *call);
 int method_limits_set(struct call *call);

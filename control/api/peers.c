@@ -206,9 +206,11 @@ static json_t *peers_own_key(const struct bypeer_node *node)
 }
 
 /* What the peer sends to this node: its group, and the routes of the group that lead elsewhere. */
-static json_t *peers_allowed(const struct bypeer_model *model, const struct bypeer_model_link *link,
+static json_t *peers_allowed(const struct bypeer_node *node, const struct bypeer_model_link *link,
                              const struct bypeer_model_group *group)
 {
+    const struct bypeer_model *model = node->model;
+    const struct bypeer_group *record = bypeer_writer_find_group(node->generation->writer, group->id);
     json_t *list = json_array();
     size_t count;
     const struct bypeer_model_route *routes = bypeer_model_routes(model, &count);
@@ -219,6 +221,8 @@ static json_t *peers_allowed(const struct bypeer_model *model, const struct bype
         if (way && way->group == group->id && way->id != link->id && !inside)
             json_array_append_new(list, call_prefix_text(routes[at].prefix, routes[at].bits));
     }
+    if (record && record->multicast_rate > 0)
+        json_array_append_new(list, json_string("ff00::/8"));
     return list;
 }
 
@@ -242,12 +246,11 @@ int method_peers_config(struct call *call)
         json_array_append_new(dns, call_address_text(node->config->wireguard.dns[at]));
     struct bypeer_model_limits limits;
     bypeer_model_limits(node->config, &limits);
-    call->result =
-        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "name", link->name, "group", group->name,
-                  "public_key", link->key_text, "address",
-                  link->has_address ? call_address_text(link->address) : json_null(), "dns", dns, "hub_public_key",
-                  peers_own_key(node), "endpoint", endpoint, "allowed_ips", peers_allowed(node->model, link, group),
-                  "keepalive", link->persistent_s, "mtu", (int)(limits.port_mtu - BYPEER_WIREGUARD_IPV6_OVERHEAD));
+    call->result = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "name", link->name, "group", group->name, "public_key",
+        link->key_text, "address", link->has_address ? call_address_text(link->address) : json_null(), "dns", dns,
+        "hub_public_key", peers_own_key(node), "endpoint", endpoint, "allowed_ips", peers_allowed(node, link, group),
+        "keepalive", link->persistent_s, "mtu", (int)(limits.port_mtu - BYPEER_WIREGUARD_IPV6_OVERHEAD));
     if (link->has_preshared) {
         char text[BYPEER_WIREGUARD_KEY_TEXT];
         bypeer_wireguard_key_write(link->preshared_key, text);

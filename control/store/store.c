@@ -60,7 +60,9 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "CREATE TABLE group_records (group_name TEXT NOT NULL, id BLOB NOT NULL, flags INTEGER NOT NULL,"
     "  record BLOB NOT NULL, PRIMARY KEY (group_name, id)) WITHOUT ROWID;"
     "CREATE TABLE audit (number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, group_name TEXT NOT NULL,"
-    "  action TEXT NOT NULL, who TEXT NOT NULL, whom TEXT NOT NULL, text TEXT NOT NULL);",
+    "  action TEXT NOT NULL, who TEXT NOT NULL, whom TEXT NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE policies (group_name TEXT PRIMARY KEY, multicast INTEGER NOT NULL, rules TEXT NOT NULL)"
+    "  WITHOUT ROWID;",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -124,6 +126,9 @@ static const char *const store_texts[STORE_STATEMENTS] = {
         "SELECT name, received_packets, received_bytes, sent_packets, sent_bytes, region, serial, "
         "seen_received_packets,"
         " seen_received_bytes, seen_sent_packets, seen_sent_bytes, period, period_base FROM accounts ORDER BY name",
+    [STORE_PUT_POLICY] = "INSERT OR REPLACE INTO policies VALUES (?1, ?2, ?3)",
+    [STORE_REMOVE_POLICY] = "DELETE FROM policies WHERE group_name = ?1",
+    [STORE_EACH_POLICY] = "SELECT group_name, multicast, rules FROM policies ORDER BY group_name",
     [STORE_PUT_JOINED] = "INSERT OR REPLACE INTO groups_joined VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [STORE_REMOVE_JOINED] = "DELETE FROM groups_joined WHERE name = ?1",
     [STORE_EACH_JOINED] = "SELECT name, profile, identity, friendly, root, chain, seeds, time_delta, synchronised"

@@ -118,7 +118,7 @@ def test_inner_source_unknown(star):
 
 
 @pytest.mark.parametrize("source, destination", [
-    (None, "ff02::1"), (None, "fe80::1"), (None, "::1"), (None, "::"), ("fe80::1", None), ("ff02::1", None), ("::1", None),
+    (None, "ff01::1"), (None, "ff0f::1"), (None, "fe80::1"), (None, "::1"), (None, "::"), ("fe80::1", None), ("ff02::1", None), ("::1", None),
     ("::", None),
 ])
 def test_inner_scope(star, source, destination):

@@ -58,6 +58,7 @@ enum cli_option_id {
     CLI_OPTION_LINK,
     CLI_OPTION_LOCAL,
     CLI_OPTION_MTU,
+    CLI_OPTION_MULTICAST,
     CLI_OPTION_NEW_KEY,
     CLI_OPTION_NEW_PRESHARED_KEY,
     CLI_OPTION_OPENMETRICS,
@@ -173,6 +174,9 @@ int cli_run_help(struct cli *cli);
 int cli_run_limits_list(struct cli *cli);
 int cli_run_limits_remove(struct cli *cli);
 int cli_run_limits_set(struct cli *cli);
+int cli_run_policies_list(struct cli *cli);
+int cli_run_policies_remove(struct cli *cli);
+int cli_run_policies_set(struct cli *cli);
 int cli_run_links_add(struct cli *cli);
 int cli_run_links_list(struct cli *cli);
 int cli_run_links_remove(struct cli *cli);

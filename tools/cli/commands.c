@@ -51,6 +51,8 @@ const struct cli_option cli_options[CLI_OPTIONS] = {
     [CLI_OPTION_LOCAL] = {"local", 0, "ADDRESS", CLI_VALUES_ANY,
                           "Underlay address of this end (default: the kernel chooses)"},
     [CLI_OPTION_MTU] = {"mtu", 0, "BYTES", CLI_VALUES_ANY, "Largest overlay packet (default: what the port carries)"},
+    [CLI_OPTION_MULTICAST] = {"multicast", 0, "NUMBER", CLI_VALUES_ANY,
+                              "Multicast packets a second that each member may send (as 100), or off"},
     [CLI_OPTION_NEW_KEY] = {"new-key", 'k', NULL, CLI_VALUES_ANY,
                             "Make a key for whoever has none, which is shown once and kept nowhere"},
     [CLI_OPTION_NEW_PRESHARED_KEY] = {"new-preshared-key", 0, NULL, CLI_VALUES_ANY,
@@ -516,6 +518,31 @@ const struct cli_command cli_commands[] = {
      .help = "Lift the limit of a peer, a link or a group",
      .arguments = {{"NAME", CLI_VALUES_LINK, .optional = true}},
      .options = {CLI_OPTION_GROUP}},
+    {.word = "policies",
+     .verb = "list",
+     .implied = true,
+     .run = cli_run_policies_list,
+     .help = "List what members of groups may send to each other"},
+    {.word = "policies",
+     .verb = "set",
+     .run = cli_run_policies_set,
+     .help = "Give a group rules, or multicast",
+     .arguments = {{"GROUP", CLI_VALUES_GROUP}, {"RULE", CLI_VALUES_ANY, .optional = true, .repeats = true}},
+     .options = {CLI_OPTION_MULTICAST},
+     .details =
+         "Without rules all members of a group reach each other. With rules the first one that fits a packet decides, "
+         "and what fits none is refused. A RULE is one argument: allow or deny, from whom, to whom, and, if it is not "
+         "about everything, a protocol and ports: \"allow member administrator,supernode tcp 22\", \"allow any any udp "
+         "5353\", \"deny any any\". Whom is any, or roles of a group that was joined; protocols are any, tcp, udp, "
+         "icmp "
+         "or a number. Answers to what is allowed pass, and so do ICMPv6 errors. Rules replace those before; what is "
+         "not given stays. With --multicast, packets to ff00::/8 go to all members, so that they find each other: "
+         "clients need a new file for it, since it names ff00::/8 then."},
+    {.word = "policies",
+     .verb = "remove",
+     .run = cli_run_policies_remove,
+     .help = "Lift the rules of a group, and its multicast",
+     .arguments = {{"GROUP", CLI_VALUES_GROUP}}},
     {.word = "counters",
      .run = cli_run_counters,
      .help = "Show what the data plane counted, and the packet sum",
