@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "control/api/server.h"
+#include "control/attach/attach.h"
 #include "control/dataplane/channel.h"
 #include "control/groups/groups.h"
 #include "control/host.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct bypeer_server *server;
     struct bypeer_names *names;
     struct bypeer_groups *groups;
+    struct bypeer_attach *attach;
     struct bypeer_wireguard *wireguard;
     struct bypeer_hosts hosts; /* for programs of this host: */
     struct bypeer_nss *nss;
@@ -246,6 +248,7 @@ static void daemon_close(struct daemon *daemon)
     bypeer_server_close(daemon->server);
     bypeer_nss_close(daemon->nss);
     bypeer_dns_close(daemon->dns);
+    bypeer_attach_close(daemon->attach);
     bypeer_groups_close(daemon->groups);
     bypeer_names_close(daemon->names);
     bypeer_wireguard_close(daemon->wireguard);
@@ -256,6 +259,8 @@ static void daemon_close(struct daemon *daemon)
     daemon->dns = NULL;
     daemon->names = NULL;
     daemon->node.names = NULL;
+    daemon->attach = NULL;
+    daemon->node.attach = NULL;
     daemon->groups = NULL;
     daemon->node.groups = NULL;
     daemon->wireguard = NULL;
@@ -466,6 +471,10 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
     if (result < 0)
         return result;
     daemon->node.groups = daemon->groups;
+    result = bypeer_attach_open(&daemon->attach, &daemon->loop, &daemon->node, daemon->groups, problem);
+    if (result < 0)
+        return result;
+    daemon->node.attach = daemon->attach;
 
     snprintf(path, sizeof(path), "%s/control.sock", config->node.run);
     return bypeer_server_open(&daemon->server, &daemon->loop, &daemon->node, path,

@@ -15,6 +15,7 @@
 #include "control/model/model.h"
 #include "control/store/store.h"
 
+struct bypeer_attach;
 struct bypeer_channel;
 struct bypeer_groups;
 struct bypeer_identities;
@@ -53,11 +54,12 @@ struct bypeer_node {
     struct bypeer_generation *generation;
     uint64_t next_generation; /* number */
     struct bypeer_node_hooks hooks;
-    struct bypeer_channel *channel;       /* NULL: no data plane can attach (tests) */
-    struct bypeer_names *names;           /* NULL: it is in no cloud (tests) */
-    struct bypeer_groups *groups;         /* NULL: it is in none (tests) */
-    struct bypeer_wireguard *wireguard;   /* NULL: it does no handshakes (tests) */
-    uint64_t started_ns;                  /* CLOCK_MONOTONIC */
+    struct bypeer_channel *channel;     /* NULL: no data plane can attach (tests) */
+    struct bypeer_names *names;         /* NULL: it is in no cloud (tests) */
+    struct bypeer_groups *groups;       /* NULL: it is in none (tests) */
+    struct bypeer_attach *attach;       /* NULL: the model does not follow them (tests) */
+    struct bypeer_wireguard *wireguard; /* NULL: it does no handshakes (tests) */
+    uint64_t started_ns;                /* CLOCK_MONOTONIC */
 };
 
 /*

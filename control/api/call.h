@@ -169,7 +169,12 @@ int method_record_list(struct call *call);
 int method_record_watch(struct call *call);
 int method_presence_list(struct call *call); /* presence.c */
 int method_presence_set(struct call *call);
-int method_audit_list(struct call *call);  /* audit.c */
+int method_audit_list(struct call *call);   /* audit.c */
+int method_group_enroll(struct call *call); /* attach.c */
+int method_group_dismiss(struct call *call);
+int method_group_attachments(struct call *call);
+int method_drain_set(struct call *call);
+int method_drain_show(struct call *call);
 int method_trace(struct call *call);       /* trace.c */
 int method_config_show(struct call *call); /* config.c */
 int method_config_reload(struct call *call);

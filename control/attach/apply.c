@@ -154,7 +154,7 @@ static void apply_link(struct bypeer_attach *attach, const struct bypeer_plan_li
     struct bypeer_model_followed_link wanted = {.group = group ? group->id : BYPEER_GROUP_ANY,
                                                 .has_address = !is_trunk,
                                                 .endpoint_port = planned->endpoint.port,
-                                                .persistent_s = is_trunk ? ATTACH_TRUNK_S : 0};
+                                                .persistent_s = is_trunk ? ATTACH_TRUNK_S : ATTACH_CLIENT_S};
     memcpy(wanted.public_key, planned->key, 32);
     memcpy(wanted.address, planned->address, 16);
     memcpy(wanted.endpoint, planned->endpoint.address, 16);

@@ -122,8 +122,8 @@ static void attach_on_changed(void *context, struct bypeer_joined *joined)
 static void attach_on_left(void *context, struct bypeer_joined *joined)
 {
     struct bypeer_attach *attach = context;
-    struct attach_group *group = attach_find_group(attach, joined);
-    if (!group)
+    struct attach_group *group = attach->is_closing ? NULL : attach_find_group(attach, joined);
+    if (!group) /* this node parts from it, but only until its next start */
         return;
     attach_remove_group(attach, group);
     unsigned at = 0;

@@ -11,6 +11,7 @@
 #define ATTACH_TURN_MS      250
 #define ATTACH_ENDPOINT_MS  3000 /* until another endpoint of a node that does not answer is tried */
 #define ATTACH_TRUNK_S      1    /* how long a node is silent at most */
+#define ATTACH_CLIENT_S     25   /* what keeps a client's way through usual NATs: wg(8) */
 #define ATTACH_MULTICAST_S  1000 /* packets a second that one link may send to a group */
 #define ATTACH_REPUBLISH_MS 5000 /* after a record could not be published */
 

@@ -72,6 +72,7 @@ enum cli_option_id {
     CLI_OPTION_PORT,
     CLI_OPTION_PREFIX,
     CLI_OPTION_PRESHARED_KEY_FILE,
+    CLI_OPTION_PRIORITY,
     CLI_OPTION_PRIVATE_KEY_FILE,
     CLI_OPTION_PROTOCOL,
     CLI_OPTION_PUBLIC_KEY,
@@ -159,6 +160,10 @@ int cli_run_group_list(struct cli *cli);
 int cli_run_group_members(struct cli *cli);
 int cli_run_group_renew(struct cli *cli);
 int cli_run_group_revoke(struct cli *cli);
+int cli_run_group_enroll(struct cli *cli);
+int cli_run_group_dismiss(struct cli *cli);
+int cli_run_group_attachments(struct cli *cli);
+int cli_run_drain(struct cli *cli);
 int cli_run_group_show(struct cli *cli);
 int cli_run_presence_list(struct cli *cli);
 int cli_run_presence_set(struct cli *cli);

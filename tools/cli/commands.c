@@ -72,6 +72,9 @@ const struct cli_option cli_options[CLI_OPTIONS] = {
     [CLI_OPTION_PREFIX] = {"prefix", 0, "PREFIX", CLI_VALUES_ANY, "The group's /48, from fd00::/8"},
     [CLI_OPTION_PRESHARED_KEY_FILE] = {"preshared-key-file", 0, "FILE", CLI_VALUES_FILE,
                                        "Secret that both sides share, as `wg genpsk` writes it"},
+    [CLI_OPTION_PRIORITY] = {"priority", 0, "NUMBER", CLI_VALUES_ANY,
+                             "Of several nodes that carry a member, others prefer the lowest; 0 to 127 (default: the "
+                             "next one)"},
     [CLI_OPTION_PRIVATE_KEY_FILE] = {"private-key-file", 0, "FILE", CLI_VALUES_FILE,
                                      "The peer's private key, as `wg genkey` writes it; not sent"},
     [CLI_OPTION_PROTOCOL] = {"protocol", 0, "PROTOCOL", CLI_VALUES_PROTOCOL, "tcp (default) or udp, with --port"},
@@ -301,6 +304,33 @@ const struct cli_command cli_commands[] = {
      .options = {CLI_OPTION_REASON, CLI_OPTION_ADOPT},
      .details = "MEMBER is as of group renew. It cannot be undone; invite another identity instead. Whom the member "
                 "had invited goes with him, but for --adopt. Administrators are revoked where the group was founded."},
+    {.word = "group",
+     .verb = "enroll",
+     .run = cli_run_group_enroll,
+     .help = "Make a plain WireGuard client a member, who comes by this node",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"NAME"}},
+     .options = {CLI_OPTION_PUBLIC_KEY, CLI_OPTION_NEW_KEY, CLI_OPTION_EXPIRES, CLI_OPTION_PRIORITY, CLI_OPTION_QR},
+     .details =
+         "Prints the file that the client imports, as bypeer peer add does. A NAME that is a member already gets "
+         "a second way, by this node, with the same key and address: for that, neither option is needed."},
+    {.word = "group",
+     .verb = "dismiss",
+     .run = cli_run_group_dismiss,
+     .help = "Carry a client no longer",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"MEMBER"}},
+     .details = "It stays a member, and other nodes may carry it. To cut it off: bypeer group revoke."},
+    {.word = "group",
+     .verb = "attachments",
+     .run = cli_run_group_attachments,
+     .help = "List by which nodes members are reached",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}}},
+
+    {.word = "drain",
+     .run = cli_run_drain,
+     .help = "Ask other nodes to go around this one, before it is stopped",
+     .options = {CLI_OPTION_OFF},
+     .details = "In all groups. Members that only this node carries stay with it. It ends with --off, and when bypeerd "
+                "starts again."},
 
     {.word = "record",
      .verb = "list",

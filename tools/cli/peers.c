@@ -46,8 +46,7 @@ static int print_file(const struct cli *cli, json_t *from, const char *private_k
     return status;
 }
 
-/* Asks for what the peer's file says, and prints it. keys: NULL: without its private key. */
-static int show_file(struct cli *cli, const char *name, const struct keys *keys)
+int cli_show_peer_file(struct cli *cli, const char *name, const struct keys *keys)
 {
     json_t *from = NULL;
     int status = cli_call(cli, "peers.config", json_pack("{s:s}", "name", name), &from);
@@ -106,7 +105,7 @@ int cli_run_peer_add(struct cli *cli)
     int status = keys_make(&keys);
     if (status == CLI_OK)
         status = add_peer(cli, keys.public_key);
-    if (status == CLI_OK && (status = show_file(cli, cli->arguments[0], &keys)) != CLI_OK)
+    if (status == CLI_OK && (status = cli_show_peer_file(cli, cli->arguments[0], &keys)) != CLI_OK)
         fprintf(stderr, "bypeer: %s is added, and its key is lost; get another: bypeer peer config %s --new-key\n",
                 cli->arguments[0], cli->arguments[0]);
     keys_wipe(&keys, sizeof(keys));
@@ -137,10 +136,10 @@ int cli_run_peer_config(struct cli *cli)
     if (!file && !new_key)
         return cli->options[CLI_OPTION_QR]
                    ? cli_fail(CLI_USAGE, "--qr: a code needs the private key; use --private-key-file, or --new-key")
-                   : show_file(cli, cli->arguments[0], NULL);
+                   : cli_show_peer_file(cli, cli->arguments[0], NULL);
     status = file ? keys_read_private(file, &keys) : replace_key(cli, &keys);
     if (status == CLI_OK)
-        status = show_file(cli, cli->arguments[0], &keys);
+        status = cli_show_peer_file(cli, cli->arguments[0], &keys);
     keys_wipe(&keys, sizeof(keys));
     return status;
 }

@@ -26,8 +26,8 @@ class Client:
 
     made = 0
 
-    def __init__(self, lab, namespace, text):
-        self.lab, self.namespace = lab, namespace
+    def __init__(self, lab, namespace, text, metric=1024):
+        self.lab, self.namespace, self.metric = lab, namespace, metric
         self.file = read_file(text)
         self.address = self.file["Interface"]["Address"].split("/")[0]
         Client.made += 1
@@ -48,8 +48,13 @@ class Client:
         self.namespace.ip(f"address add {self.file['Interface']['Address']} dev {self.interface} nodad")
         self.namespace.ip(f"link set dev {self.interface} mtu {self.file['Interface']['MTU']} up")
         for prefix in self.file["Peer"]["AllowedIPs"].split(","):
-            self.namespace.ip(f"-6 route add {prefix.strip()} dev {self.interface}")
+            self.namespace.ip(f"-6 route add {prefix.strip()} dev {self.interface} metric {self.metric}")
         return self
+
+    def prefer(self):
+        """Of several tunnels that lead to the same members, this one from now on."""
+        for prefix in self.file["Peer"]["AllowedIPs"].split(","):
+            self.namespace.ip(f"-6 route replace {prefix.strip()} dev {self.interface} metric 1")
 
     def show(self, what):
         """A number or text of `wg show`, of the one peer."""
