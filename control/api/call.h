@@ -167,6 +167,10 @@ int method_record_update(struct call *call);
 int method_record_delete(struct call *call);
 int method_record_list(struct call *call);
 int method_record_watch(struct call *call);
+int method_direct_open(struct call *call); /* direct.c */
+int method_direct_send(struct call *call);
+int method_direct_close(struct call *call);
+int method_direct_receive(struct call *call);
 int method_presence_list(struct call *call); /* presence.c */
 int method_presence_set(struct call *call);
 int method_audit_list(struct call *call);   /* audit.c */

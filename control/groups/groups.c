@@ -80,10 +80,11 @@ static void groups_on_prepare(uv_prepare_t *prepare)
     groups_try_flush(groups);
     for (struct bypeer_joined *joined = groups->joined, *next; joined; joined = next) {
         next = joined->next;
-        if (!joined->is_changed)
+        bool is_changed = joined->is_changed;
+        if (!is_changed && !joined->is_heard)
             continue;
-        joined->is_changed = false;
-        for (unsigned at = 0; at < groups->watcher_count; at++)
+        joined->is_changed = joined->is_heard = false;
+        for (unsigned at = 0; is_changed && at < groups->watcher_count; at++)
             if (groups->watchers[at].changed)
                 groups->watchers[at].changed(groups->watchers[at].context, joined);
         joined_tell(joined);

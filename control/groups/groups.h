@@ -95,11 +95,47 @@ const struct bypeer_joined_event *bypeer_joined_event_after(const struct bypeer_
                                                             bool *ret_whole);
 uint64_t bypeer_joined_sequence(const struct bypeer_joined *joined); /* of the last event; 0: none yet */
 
-/* Waits until something of the group changes, once; done() comes from the loop. NULL: no memory. */
+/* Waits until something of the group changes, or comes by a direct link, once; done() comes from the loop. NULL: no
+ * memory. */
 struct bypeer_joined_wait;
 struct bypeer_joined_wait *bypeer_joined_wait(struct bypeer_joined *joined, uint32_t timeout_ms,
                                               void (*done)(void *context, bool is_changed), void *context);
 void bypeer_joined_wait_cancel(struct bypeer_joined_wait *wait);
+
+/* --- direct links: what programs on two members say to each other, past the records --- */
+
+#define BYPEER_DIRECT_EVENTS   1024         /* of each group that are kept, */
+#define BYPEER_DIRECT_BYTES    (8u << 20)   /* and bytes in them */
+#define BYPEER_DIRECT_DATA_MAX (256u << 10) /* of one event; what is larger is lost */
+
+enum bypeer_direct_state { BYPEER_DIRECT_OPENING, BYPEER_DIRECT_OPEN, BYPEER_DIRECT_GONE };
+enum bypeer_direct_kind { BYPEER_DIRECT_OPENED, BYPEER_DIRECT_DATA, BYPEER_DIRECT_CLOSED };
+
+/* Valid until the next call. */
+struct bypeer_direct_event {
+    uint64_t sequence; /* from 1; a gap: something was lost */
+    enum bypeer_direct_kind kind;
+    uint64_t link;     /* a number that does not come again */
+    bool is_initiator; /* this node opened it */
+    const char *member;
+    struct bypeer_guid type; /* of DATA, with what follows */
+    const uint8_t *bytes;
+    size_t length;
+};
+
+/* Tries the addresses of the member's presence, one after the other; OPENED or CLOSED follows. member: as of
+ * bypeer_joined_find_member(). */
+int bypeer_direct_open(struct bypeer_joined *joined, const char *member, uint64_t *ret_link,
+                       struct bypeer_problem *problem);
+enum bypeer_direct_state bypeer_direct_state(const struct bypeer_joined *joined, uint64_t link);
+/* Whoever sends faster than the peer takes is cut off: let the peer confirm what it has. */
+int bypeer_direct_send(struct bypeer_joined *joined, uint64_t link, const struct bypeer_guid *type,
+                       const uint8_t *bytes, size_t length, struct bypeer_problem *problem);
+int bypeer_direct_close(struct bypeer_joined *joined, uint64_t link, struct bypeer_problem *problem);
+/* The first event after a sequence number; NULL: none yet. False in *ret_whole: some before it are lost. */
+const struct bypeer_direct_event *bypeer_direct_event_after(const struct bypeer_joined *joined, uint64_t sequence,
+                                                            bool *ret_whole);
+uint64_t bypeer_direct_sequence(const struct bypeer_joined *joined); /* of the last event; 0: none yet */
 
 /* --- coming and going --- */
 

@@ -56,6 +56,13 @@ static void joined_on_link(void *context, const struct bypeer_graph_link_event *
     struct bypeer_joined *joined = context;
     joined->is_touched = joined->is_changed = true;
     joined_seek_linked(joined, event);
+    joined_direct_linked(joined, event);
+}
+
+static void joined_on_data(void *context, uint32_t link, const struct bypeer_guid *type, const uint8_t *bytes,
+                           size_t length)
+{
+    joined_direct_data(context, link, type, bytes, length);
 }
 
 static void joined_on_status(void *context, uint32_t flags)
@@ -104,6 +111,7 @@ static const struct bypeer_graph_sink joined_graph_sink = {
     .close = joined_on_close,
     .record = joined_on_record,
     .link = joined_on_link,
+    .data = joined_on_data,
     .status = joined_on_status,
     .connection_required = joined_on_connection_required,
     .refused = joined_on_record_refused,
@@ -226,6 +234,7 @@ void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now)
         joined_listen(joined, now);
     }
     joined_seek_turn(joined, now);
+    joined_direct_turn(joined, now);
     joined_register(joined);
 }
 
@@ -349,6 +358,7 @@ static void joined_free(struct bypeer_joined *joined)
     joined_seek_end(joined);
     bypeer_streams_abandon(joined->groups->streams, joined);
     joined_free_events(joined);
+    joined_direct_free(joined);
     if (joined->group)
         bypeer_group_use_graph(joined->group, NULL);
     bypeer_graph_free(joined->graph);

@@ -58,6 +58,8 @@ struct bypeer_joined {
     bool is_restoring; /* what the database holds comes back */
     bool is_touched;   /* called into since the last turn */
     bool is_changed;   /* watchers are to be told */
+    bool is_heard;     /* who waits is to be told */
+    bool has_surplus;  /* direct links that are not kept */
     bool is_stored;    /* has a row */
     bool is_stale;     /* and its row is old */
     bool is_renewed;   /* .chain is newer than what PNRP has */
@@ -69,6 +71,7 @@ struct bypeer_joined {
     struct bypeer_joined_event events[BYPEER_JOINED_EVENTS]; /* of sequence number n at n % BYPEER_JOINED_EVENTS */
     uint64_t sequence;
     struct bypeer_joined_wait *waits;
+    struct joined_direct *direct; /* NULL: nothing was said yet */
 };
 
 struct bypeer_groups {
@@ -134,3 +137,11 @@ void joined_add_event(struct bypeer_joined *joined, enum bypeer_record_change ch
 /* Tells who waits. */
 void joined_tell(struct bypeer_joined *joined);
 void joined_free_events(struct bypeer_joined *joined);
+
+/* --- direct.c --- */
+
+void joined_direct_linked(struct bypeer_joined *joined, const struct bypeer_graph_link_event *event);
+void joined_direct_data(struct bypeer_joined *joined, uint32_t number, const struct bypeer_guid *type,
+                        const uint8_t *bytes, size_t length);
+void joined_direct_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
+void joined_direct_free(struct bypeer_joined *joined);

@@ -308,3 +308,49 @@ Test(library_peers, events_that_are_none_end_a_watch)
         cr_expect_eq(seen.error, -EBADMSG);
     }
 }
+
+/* --- direct links --- */
+
+static void on_heard(void *context, const struct bypeer_peer_message *message)
+{
+    static const char *const names[] = {"lost", "opened", "data", "closed"};
+    struct seen *seen = context;
+    size_t length = strlen(seen->text);
+    snprintf(seen->text + length, sizeof(seen->text) - length, "%s%d%s%.*s ", names[message->said], (int)message->link,
+             message->is_initiator ? "!" : "", (int)message->length, (const char *)message->bytes);
+}
+
+Test(library_peers, direct_links_carry_bytes)
+{
+    struct seen seen = {0};
+    struct bypeer_peer_watch *watch;
+    int64_t link = 0;
+    cr_assert_eq(bypeer_peer_direct_begin(&watch, node, GROUP, on_heard, on_ended, &seen), 0);
+    expect_asked("direct.receive", "{\"group\":\"" GROUP "\",\"timeout_ms\":30000}");
+    say(RESULT(2, "{\"link\":7}") RESULT(3, "{\"sent\":2}") RESULT(4, "{\"closed\":1}"));
+    cr_assert_eq(bypeer_peer_direct_open(node, GROUP, "Bob", 500, &link), 0);
+    expect_asked("direct.open", "{\"group\":\"" GROUP "\",\"member\":\"Bob\",\"timeout_ms\":500}");
+    cr_expect_eq(link, 7);
+    cr_assert_eq(bypeer_peer_direct_send(node, GROUP, link, NULL, "\xff\xfe", 2), 0);
+    expect_asked("direct.send", "{\"group\":\"" GROUP "\",\"link\":7,\"data\":\"//4=\"}");
+    cr_assert_eq(bypeer_peer_direct_close(node, GROUP, link), 0);
+    expect_asked("direct.close", "{\"group\":\"" GROUP "\",\"link\":7}");
+    say(RESULT(1, "{\"events\":[{\"sequence\":1,\"event\":\"opened\",\"link\":7,\"initiator\":true},"
+                  "{\"sequence\":2,\"event\":\"data\",\"link\":8,\"data\":\"YWI=\"}],\"next\":2,\"whole\":true}"));
+    cr_expect_eq(bypeer_process(node), 0);
+    expect_asked("direct.receive", "{\"group\":\"" GROUP "\",\"after\":2,\"timeout_ms\":30000}");
+    say(RESULT(5, "{\"events\":[{\"sequence\":9,\"event\":\"closed\",\"link\":8}],\"next\":9,\"whole\":false}"));
+    cr_expect_eq(bypeer_process(node), 0);
+    cr_expect_str_eq(seen.text, "opened7! data8ab lost0 closed8 ");
+    expect_asked("direct.receive", "{\"group\":\"" GROUP "\",\"after\":9,\"timeout_ms\":30000}");
+    say(RESULT(6, "{\"events\":[{\"sequence\":9,\"event\":\"data\",\"link\":8,\"data\":\"?\"}],\"next\":9}"));
+    cr_expect_eq(bypeer_process(node), 0);
+    cr_expect_eq(seen.error, -EBADMSG);
+}
+
+Test(library_peers, a_message_that_is_too_long_is_not_sent)
+{
+    static const char bytes[BYPEER_PEER_DATA_MAX + 1];
+    cr_expect_eq(bypeer_peer_direct_send(node, GROUP, 1, NULL, bytes, sizeof(bytes)), -EINVAL);
+    expect_silence();
+}

@@ -225,6 +225,47 @@ int bypeer_peer_watch_begin(struct bypeer_peer_watch **ret_watch, struct bypeer 
 /* No callback comes any more. May be called from a callback. */
 void bypeer_peer_watch_cancel(struct bypeer_peer_watch *watch);
 
+/* --- direct links ------------------------------------------------------------------------------------------------- */
+
+#define BYPEER_PEER_DATA_MAX (256u << 10) /* bytes of one message */
+
+/*
+ * Connects to where the member's presence says that its node listens, and waits until the link is there, or so many
+ * milliseconds (0: 30 s). The program there learns of it by its own bypeer_peer_direct_begin().
+ */
+int bypeer_peer_direct_open(struct bypeer *node, const char *group, const char *member, int timeout_ms,
+                            int64_t *ret_link);
+/* One message; they come whole and in order. Nothing waits for the peer: let it confirm, and send no more than a few
+ * MiB beyond that. type: GUID, for the programs; NULL: zeros. */
+int bypeer_peer_direct_send(struct bypeer *node, const char *group, int64_t link, const char *type, const void *bytes,
+                            size_t length);
+/* What was sent goes out first. */
+int bypeer_peer_direct_close(struct bypeer *node, const char *group, int64_t link);
+
+enum bypeer_peer_said {
+    BYPEER_PEER_LOST, /* messages came faster than they were taken; of this event only the kind is there */
+    BYPEER_PEER_OPENED,
+    BYPEER_PEER_DATA,
+    BYPEER_PEER_CLOSED,
+};
+
+/* Valid during the call. */
+struct bypeer_peer_message {
+    enum bypeer_peer_said said;
+    int64_t link;
+    int is_initiator; /* this node opened the link */
+    const char *member;
+    const char *type; /* of DATA, with what follows */
+    const void *bytes;
+    size_t length;
+};
+
+typedef void (*bypeer_peer_heard)(void *context, const struct bypeer_peer_message *message);
+
+/* What happens on all direct links of a group from now on; as bypeer_peer_watch_begin(). */
+int bypeer_peer_direct_begin(struct bypeer_peer_watch **ret_watch, struct bypeer *node, const char *group,
+                             bypeer_peer_heard heard, bypeer_peer_ended ended, void *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,9 +4,6 @@
 
 #include "tools/lib/peer_values.h"
 
-#define JOIN_MS  30000
-#define LATER_MS 5000 /* that an answer may take beyond the time that it was given */
-
 static bool group_fill(void *element, json_t *object)
 {
     struct bypeer_peer_group *group = element;
@@ -67,11 +64,9 @@ int bypeer_peer_group_create(struct bypeer *node, const struct bypeer_peer_found
 int bypeer_peer_group_join(struct bypeer *node, const char *invitation, const char *identity, const char *password,
                            int timeout_ms, char ret_group[BYPEER_NAME_TEXT])
 {
-    int usual_ms = node->timeout_ms;
     json_t *params = json_pack("{s:s, s:s*, s:s*, s:o*}", "invitation", invitation, "identity", identity, "password",
                                password, "timeout_ms", peer_unless_zero(timeout_ms));
-    if (usual_ms >= 0)
-        node->timeout_ms = (timeout_ms ? timeout_ms : JOIN_MS) + LATER_MS;
+    int usual_ms = peer_wait_longer(node, timeout_ms);
     int error = peer_call_text(node, "group.join", params, "group", ret_group, BYPEER_NAME_TEXT);
     node->timeout_ms = usual_ms;
     return error;

@@ -46,6 +46,17 @@ bool peer_is_true(const json_t *object, const char *key)
     return json_is_true(json_object_get(object, key));
 }
 
+#define WAIT_MS  30000
+#define LATER_MS 5000 /* that an answer may take beyond the time that it was given */
+
+int peer_wait_longer(struct bypeer *node, int timeout_ms)
+{
+    int usual_ms = node->timeout_ms;
+    if (usual_ms >= 0)
+        node->timeout_ms = (timeout_ms ? timeout_ms : WAIT_MS) + LATER_MS;
+    return usual_ms;
+}
+
 int peer_call(struct bypeer *node, const char *method, json_t *params, json_t **ret_result)
 {
     if (!params)

@@ -28,6 +28,9 @@ int peer_call_text(struct bypeer *node, const char *method, json_t *params, cons
 /* The same; *ret_text is the caller's to free(). */
 int peer_call_string(struct bypeer *node, const char *method, json_t *params, const char *key, char **ret_text);
 
+/* For a method that takes up to so long itself (0: 30 s). Returns what is to be put back into node->timeout_ms. */
+int peer_wait_longer(struct bypeer *node, int timeout_ms);
+
 /* NULL for 0, which is left out of params then. */
 json_t *peer_unless_zero(int64_t value);
 bool peer_is_true(const json_t *object, const char *key);

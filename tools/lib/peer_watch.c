@@ -1,8 +1,8 @@
 /*
- * Watching a group's records without waiting.
+ * Watching a group's records and its direct links without waiting.
  *
- *   bypeer_peer_watch_begin() --- record.watch {after: the last event} --> node, which answers when there is one
- *   bypeer_process() <----------- its answer: callbacks, and the same is asked again
+ *   ..._begin() ------- record.watch, direct.receive {after: the last event} --> node, which answers when there is one
+ *   bypeer_process() <- its answer: callbacks, and the same is asked again
  *
  * A watch that is cancelled stays in the connection's list, without callbacks, until its answer has come.
  */
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/lib/base64.h"
 #include "tools/lib/peer_values.h"
 
 #define WATCH_MS 30000 /* that the node keeps a question; asked anew then */
@@ -18,9 +19,11 @@ struct bypeer_peer_watch {
     struct bypeer *node;
     struct bypeer_peer_watch *next;
     uint64_t id;
-    char *group, *type;          /* type NULL: all */
-    int64_t after;               /* -1: from now on */
-    bypeer_peer_changed changed; /* NULL: cancelled */
+    char *group, *type; /* type NULL: all */
+    int64_t after;      /* -1: from now on */
+    bool is_cancelled;
+    bypeer_peer_changed changed; /* NULL: of direct links */
+    bypeer_peer_heard heard;
     bypeer_peer_ended ended;
     void *context;
 };
@@ -32,29 +35,32 @@ static void watch_free(struct bypeer_peer_watch *watch)
     free(watch);
 }
 
+static const char *watch_method(const struct bypeer_peer_watch *watch)
+{
+    return watch->changed ? "record.watch" : "direct.receive";
+}
+
 static int watch_ask(struct bypeer_peer_watch *watch)
 {
     json_t *params = json_pack("{s:s, s:s*, s:o*, s:i}", "group", watch->group, "type", watch->type, "after",
                                watch->after >= 0 ? json_integer(watch->after) : NULL, "timeout_ms", WATCH_MS);
     if (!params)
-        return connection_fail(watch->node, -EINVAL, "a parameter of record.watch is missing or no UTF-8");
-    return bypeer_send(watch->node, "record.watch", params, &watch->id);
+        return connection_fail(watch->node, -EINVAL, "a parameter of %s is missing or no UTF-8", watch_method(watch));
+    return bypeer_send(watch->node, watch_method(watch), params, &watch->id);
 }
 
-int bypeer_peer_watch_begin(struct bypeer_peer_watch **ret_watch, struct bypeer *node, const char *group,
-                            const char *type, bypeer_peer_changed changed, bypeer_peer_ended ended, void *context)
+static int watch_begin(struct bypeer_peer_watch **ret_watch, const struct bypeer_peer_watch *order, const char *group,
+                       const char *type)
 {
-    struct bypeer_peer_watch *watch = calloc(1, sizeof(*watch));
+    struct bypeer *node = order->node;
+    struct bypeer_peer_watch *watch = malloc(sizeof(*watch));
     if (!watch)
         return connection_fail(node, -ENOMEM, "out of memory");
-    *watch = (struct bypeer_peer_watch){.node = node,
-                                        .next = node->watches,
-                                        .group = strdup(group),
-                                        .type = type ? strdup(type) : NULL,
-                                        .after = -1,
-                                        .changed = changed,
-                                        .ended = ended,
-                                        .context = context};
+    *watch = *order;
+    watch->next = node->watches;
+    watch->group = strdup(group);
+    watch->type = type ? strdup(type) : NULL;
+    watch->after = -1;
     int error = !watch->group || (type && !watch->type) ? connection_fail(node, -ENOMEM, "out of memory") : 0;
     if (!error)
         error = watch_ask(watch);
@@ -67,10 +73,23 @@ int bypeer_peer_watch_begin(struct bypeer_peer_watch **ret_watch, struct bypeer 
     return 0;
 }
 
+int bypeer_peer_watch_begin(struct bypeer_peer_watch **ret_watch, struct bypeer *node, const char *group,
+                            const char *type, bypeer_peer_changed changed, bypeer_peer_ended ended, void *context)
+{
+    const struct bypeer_peer_watch order = {.node = node, .changed = changed, .ended = ended, .context = context};
+    return watch_begin(ret_watch, &order, group, type);
+}
+
+int bypeer_peer_direct_begin(struct bypeer_peer_watch **ret_watch, struct bypeer *node, const char *group,
+                             bypeer_peer_heard heard, bypeer_peer_ended ended, void *context)
+{
+    const struct bypeer_peer_watch order = {.node = node, .heard = heard, .ended = ended, .context = context};
+    return watch_begin(ret_watch, &order, group, NULL);
+}
+
 void bypeer_peer_watch_cancel(struct bypeer_peer_watch *watch)
 {
-    watch->changed = NULL;
-    watch->ended = NULL;
+    watch->is_cancelled = true;
 }
 
 void watches_free(struct bypeer *node)
@@ -82,7 +101,16 @@ void watches_free(struct bypeer *node)
     }
 }
 
-static enum bypeer_peer_change watch_change(const json_t *object)
+/* The place of a name among those of a kind of event, of which the first has none; 0: it is none of them. */
+static unsigned watch_kind(const char *name, const char *const names[], unsigned count)
+{
+    unsigned kind = count - 1;
+    while (kind > 0 && strcmp(name, names[kind]) != 0)
+        kind--;
+    return kind;
+}
+
+static bool watch_tell_change(const struct bypeer_peer_watch *watch, json_t *object)
 {
     static const char *const names[] = {
         [BYPEER_PEER_ADDED] = "added",
@@ -90,11 +118,50 @@ static enum bypeer_peer_change watch_change(const json_t *object)
         [BYPEER_PEER_REMOVED] = "removed",
         [BYPEER_PEER_EXPIRED] = "expired",
     };
-    const char *name = value_text(object, "change");
-    enum bypeer_peer_change change = BYPEER_PEER_EXPIRED;
-    while (change > BYPEER_PEER_MISSED && strcmp(name, names[change]) != 0)
-        change--;
-    return change;
+    struct bypeer_peer_record record = {0};
+    const struct bypeer_peer_event event = {
+        .change = (enum bypeer_peer_change)watch_kind(value_text(object, "change"), names, 5),
+        .sequence = value_integer(object, "sequence"),
+        .record = &record,
+    };
+    if (event.change == BYPEER_PEER_MISSED || !peer_record_fill(&record, json_object_get(object, "record")))
+        return false;
+    watch->changed(watch->context, &event);
+    return true;
+}
+
+static bool watch_tell_message(const struct bypeer_peer_watch *watch, json_t *object)
+{
+    static const char *const names[] = {
+        [BYPEER_PEER_OPENED] = "opened", [BYPEER_PEER_DATA] = "data", [BYPEER_PEER_CLOSED] = "closed"};
+    const char *text = value_text(object, "data");
+    struct bypeer_peer_message message = {
+        .said = (enum bypeer_peer_said)watch_kind(value_text(object, "event"), names, 4),
+        .link = value_integer(object, "link"),
+        .is_initiator = peer_is_true(object, "initiator"),
+        .member = value_text(object, "member"),
+        .type = value_text(object, "type"),
+    };
+    if (message.said == BYPEER_PEER_LOST || !message.link)
+        return false;
+    uint8_t *bytes = malloc(strlen(text) + 1);
+    ssize_t length = bytes ? base64_read(text, bytes, strlen(text)) : -ENOMEM;
+    message.bytes = bytes;
+    message.length = length < 0 ? 0 : (size_t)length;
+    if (length >= 0)
+        watch->heard(watch->context, &message);
+    free(bytes);
+    return length >= 0;
+}
+
+static void watch_tell_gap(const struct bypeer_peer_watch *watch)
+{
+    const struct bypeer_peer_event missed = {.change = BYPEER_PEER_MISSED};
+    const struct bypeer_peer_message lost = {.said = BYPEER_PEER_LOST, .member = "", .type = "", .bytes = ""};
+    if (watch->changed)
+        watch->changed(watch->context, &missed);
+    else
+        watch->heard(watch->context, &lost);
 }
 
 /* False: the answer is not as it should be. */
@@ -102,21 +169,13 @@ static bool watch_tell(struct bypeer_peer_watch *watch, const json_t *result)
 {
     const json_t *events = json_object_get(result, "events");
     const json_t *next = json_object_get(result, "next");
-    struct bypeer_peer_event missed = {.change = BYPEER_PEER_MISSED, .sequence = json_integer_value(next)};
     if (!json_is_array(events) || !json_is_integer(next))
         return false;
-    if (json_is_false(json_object_get(result, "whole")) && watch->changed)
-        watch->changed(watch->context, &missed);
-    for (size_t at = 0; at < json_array_size(events); at++) {
-        const json_t *object = json_array_get(events, at);
-        struct bypeer_peer_record record = {0};
-        struct bypeer_peer_event event = {
-            .change = watch_change(object), .sequence = value_integer(object, "sequence"), .record = &record};
-        if (event.change == BYPEER_PEER_MISSED || !peer_record_fill(&record, json_object_get(object, "record")))
+    if (json_is_false(json_object_get(result, "whole")) && !watch->is_cancelled)
+        watch_tell_gap(watch);
+    for (size_t at = 0; at < json_array_size(events) && !watch->is_cancelled; at++)
+        if (!(watch->changed ? watch_tell_change : watch_tell_message)(watch, json_array_get(events, at)))
             return false;
-        if (watch->changed)
-            watch->changed(watch->context, &event);
-    }
     watch->after = json_integer_value(next);
     return true;
 }
@@ -142,16 +201,16 @@ static void watch_answered(struct bypeer_peer_watch *watch, json_t *answer)
     json_t *result = NULL;
     int error = call_answer(node, answer, &result);
     if (!error && !watch_tell(watch, result))
-        error = value_malformed(node, "record.watch");
+        error = value_malformed(node, watch_method(watch));
     json_decref(result);
-    if (!error && watch->changed)
+    if (!error && !watch->is_cancelled)
         error = watch_ask(watch);
-    if (!error && watch->changed) {
+    if (!error && !watch->is_cancelled) {
         watch->next = node->watches;
         node->watches = watch;
         return;
     }
-    bypeer_peer_ended ended = error ? watch->ended : NULL;
+    bypeer_peer_ended ended = error && !watch->is_cancelled ? watch->ended : NULL;
     void *context = watch->context;
     watch_free(watch);
     if (ended)
