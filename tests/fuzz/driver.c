@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+__attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* not every target has it */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned run(const char *path)
@@ -54,6 +55,8 @@ static unsigned run_directory(const char *path)
 int main(int argc, char **argv)
 {
     unsigned ran = 0;
+    if (LLVMFuzzerInitialize)
+        LLVMFuzzerInitialize(&argc, &argv);
     for (int i = 1; i < argc; i++)
         if (argv[i][0] != '-')
             ran += run_directory(argv[i]);

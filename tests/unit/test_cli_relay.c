@@ -193,6 +193,20 @@ Test(cli_relay, no_file_is_written_over_and_none_is_left_behind)
     cr_expect(!is_known[0] && !is_known[1], "the node was not asked");
 }
 
+Test(cli_relay, names_that_make_no_interface_get_no_file)
+{
+    static const char *const commands[] = {
+        "relay mesh alice sixteen-letters- --group lab --new-key --directory %s",
+        "relay mesh alice \"bob jr\" --group lab --new-key --directory %s",
+    };
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        cr_expect_eq(run(commands[i]), 2, "%s", commands[i]);
+        cli_fixture_expect_in(cli_played.err, "wg-quick takes no file of this name");
+        cr_expect(!is_known[0], "the node was not asked");
+    }
+    cr_expect_neq(run("relay mesh alice fifteen-letters --group lab --new-key --directory %s"), 2, "as long as may be");
+}
+
 Test(cli_relay, wrong_arguments_are_refused)
 {
     static const char *const wrong[] = {

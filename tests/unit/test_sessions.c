@@ -17,9 +17,10 @@ static const struct bypeer_sessions_size small = {.workers = 2, .links = 10, .sl
 
 static struct bypeer_sessions made(struct bypeer_sessions_view *ret_view)
 {
+    static _Alignas(BYPEER_CACHE_LINE) uint8_t base[1 << 16];
     uint64_t bytes = bypeer_sessions_bytes(&small);
-    void *base = aligned_alloc(BYPEER_CACHE_LINE, bytes);
     struct bypeer_sessions sessions;
+    cr_assert_leq(bytes, sizeof(base));
     memset(base, 0, bytes);
     cr_assert_eq(bypeer_sessions_init(&sessions, base, bytes, &small, 7, 99, 0), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, small.workers), 0);

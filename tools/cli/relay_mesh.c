@@ -12,6 +12,9 @@
 #define MESH_MAX  300   /* members of one relays.mesh */
 #define PAIRS_MAX 50000 /* of one relays.load */
 
+#define INTERFACE_MAX        15
+#define INTERFACE_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=+.-"
+
 struct comer {
     char name[64];
     bool is_new; /* and gets a file; a WireGuard peer of the node has one already */
@@ -84,14 +87,25 @@ static int find_comer(struct cli *cli, struct comer *comer)
     return status;
 }
 
-static int open_file(const struct mesh *mesh, struct comer *comer)
+static int name_file(const struct mesh *mesh, struct comer *comer)
 {
     int length = snprintf(comer->file, sizeof(comer->file), "%s/%s.conf", mesh->directory, comer->name);
     if (length < 0 || (size_t)length >= sizeof(comer->file))
         return cli_fail(CLI_USAGE, "--directory: the path is too long for the file of %s; use a shorter one",
                         comer->name);
-    if (!comer->is_new)
-        return CLI_OK;
+    return CLI_OK;
+}
+
+static int open_file(const struct mesh *mesh, struct comer *comer)
+{
+    int status = name_file(mesh, comer);
+    if (status != CLI_OK || !comer->is_new)
+        return status;
+    /* wg-quick makes the interface's name of the file's. */
+    if (strlen(comer->name) > INTERFACE_MAX || comer->name[strspn(comer->name, INTERFACE_CHARACTERS)])
+        return cli_fail(CLI_USAGE,
+                        "%s: wg-quick takes no file of this name; use at most %d letters, digits or any of _=+.-",
+                        comer->name, INTERFACE_MAX);
     int fd = open(comer->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     comer->out = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (comer->out)
@@ -318,7 +332,7 @@ static int take_partners(struct mesh *mesh)
         struct comer *partner = &mesh->comers[mesh->count++];
         *partner = (struct comer){0};
         snprintf(partner->name, sizeof(partner->name), "%s", cli_text(peer, "name"));
-        snprintf(partner->file, sizeof(partner->file), "%s/%s.conf", mesh->directory, partner->name);
+        status = name_file(mesh, partner);
     }
     json_decref(member);
     return status;
