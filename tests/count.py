@@ -1,15 +1,13 @@
 #!/usr/bin/python3
-"""Counts tests in a log: prints "PASSED FAILED SKIPPED".
+"""Counts the tests in a log of meson, Criterion's one by one and any other as one: prints "PASSED FAILED SKIPPED".
 
-usage: count.py meson TESTLOG.JSON STATUS   Criterion's tests one by one, any other meson test as one
-       count.py junit FILE.XML STATUS
+usage: count.py TESTLOG.JSON STATUS
 
 STATUS is what the run itself ended with.
 """
 import json
 import re
 import sys
-import xml.etree.ElementTree
 
 SYNTHESIS = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -37,21 +35,11 @@ def count_meson(path):
     return passed, failed, skipped
 
 
-def count_junit(path):
-    passed = failed = skipped = 0
-    for suite in xml.etree.ElementTree.parse(path).iter("testsuite"):
-        tests, errors, failures, skips = (int(suite.get(k)) for k in ("tests", "errors", "failures", "skipped"))
-        failed += errors + failures
-        skipped += skips
-        passed += tests - errors - failures - skips
-    return passed, failed, skipped
-
-
 def main():
-    kind, path, status = sys.argv[1:]
+    path, status = sys.argv[1:]
     try:
-        passed, failed, skipped = {"meson": count_meson, "junit": count_junit}[kind](path)
-    except (OSError, ValueError, xml.etree.ElementTree.ParseError):
+        passed, failed, skipped = count_meson(path)
+    except (OSError, ValueError):
         passed, failed, skipped = 0, 0, 0
     # A run that failed without a test that says so, or that ran nothing at all, is one failure.
     if failed == 0 and (status != "0" or passed + skipped == 0):

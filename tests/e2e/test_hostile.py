@@ -15,6 +15,8 @@ from harness.frames import gpe_header
 from harness.star import Star
 from harness.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 CORPORA = pathlib.Path(__file__).parent.parent / "fuzz" / "corpus"
 RATE = 100000
 FRAMES = int(os.environ.get("BYPEER_HOSTILE_FRAMES", "1000000"))

@@ -6,6 +6,8 @@ import pytest
 from harness import ping
 from harness.star import Star
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("idle, limit", [("sleep", 0.03), ("interrupt", 0.03)])
 def test_idle_share(lab, figure, idle, limit):

@@ -9,6 +9,8 @@ from harness.process import wait_until
 from harness.star import Star
 from harness.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 COUNT = 50
 SIZE = 1000
 INNER = SIZE + 48  # with the headers of IPv6 and ICMPv6

@@ -142,6 +142,7 @@ def test_members_behind_nat(lab, behind):
         assert end["state"] == "confirmed" and end["endpoint"].startswith("[2001:db8:")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("nat", [False, True])
 def test_one_gigabyte(lab, long_run, figure, nat):
     relay = Relay(lab, alice={"nat": nat}, bob={"nat": nat}).mesh()

@@ -6,6 +6,8 @@ from harness.process import wait_until
 from harness.star import Star
 from harness.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def star(lab):

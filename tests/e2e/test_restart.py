@@ -8,6 +8,8 @@ from harness.process import wait_until
 from harness.star import Star
 from harness.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 RATE = 50000
 MEMBERS = 1_000_000
 KILLS = 10

@@ -57,6 +57,7 @@ def test_tcp(hub):
     tcp_transfer(left, right, left_address, right_address, 2 << 20)
 
 
+@pytest.mark.alone
 def test_iperf3(hub, figure):
     left, right, _, right_address = ends(hub)
     server = hub.lab.daemon(right, "iperf3", ["iperf3", "-s", "-1", "--forceflush", "-B", right_address])
@@ -92,6 +93,7 @@ def test_the_list_says_how_they_are(hub):
     assert after["endpoint"] in table and "b/s" in table
 
 
+@pytest.mark.alone
 def test_one_gigabyte(hub, long_run, figure):
     left, right, left_address, right_address = ends(hub)
     size = 1 << 30 if long_run else 16 << 20

@@ -16,6 +16,8 @@ from harness.noise import Client, Initiator
 from harness.process import wait_until
 from harness.star import overlay
 
+pytestmark = pytest.mark.alone
+
 FRAMES = 2000
 NEWCOMERS = 20
 

@@ -7,6 +7,8 @@ from harness import Lab, ping, tcp_transfer, udp_transfer
 from harness.star import Star
 from harness.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def star(build):

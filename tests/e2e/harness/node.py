@@ -42,7 +42,7 @@ class Node:
         self.file = self.directory / "bypeer.yaml"
         self.prefix = f"bypeer-e2e-{lab.name}-{name}"
         cores = os.cpu_count()
-        first = core if core is not None else len(lab.nodes)
+        first = core if core is not None else len(lab.nodes) + int(os.environ.get("BYPEER_FIRST_CORE", 0))
         self.config = {
             "node": {"name": name, "state": str(self.directory / "state"), "run": str(self.directory / "run")},
             "tables": {"members": 4096, "links": 64, "prefixes": 256},
