@@ -459,6 +459,7 @@ static int daemon_open(struct daemon *daemon, struct bypeer_config *config, stru
     daemon->node.channel = daemon->channel;
     bypeer_channel_use(daemon->channel, daemon->node.generation);
 
+    daemon->node.loop = &daemon->loop;
     result = bypeer_names_open(&daemon->names, &daemon->loop, &daemon->node, problem);
     if (result < 0)
         return result;

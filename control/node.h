@@ -44,6 +44,7 @@ struct bypeer_node_hooks {
 };
 
 struct bypeer_node {
+    struct uv_loop_s *loop; /* for slow work on its threads; NULL: that is done at once (tests) */
     struct bypeer_config *config;
     struct bypeer_store *store;
     struct bypeer_model *model;

@@ -92,6 +92,11 @@ int call_clouds(struct call *call, const char *ret_clouds[static CALL_CLOUDS_MAX
 int call_need_names(struct call *call);
 json_t *call_clouds_list(const struct bypeer_node *node);
 
+/* An identity as the API shows it; and that of a parameter, the default one if it is missing, NULL with the problem. */
+struct bypeer_identity;
+json_t *call_identity(const struct bypeer_identity *identity);
+const struct bypeer_identity *call_find_identity(struct call *call, const char *name);
+
 /* What the data plane counted of a link, into its entry. */
 void call_add_traffic(const struct bypeer_node *node, const struct bypeer_model_link *link, json_t *entry);
 
@@ -132,6 +137,15 @@ int method_names_unpublish(struct call *call);
 int method_names_list(struct call *call);
 int method_names_resolve(struct call *call); /* resolve.c */
 int method_names_lookup_path(struct call *call);
+int method_identities_list(struct call *call); /* identities.c */
+int method_identities_create(struct call *call);
+int method_identities_show(struct call *call);
+int method_identities_rename(struct call *call);
+int method_identities_delete(struct call *call);
+int method_identities_set_default(struct call *call);
+int method_identities_rotate(struct call *call);
+int method_identities_export(struct call *call); /* identity_files.c */
+int method_identities_import(struct call *call);
 int method_clouds_list(struct call *call); /* clouds.c */
 int method_clouds_stats(struct call *call);
 int method_clouds_cache(struct call *call);

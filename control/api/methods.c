@@ -5,7 +5,8 @@
 
 #include "control/api/call.h"
 
-#define RELAY_MESH_MAX     300 /* members of one call: 44850 pairs */
+#define RELAY_MESH_MAX     300      /* members of one call: 44850 pairs */
+#define OVERLAP_MAX        31536000 /* s */
 #define RATE_MAX           INT64_C(1000000000000)
 #define RELAY_LIFETIME_MAX 3153600000 /* s: a hundred years */
 #define GROUP_LIFETIME_MAX 3153600000
@@ -73,6 +74,17 @@ static const struct method methods[] = {
                                                OPTIONAL_BOOLEAN("own"), OPTIONAL_BOOLEAN("stream")}},
     {"names.lookup_path", method_names_lookup_path, {TEXT("name"), OPTIONAL_TEXT("cloud"),
                                                OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
+    {"identities.list", method_identities_list, {{0}}},
+    {"identities.create", method_identities_create, {OPTIONAL_TEXT("classifier"), OPTIONAL_TEXT("friendly_name"),
+                                               OPTIONAL_TEXT("profile"), OPTIONAL_BOOLEAN("default")}},
+    {"identities.show", method_identities_show, {OPTIONAL_TEXT("identity")}},
+    {"identities.rename", method_identities_rename, {TEXT("identity"), OPTIONAL_TEXT("friendly_name")}},
+    {"identities.delete", method_identities_delete, {TEXT("identity")}},
+    {"identities.set_default", method_identities_set_default, {TEXT("identity")}},
+    {"identities.export", method_identities_export, {TEXT("identity"), TEXT("password")}},
+    {"identities.import", method_identities_import, {TEXT("xml"), TEXT("password")}},
+    {"identities.rotate", method_identities_rotate, {OPTIONAL_TEXT("identity"),
+                                               OPTIONAL_NUMBER("overlap_s", 0, OVERLAP_MAX)}},
     {"clouds.list",    method_clouds_list,    {{0}}},
     {"clouds.stats",   method_clouds_stats,   {TEXT("cloud")}},
     {"clouds.cache",   method_clouds_cache,   {TEXT("cloud"), OPTIONAL_TEXT("after"),

@@ -205,13 +205,13 @@ int cli_number(const struct cli *cli, enum cli_option_id option, long minimum, l
     return CLI_OK;
 }
 
-int cli_lifetime(const struct cli *cli, long *ret_seconds)
+int cli_lifetime(const struct cli *cli, enum cli_option_id option, long *ret_seconds)
 {
     static const struct {
         char letter;
         long seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    const char *text = cli->options[CLI_OPTION_EXPIRES];
+    const char *text = cli->options[option];
     char *end;
     *ret_seconds = text ? 0 : -1;
     if (!text || strcmp(text, "never") == 0)
@@ -222,7 +222,8 @@ int cli_lifetime(const struct cli *cli, long *ret_seconds)
             *ret_seconds = number * units[i].seconds;
     if (*ret_seconds > 0)
         return CLI_OK;
-    return cli_fail(CLI_USAGE, "--expires: %s is no time; write one like 30d, 12h, 90m or never", text);
+    return cli_fail(CLI_USAGE, "--%s: %s is no time; write one like 30d, 12h, 90m or never", cli_options[option].name,
+                    text);
 }
 
 json_t *cli_values(const struct cli *cli, enum cli_option_id option)

@@ -39,8 +39,9 @@ __attribute__((format(printf, 2, 3))) int cli_fail(int status, const char *forma
 int cli_number(const struct cli *cli, enum cli_option_id option, long minimum, long maximum, long missing,
                long *ret_number);
 
-/* The value of --expires, "30d", "12h", "90m" or "45s", in seconds; -1: not given, 0: never. Likewise. */
-int cli_lifetime(const struct cli *cli, long *ret_seconds);
+/* A time: "30d", "12h", "90m", "45s" in seconds, "never" 0; -1: it is not given. CLI_OK or CLI_USAGE after a message.
+ */
+int cli_lifetime(const struct cli *cli, enum cli_option_id option, long *ret_seconds);
 /*
  * All of a file ("-": standard input) of at most `maximum` bytes, with a NUL behind it, to be freed. what: it is text
  * without NUL, called so in messages; NULL: any bytes. CLI_OK, or CLI_FAILED after a message.

@@ -21,6 +21,7 @@ enum cli_values {
     CLI_VALUES_NAME,      /* what the node publishes */
     CLI_VALUES_CRITERION, /* any, nearest, nearest64 */
     CLI_VALUES_PERIOD,    /* all, day, month */
+    CLI_VALUES_PROFILE,   /* modern, windows */
     CLI_VALUES_PROTOCOL,  /* tcp, udp */
     CLI_VALUES_RELAY,     /* members of relay links */
     CLI_VALUES_JOINED,    /* groups that the node is in */
@@ -46,9 +47,11 @@ enum cli_option_id {
     CLI_OPTION_COMMENT,
     CLI_OPTION_CREATOR,
     CLI_OPTION_CRITERION,
+    CLI_OPTION_DEFAULT,
     CLI_OPTION_DIRECTORY,
     CLI_OPTION_ENDPOINT,
     CLI_OPTION_EXPIRES,
+    CLI_OPTION_FRIENDLY_NAME,
     CLI_OPTION_GROUP,
     CLI_OPTION_IDENTITY,
     CLI_OPTION_INTERVAL,
@@ -63,6 +66,7 @@ enum cli_option_id {
     CLI_OPTION_NEW_PRESHARED_KEY,
     CLI_OPTION_OPENMETRICS,
     CLI_OPTION_OFF,
+    CLI_OPTION_OVERLAP,
     CLI_OPTION_OWN,
     CLI_OPTION_PASSWORD_FILE,
     CLI_OPTION_PAYLOAD,
@@ -74,6 +78,7 @@ enum cli_option_id {
     CLI_OPTION_PRESHARED_KEY_FILE,
     CLI_OPTION_PRIORITY,
     CLI_OPTION_PRIVATE_KEY_FILE,
+    CLI_OPTION_PROFILE,
     CLI_OPTION_PROTOCOL,
     CLI_OPTION_PUBLIC_KEY,
     CLI_OPTION_QR,
@@ -176,6 +181,16 @@ int cli_run_groups_add(struct cli *cli);
 int cli_run_groups_list(struct cli *cli);
 int cli_run_groups_remove(struct cli *cli);
 int cli_run_help(struct cli *cli);
+int cli_run_identity_create(struct cli *cli);
+int cli_run_identity_default(struct cli *cli);
+int cli_run_identity_delete(struct cli *cli);
+int cli_run_identity_export(struct cli *cli);
+int cli_run_identity_import(struct cli *cli);
+int cli_run_identity_list(struct cli *cli);
+int cli_run_identity_rename(struct cli *cli);
+int cli_run_identity_rotate(struct cli *cli);
+int cli_run_identity_show(struct cli *cli);
+int cli_run_identity_xml(struct cli *cli);
 int cli_run_limits_list(struct cli *cli);
 int cli_run_limits_remove(struct cli *cli);
 int cli_run_limits_set(struct cli *cli);

@@ -163,11 +163,14 @@ static void print_keys(void)
 int cli_run_names(struct cli *cli)
 {
     /* What is asked for, and where the API lists it. */
-    static const char *const lists[][3] = {
-        {"groups", "groups.list", "groups"},  {"links", "links.list", "links"},
-        {"peers", "peers.list", "peers"},     {"clouds", "clouds.list", "clouds"},
-        {"published", "names.list", "names"}, {"relays", "relays.members", "members"},
-        {"joined", "group.list", "groups"}};
+    static const char *const lists[][3] = {{"groups", "groups.list", "groups"},
+                                           {"links", "links.list", "links"},
+                                           {"peers", "peers.list", "peers"},
+                                           {"clouds", "clouds.list", "clouds"},
+                                           {"published", "names.list", "names"},
+                                           {"relays", "relays.members", "members"},
+                                           {"identities", "identities.list", "identities"},
+                                           {"joined", "group.list", "groups"}};
     const unsigned count = sizeof(lists) / sizeof(lists[0]);
     const char *what = cli->arguments[0];
     json_t *result;

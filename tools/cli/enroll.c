@@ -12,7 +12,7 @@ enum { COLUMNS = 7 };
 static int enroll(struct cli *cli, const char *public_key, const char **ret_peer, json_t **ret_result)
 {
     long lifetime, priority;
-    int status = cli_lifetime(cli, &lifetime);
+    int status = cli_lifetime(cli, CLI_OPTION_EXPIRES, &lifetime);
     if (status == CLI_OK)
         status = cli_number(cli, CLI_OPTION_PRIORITY, 0, 127, -1, &priority);
     if (status != CLI_OK)

@@ -13,7 +13,7 @@ static int take_grant(const struct cli *cli, json_t *params, long otherwise)
 {
     json_t *roles = cli_values(cli, CLI_OPTION_ROLE);
     long lifetime;
-    int status = cli_lifetime(cli, &lifetime);
+    int status = cli_lifetime(cli, CLI_OPTION_EXPIRES, &lifetime);
     if (roles)
         json_object_set_new(params, "roles", roles);
     if (lifetime < 0)

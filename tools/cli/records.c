@@ -39,7 +39,7 @@ static int take_contents(const struct cli *cli, json_t *params)
     long lifetime;
     if (!params)
         return cli_fail(CLI_USAGE, "an argument is no UTF-8");
-    int status = cli_lifetime(cli, &lifetime);
+    int status = cli_lifetime(cli, CLI_OPTION_EXPIRES, &lifetime);
     if (status == CLI_OK && file && cli->options[CLI_OPTION_PAYLOAD])
         status = cli_fail(CLI_USAGE, "--payload and --payload-file: give one of them");
     if (status == CLI_OK && lifetime == 0)

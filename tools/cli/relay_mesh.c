@@ -144,7 +144,7 @@ static int join(struct mesh *mesh, const char *method, json_t *params)
 {
     long lifetime;
     json_t *result = NULL;
-    int status = cli_lifetime(mesh->cli, &lifetime);
+    int status = cli_lifetime(mesh->cli, CLI_OPTION_EXPIRES, &lifetime);
     if (status != CLI_OK || !params) {
         json_decref(params);
         return status != CLI_OK ? status : cli_fail(CLI_USAGE, "an argument is no UTF-8");

@@ -25,6 +25,7 @@ const char *generate_value_words(enum cli_values values)
            : values == CLI_VALUES_PERIOD    ? "all day month"
            : values == CLI_VALUES_PROTOCOL  ? "tcp udp"
            : values == CLI_VALUES_ROLE      ? "member inviting administrator supernode"
+           : values == CLI_VALUES_PROFILE   ? "modern windows"
                                             : NULL;
 }
 
