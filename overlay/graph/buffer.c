@@ -11,7 +11,7 @@ uint8_t *bypeer_buffer_reserve(struct bypeer_buffer *buffer, size_t bytes)
     if (bytes > SIZE_MAX / 4 - buffer->length)
         return NULL;
     size_t needed = buffer->length + bytes;
-    if (needed > buffer->room) {
+    if (needed > buffer->room || buffer->bytes == NULL) { /* NULL is for no memory alone */
         size_t room = 2 * buffer->room > needed ? 2 * buffer->room : needed;
         if (room < BUFFER_LEAST)
             room = BUFFER_LEAST;
