@@ -7,7 +7,7 @@
 
 #include "overlay/group/password.h"
 #include "overlay/identity/identity.h"
-#include "tests/unit/group_tls.h"
+#include "tests/group_tls.h"
 
 static const struct bypeer_guid application = {{0xaa, 0xbb}};
 

@@ -7,7 +7,7 @@
 #include "overlay/group/password.h"
 #include "overlay/identity/identity.h"
 #include "perf/graph_net.h"
-#include "tests/unit/group_tls.h"
+#include "tests/group_tls.h"
 
 #define NODES 4
 #define DAY   UINT64_C(86400)

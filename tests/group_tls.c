@@ -1,4 +1,4 @@
-#include "tests/unit/group_tls.h"
+#include "tests/group_tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
