@@ -23,8 +23,8 @@ static void expect_silence(void)
 Test(library_peers, identities_are_a_snapshot)
 {
     struct bypeer_peer_identities *identities = NULL;
-    say(RESULT(1, "{\"identities\":[{\"identity\":\"" IDENTITY "\",\"name\":\"Alice\",\"profile\":\"modern\","
-                  "\"key\":\"00ff\",\"default\":true},{\"identity\":\"" IDENTITY "2\"}]}") RESULT(2, "{}"));
+    say(RESULT(1, "{\"identities\":[{\"name\":\"" IDENTITY "\",\"friendly_name\":\"Alice\",\"profile\":\"modern\","
+                  "\"public_key\":\"00ff\",\"default\":true},{\"name\":\"" IDENTITY "2\"}]}") RESULT(2, "{}"));
     cr_assert_eq(bypeer_peer_enum_identities(&identities, node), 0);
     expect_asked("identities.list", "{}");
     bypeer_call(node, "version", NULL, NULL);
@@ -55,11 +55,11 @@ Test(library_peers, what_is_no_snapshot_is_told_as_such)
 Test(library_peers, an_identity_is_made_and_moved)
 {
     char identity[BYPEER_NAME_TEXT], *xml = NULL;
-    say(RESULT(1, "{\"identity\":\"" IDENTITY "\"}") RESULT(2, "{\"xml\":\"<a/>\"}") RESULT(3, "{\"xml\":\"<b/>\"}")
-            RESULT(4, "{\"identity\":\"" IDENTITY "\"}"));
+    say(RESULT(1, "{\"identity\":{\"name\":\"" IDENTITY "\"}}") RESULT(2, "{\"identity\":{\"xml\":\"<a/>\"}}")
+            RESULT(3, "{\"xml\":\"<b/>\"}") RESULT(4, "{\"identity\":{\"name\":\"" IDENTITY "\"}}"));
     cr_assert_eq(bypeer_peer_identity_create(node, "Alice", NULL, NULL, identity), 0);
     cr_expect_str_eq(identity, IDENTITY);
-    expect_asked("identities.create", "{\"name\":\"Alice\"}");
+    expect_asked("identities.create", "{\"friendly_name\":\"Alice\"}");
     cr_assert_eq(bypeer_peer_identity_xml(node, NULL, &xml), 0);
     expect_asked("identities.show", "{}");
     cr_expect_str_eq(xml, "<a/>");

@@ -47,6 +47,7 @@ int bypeer_peer_enum_identities(struct bypeer_peer_identities **ret_identities, 
 /* Any of the three may be NULL: no classifier, the peer name, "modern". */
 int bypeer_peer_identity_create(struct bypeer *node, const char *name, const char *classifier, const char *profile,
                                 char ret_identity[BYPEER_NAME_TEXT]);
+/* name NULL: back to the peer name. */
 int bypeer_peer_identity_rename(struct bypeer *node, const char *identity, const char *name);
 /* Refused as long as a group depends on it. */
 int bypeer_peer_identity_delete(struct bypeer *node, const char *identity);
