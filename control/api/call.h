@@ -176,6 +176,8 @@ int method_group_connect(struct call *call);
 int method_group_invite(struct call *call); /* group_issue.c */
 int method_group_renew(struct call *call);
 int method_group_revoke(struct call *call);
+int method_group_export(struct call *call);
+int method_group_import(struct call *call);
 int method_record_publish(struct call *call); /* records.c */
 int method_record_update(struct call *call);
 int method_record_delete(struct call *call);

@@ -1,5 +1,5 @@
 /*
- * group.invite, renew and revoke: who is a member.
+ * group.invite, renew and revoke: who is a member; group.export and import.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -82,4 +82,32 @@ int method_group_revoke(struct call *call)
                                                call_boolean(call, "adopt"), &call->problem)
                         : call->problem.error;
     return result < 0 ? result : call_number(call, "revoked", 1);
+}
+
+int method_group_export(struct call *call)
+{
+    const struct bypeer_joined *joined = call_group(call);
+    char *text;
+    int result = joined ? bypeer_joined_export(joined, call_string(call, "password"), &text, &call->problem)
+                        : call->problem.error;
+    if (result < 0)
+        return result;
+    call->result = json_pack("{s:s}", "xml", text);
+    explicit_bzero(text, strlen(text));
+    free(text);
+    return 0;
+}
+
+int method_group_import(struct call *call)
+{
+    struct bypeer_joined *joined;
+    if (!call->node->groups)
+        return bypeer_problem_set(&call->problem, -ENOENT, "no_groups", "groups\nare not served by this node\n");
+    int result = bypeer_groups_import(call->node->groups, call_string(call, "xml"), call_string(call, "password"),
+                                      &joined, &call->problem);
+    if (result < 0)
+        return result;
+    call->result = json_pack("{s:s, s:o}", "group", bypeer_joined_name_text(joined), "name",
+                             call_peer_text(bypeer_joined_friendly(joined)));
+    return 0;
 }

@@ -140,6 +140,8 @@ static const struct method methods[] = {
     {"group.attachments", method_group_attachments, {TEXT("group")}},
     {"drain.set",      method_drain_set,      {OPTIONAL_BOOLEAN("off")}},
     {"drain.show",     method_drain_show,     {{0}}},
+    {"group.export",   method_group_export,   {TEXT("group"), OPTIONAL_TEXT("password")}},
+    {"group.import",   method_group_import,   {TEXT("xml"), OPTIONAL_TEXT("password")}},
     {"record.publish", method_record_publish, {TEXT("group"), TEXT("type"), OPTIONAL_TEXT("payload"),
                                                OPTIONAL_TEXT("payload_type"), OPTIONAL_TEXT("attributes"),
                                                OPTIONAL_NUMBER("lifetime_s", 1, GROUP_LIFETIME_MAX),

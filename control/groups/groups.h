@@ -154,6 +154,15 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *invitation, con
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* Records and membership are removed here; the group's key, too, at its founder. */
 int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem);
+/*
+ * A membership as a text; *ret_text is to be freed. password: with the group's key, under it, where that is at hand;
+ * else NULL. Records are not in it: members have them.
+ */
+int bypeer_joined_export(const struct bypeer_joined *joined, const char *password, char **ret_text,
+                         struct bypeer_problem *problem);
+/* The identity has to be here already. */
+int bypeer_groups_import(struct bypeer_groups *groups, const char *text, const char *password,
+                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* Connects to a member, now and first after each start. */
 int bypeer_joined_connect(struct bypeer_joined *joined, const struct bypeer_graph_address *to,
                           struct bypeer_problem *problem);

@@ -313,6 +313,26 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
     return groups_flush(groups, problem);
 }
 
+int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
+                 const struct bypeer_peer_name *name, const struct bypeer_key *group_key,
+                 struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+{
+    int result = join_check_new(groups, name, problem);
+    if (result == 0 && group_key)
+        result = groups_write_key(groups, name, group_key, problem);
+    if (result < 0)
+        return result;
+    result = joined_open(groups, row, group_key, NULL, NULL, ret_joined, problem);
+    if (result == 0) {
+        result = join_store(groups, row, problem);
+        if (result < 0)
+            joined_close(*ret_joined);
+    }
+    if (result < 0 && group_key)
+        groups_remove_key(groups, name);
+    return result;
+}
+
 int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem)
 {
     int result = join_forget(groups, joined->name_text, problem);

@@ -148,7 +148,7 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
     int result = bypeer_identity_info_read(&info, order->identity, strlen(order->identity), why);
     if (result < 0)
         return bypeer_problem_set(problem, result, "bad_identity",
-                                  "the identity\n%s\ngive what the other node prints: bypeer identity show --xml", why);
+                                  "the identity\n%s\ngive what the other node prints: bypeer identity xml", why);
     const struct bypeer_certificate_facts *facts = bypeer_certificate_facts(info.idc);
     struct bypeer_group_order grant = {
         .subject = {.name = info.name, .key = facts->public_key, .friendly = facts->subject_friendly},

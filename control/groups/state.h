@@ -107,6 +107,13 @@ void joined_row(const struct bypeer_joined *joined, struct bypeer_store_joined *
 /* Does what the sinks noted. */
 void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
 
+/* --- join.c --- */
+
+/* Opens a membership that comes from elsewhere, with the group's key or NULL, and keeps both. */
+int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
+                 const struct bypeer_peer_name *name, const struct bypeer_key *group_key,
+                 struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
+
 /* --- keep.c: what is durable --- */
 
 void joined_set_dirty(struct bypeer_joined *joined, const struct bypeer_guid *id);

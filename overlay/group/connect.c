@@ -117,6 +117,8 @@ static int link_find_peer(struct group_link *link, uint64_t now)
     const struct bypeer_group_node *node = link->node;
     const uint8_t *key = link_peer_key(link);
     const struct group_member *member = group_find_key(node, key);
+    if (member && group_is_tainted(node, member->credentials[0].chain, now) && !group_with_key(node, member, key, now))
+        return link_refuse(link, "its membership is revoked");
     if (!member || !group_with_key(node, member, key, now))
         return link_refuse(link, "it shows no membership, and none of it is known here");
     return link_authenticate(link, &member->name);
@@ -125,12 +127,12 @@ static int link_find_peer(struct group_link *link, uint64_t now)
 /* Hello, with the own chain while it is valid. */
 static int link_greet(struct group_link *link, uint64_t now, struct bypeer_buffer *plain)
 {
-    const struct bypeer_chain *chain = link->node->chain;
+    const struct group_credential *own = group_own(link->node, now);
     size_t length;
     int status = link_put(plain, MESSAGE_HELLO, NULL, 0);
-    if (status || !chain || bypeer_chain_not_after(chain) <= now)
+    if (status || !own)
         return status;
-    const uint8_t *bag = bypeer_chain_bag(chain, &length);
+    const uint8_t *bag = bypeer_chain_bag(own->chain, &length);
     return link_put(plain, MESSAGE_MINE, bag, length);
 }
 

@@ -74,7 +74,9 @@ void group_learn_root(struct bypeer_group_node *node, const struct bypeer_chain 
 
 void group_adopt(struct bypeer_group_node *node, struct bypeer_chain *chain)
 {
-    if (node->chain && bypeer_chain_leaf(node->chain)->not_before >= bypeer_chain_leaf(chain)->not_before)
+    bool is_good = node->chain && bypeer_chain_not_after(node->chain) > node->now &&
+                   !group_is_tainted(node, node->chain, node->now);
+    if (node->chain == chain || (is_good && !group_outranks(chain, node->chain)))
         return;
     group_learn_root(node, chain);
     bypeer_chain_free(node->chain);

@@ -39,7 +39,8 @@ struct bypeer_key;
 
 #define BYPEER_GROUP_PORT 3587 /* TCP; reference 1 */
 
-/* A member: its newest sound membership. Pointers are valid until the next call. */
+/* A member, by the sound membership that outranks all others it has (state.h). Pointers are valid until the next call.
+ */
 struct bypeer_group_member {
     struct bypeer_peer_name name;
     const char *friendly;

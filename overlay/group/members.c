@@ -227,12 +227,22 @@ static void members_drop(struct group_member *member, unsigned at)
             (member->credential_count - at) * sizeof(struct group_credential));
 }
 
-/* The newest first; of those that begin at once, the one that lasts longer. */
-static bool members_is_before(const struct group_credential *a, const struct group_credential *b)
+/* How much weight the word of who issued a chain has. */
+static unsigned members_rank(const struct bypeer_chain *chain)
 {
-    if (a->leaf->not_before != b->leaf->not_before)
-        return a->leaf->not_before > b->leaf->not_before;
-    return a->not_after > b->not_after;
+    const struct bypeer_certificate_facts *issuer = bypeer_chain_at(chain, bypeer_chain_length(chain) - 2);
+    if (bypeer_chain_leaf(chain)->roles & BYPEER_ROLE_ADMINISTRATOR)
+        return 2;
+    return issuer->kind == BYPEER_CERTIFICATE_ROOT || (issuer->roles & BYPEER_ROLE_ADMINISTRATOR) ? 1 : 0;
+}
+
+bool group_outranks(const struct bypeer_chain *a, const struct bypeer_chain *b)
+{
+    unsigned rank = members_rank(a), other = members_rank(b);
+    if (rank != other)
+        return rank > other;
+    uint64_t begin = bypeer_chain_leaf(a)->not_before, other_begin = bypeer_chain_leaf(b)->not_before;
+    return begin != other_begin ? begin > other_begin : bypeer_chain_not_after(a) > bypeer_chain_not_after(b);
 }
 
 int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
@@ -252,7 +262,7 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
         if (*ret_credential)
             return -EEXIST;
         if (member->credential_count == GROUP_CREDENTIALS) {
-            if (!members_is_before(&credential, &member->credentials[GROUP_CREDENTIALS - 1]))
+            if (!group_outranks(chain, member->credentials[GROUP_CREDENTIALS - 1].chain))
                 return -ENOSPC;
             members_drop(member, GROUP_CREDENTIALS - 1);
         }
@@ -260,7 +270,7 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
         return -ENOMEM;
     }
     unsigned at = 0;
-    while (at < member->credential_count && !members_is_before(&credential, &member->credentials[at]))
+    while (at < member->credential_count && !group_outranks(chain, member->credentials[at].chain))
         at++;
     memmove(member->credentials + at + 1, member->credentials + at,
             (member->credential_count - at) * sizeof(struct group_credential));

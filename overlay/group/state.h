@@ -127,10 +127,11 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
 struct group_credential *group_find_serial(struct group_member *member, const uint8_t serial[static GROUP_SERIAL]);
 /* Whether this very chain, byte by byte, is among the member's. */
 bool group_has_chain(const struct group_member *member, const struct bypeer_chain *chain);
-/* The newest that is valid at now and that no revocation touches; NULL: it is no member. */
+bool group_outranks(const struct bypeer_chain *a, const struct bypeer_chain *b);
+/* The first that is valid at now and that no revocation touches; NULL: it is no member. */
 const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
                                              uint64_t now);
-/* One of its chains for this very key that is valid and untouched, the newest; NULL: none. */
+/* One of its chains for this very key that is valid and untouched, the first; NULL: none. */
 const struct group_credential *group_with_key(const struct bypeer_group_node *node, const struct group_member *member,
                                               const uint8_t *key, uint64_t now);
 /* What this node signs with; NULL: nothing now. */

@@ -81,7 +81,7 @@ bool bypeer_policy_allows(const struct bypeer_tables *tables, uint32_t group_id,
                           const uint8_t *data, size_t length)
 {
     const struct bypeer_group *group = bypeer_tables_group(tables, group_id);
-    const unsigned count = group->rule_count < BYPEER_GROUP_RULES_MAX ? group->rule_count : BYPEER_GROUP_RULES_MAX;
+    const unsigned said = group->rule_count, count = said < BYPEER_GROUP_RULES_MAX ? said : BYPEER_GROUP_RULES_MAX;
     if (count == 0)
         return true;
     struct bypeer_policy_packet packet = {.from_roles = from_roles, .to_roles = to_roles};

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "overlay/meter/rate.h"
+#include "overlay/policy/rules.h"
 #include "overlay/tables/events.h"
 #include "overlay/tables/exact.h"
 #include "overlay/tables/grace.h"
@@ -147,6 +148,29 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
     }
 }
 
+/* The rules of groups for packets of any kind, and their multicast lists, as a worker walks them. */
+static void judge_all(const struct bypeer_tables *tables)
+{
+    uint8_t packet[128];
+    for (unsigned i = 0; i < BURST; i++) {
+        for (size_t at = 0; at < sizeof(packet); at += sizeof(uint64_t)) {
+            uint64_t word = draw();
+            memcpy(packet + at, &word, sizeof(word));
+        }
+        uint32_t id = (uint32_t)(draw() % 12);
+        const struct bypeer_group *group = bypeer_tables_group(tables, id);
+        unsigned count = group->multicast_links;
+        uint32_t slot = group->multicast;
+        for (unsigned at = 0; at < count && at < BYPEER_MULTICAST_LINKS_MAX; at += BYPEER_PART_RECEIVERS) {
+            const struct bypeer_group_part *part = bypeer_tables_group_part(tables, slot);
+            touch(part, sizeof(*part));
+            slot = part->next;
+        }
+        sink += bypeer_policy_allows(tables, id, 4, i % 2 ? 8 : BYPEER_POLICY_ALL_MEMBERS, packet, sizeof(packet));
+        lookups++;
+    }
+}
+
 /* IDs with equal first words, so that there are runs of every level; some are in the delta. */
 static struct bypeer_name hostile_name(uint32_t number)
 {
@@ -225,6 +249,21 @@ static void put_names(struct bypeer_writer *writer)
         exit(EXIT_FAILURE);
 }
 
+static void put_groups(struct bypeer_writer *writer)
+{
+    struct bypeer_multicast_receiver receivers[20];
+    struct bypeer_policy_rule rules[7];
+    for (uint32_t i = 0; i < 20; i++)
+        receivers[i] = (struct bypeer_multicast_receiver){.link = i};
+    for (uint32_t i = 0; i < 7; i++)
+        rules[i] = (struct bypeer_policy_rule){
+            .from_roles = i, .protocol = (uint8_t)(i % 2 * 6), .verdict = i == 6, .port_high = UINT16_MAX};
+    for (uint32_t id = 1; id <= 8; id++)
+        if (bypeer_writer_put_group(writer, &(struct bypeer_group){.id = id}) != 1 ||
+            bypeer_writer_set_multicast(writer, id, receivers, 20, 10) || bypeer_writer_set_rules(writer, id, rules, 7))
+            exit(EXIT_FAILURE);
+}
+
 static struct guarded make_tables(void)
 {
     const struct bypeer_tables_size size = {.destinations = 1000,
@@ -234,7 +273,8 @@ static struct guarded make_tables(void)
                                             .prefixes = 100,
                                             .names = NAMES,
                                             .sessions = 50,
-                                            .relays = 100};
+                                            .relays = 100,
+                                            .group_parts = 100};
     struct guarded region = guarded_make(bypeer_tables_bytes(&size));
     struct bypeer_writer *writer;
     if (bypeer_writer_create(&writer, region.base, region.bytes, &size, BYPEER_LAYOUT_NEWEST, 1, draw(), 0))
@@ -255,6 +295,7 @@ static struct guarded make_tables(void)
             exit(EXIT_FAILURE);
         bypeer_writer_put_session(writer, slot, &(struct bypeer_wireguard_session){.local_index = slot});
     }
+    put_groups(writer);
     bypeer_writer_commit_prefixes(writer);
     put_names(writer);
     bypeer_writer_publish(writer);
@@ -290,9 +331,11 @@ static void attach_and_look(struct guarded *region, const uint8_t keys[BURST][16
     attached++;
     look_up_all(&tables, keys);
     locate_all(&tables);
+    judge_all(&tables);
     damage(region, sizeof(struct bypeer_tables_header), region->bytes, 1 + (unsigned)(attached % 3), &random_state);
     look_up_all(&tables, keys);
     locate_all(&tables);
+    judge_all(&tables);
 }
 
 static void attack_tables(unsigned rounds)
@@ -327,6 +370,7 @@ static void attack_tables(unsigned rounds)
             draw_keys(keys, 1000);
             look_up_all(&tables, keys);
             locate_all(&tables);
+            judge_all(&tables);
         }
         __atomic_store_n(&damager.stop, true, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);

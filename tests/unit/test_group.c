@@ -224,6 +224,36 @@ Test(group, a_renewed_membership_reaches_the_member_and_keeps_its_records)
     net_close(&net);
 }
 
+Test(group, who_may_invite_cannot_put_an_administrator_down)
+{
+    struct net net;
+    struct bypeer_guid id;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    const struct bypeer_group_order order = {
+        .subject = {admin->name, bypeer_key_public(admin->key), "Nobody"},
+        .roles = BYPEER_ROLE_MEMBER,
+        .is_publish = true,
+    };
+    for (unsigned at = 0; at < 10; at++) {
+        net.now++;
+        if (bypeer_group_issue(mallory->node, net_time(&net), &order, &chain, why) == 0)
+            bypeer_chain_free(chain);
+        net_turn(&net);
+    }
+    cr_expect_eq(shown(alice, admin).roles, BYPEER_ROLE_ADMINISTRATOR);
+    cr_expect_str_eq(shown(alice, admin).friendly, "Guest");
+    cr_expect_eq(admin->renewed, 0);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    cr_expect_eq(net_update(admin, &id, "d4"), 0);
+    cr_expect_eq(net_find(mallory, &id)->version, 2);
+    net_close(&net);
+}
+
 Test(group, a_replaced_key_keeps_name_and_address)
 {
     struct net net;

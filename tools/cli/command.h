@@ -158,6 +158,8 @@ int cli_run_counters(struct cli *cli);
 int cli_run_audit(struct cli *cli);
 int cli_run_group_connect(struct cli *cli);
 int cli_run_group_create(struct cli *cli);
+int cli_run_group_export(struct cli *cli);
+int cli_run_group_import(struct cli *cli);
 int cli_run_group_invite(struct cli *cli);
 int cli_run_group_join(struct cli *cli);
 int cli_run_group_leave(struct cli *cli);

@@ -273,7 +273,7 @@ const struct cli_command cli_commands[] = {
      .help = "Invite an identity, or anybody who knows the password",
      .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"FILE", CLI_VALUES_FILE, .optional = true}},
      .options = {CLI_OPTION_ROLE, CLI_OPTION_EXPIRES, CLI_OPTION_XML, CLI_OPTION_QR},
-     .details = "FILE is what the other node prints by bypeer identity show --xml; - reads standard input. What is "
+     .details = "FILE is what the other node prints by bypeer identity xml; - reads standard input. What is "
                 "printed, one line for a chat, or with --qr a code, goes to the other node: bypeer group join. It is "
                 "of use to that identity alone. Without FILE it is for whoever knows the group's password."},
     {.word = "group",
@@ -331,6 +331,20 @@ const struct cli_command cli_commands[] = {
      .run = cli_run_group_attachments,
      .help = "List by which nodes members are reached",
      .arguments = {{"GROUP", CLI_VALUES_JOINED}}},
+    {.word = "group",
+     .verb = "export",
+     .run = cli_run_group_export,
+     .help = "Print a membership, to keep it or to move it to another node",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}},
+     .options = {CLI_OPTION_PASSWORD_FILE},
+     .details = "With --password-file where the group was founded, its key is in it, too, under the password. Export "
+                "the identity as well: bypeer identity export."},
+    {.word = "group",
+     .verb = "import",
+     .run = cli_run_group_import,
+     .help = "Take over an exported membership, whose identity is here already",
+     .arguments = {{"FILE", CLI_VALUES_FILE}},
+     .options = {CLI_OPTION_PASSWORD_FILE}},
 
     {.word = "drain",
      .run = cli_run_drain,

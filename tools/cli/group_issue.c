@@ -1,4 +1,4 @@
-/* bypeer group invite, renew and revoke. */
+/* bypeer group invite, renew, revoke, export and import. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +6,7 @@
 #include "tools/cli/qr.h"
 
 #define IDENTITY_MAX       65536
+#define CONFIG_MAX         (256 * 1024)
 #define DEFAULT_LIFETIME_S (365L * 86400)
 
 /* What --role and --expires say; params is added to. */
@@ -89,6 +90,47 @@ int cli_run_group_revoke(struct cli *cli)
     int status = cli_call(cli, "group.revoke", params, &result);
     if (status == CLI_OK)
         cli_print_done(cli, result, "%s is revoked", cli->arguments[1]);
+    json_decref(result);
+    return status;
+}
+
+int cli_run_group_export(struct cli *cli)
+{
+    char password[GROUP_PASSWORD_MAX + 2];
+    json_t *result = NULL;
+    int status = group_read_password(cli, password);
+    if (status != CLI_OK)
+        return status;
+    json_t *params = json_pack("{s:s, s:s*}", "group", cli->arguments[0], "password", password[0] ? password : NULL);
+    explicit_bzero(password, sizeof(password));
+    if (!params)
+        return cli_fail(CLI_USAGE, "the password is no UTF-8");
+    status = cli_call(cli, "group.export", params, &result);
+    if (status == CLI_OK)
+        cli_print_done(cli, result, "%s", cli_text(result, "xml"));
+    json_decref(result);
+    return status;
+}
+
+int cli_run_group_import(struct cli *cli)
+{
+    char password[GROUP_PASSWORD_MAX + 2], *text;
+    json_t *result = NULL;
+    size_t length;
+    int status = group_read_password(cli, password);
+    if (status == CLI_OK)
+        status = cli_read_file(cli->arguments[0], "exported group", CONFIG_MAX, &text, &length);
+    if (status != CLI_OK)
+        return status;
+    json_t *params = json_pack("{s:s, s:s*}", "xml", text, "password", password[0] ? password : NULL);
+    explicit_bzero(password, sizeof(password));
+    explicit_bzero(text, length);
+    free(text);
+    if (!params)
+        return cli_fail(CLI_FAILED, "%s: is no exported group", cli->arguments[0]);
+    status = cli_call(cli, "group.import", params, &result);
+    if (status == CLI_OK)
+        cli_print_done(cli, result, "%s is joined", cli_text(result, "name"));
     json_decref(result);
     return status;
 }

@@ -1,0 +1,255 @@
+"""Groups that are joined by invitation: members find each other, keep the same records, and cut off who is revoked."""
+import re
+import socket
+
+import pytest
+
+from harness import Lab, Refused
+from harness.cloud import Cloud
+from harness.process import wait_until
+
+TYPE = "6f2b5c1a-0d53-4f7e-9c1e-1a2b3c4d5e6f"
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def cloud(build):
+    lab = Lab(build)
+    made = Cloud(lab, 4).start()
+    yield made
+    lab.close()
+
+
+def identity(node):
+    return node.call("identities.show")["identity"]["xml"]
+
+
+def show(node, group):
+    try:
+        return node.call("group.show", group=group)
+    except (OSError, ValueError):
+        return {"state": "down"}
+
+
+def members(node, group):
+    """(peer name, address, roles, revoked) of each; the same on all nodes that know the same."""
+    try:
+        listed = node.call("group.members", group=group)["members"]
+    except (OSError, ValueError):
+        return []
+    return sorted((m["member"], m["address"], tuple(m["roles"]), m["revoked"]) for m in listed)
+
+
+def payloads(node, group):
+    try:
+        return sorted(record["payload"] for record in node.call("record.list", group=group, type=TYPE)["records"])
+    except (OSError, ValueError):
+        return None
+
+
+def publish(node, group, payload, **more):
+    return node.call("record.publish", group=group, type=TYPE, payload=payload, **more)["id"]
+
+
+def wait_same(nodes, what, look, **more):
+    """Until look() says the same on all nodes, and it is true; returns it."""
+    def same():
+        seen = [look(node) for node in nodes]
+        return seen[0] if seen[0] and all(each == seen[0] for each in seen) else None
+    return wait_until(what, same, timeout=PATIENCE, **more)
+
+
+def wait_state(node, group, state="connected"):
+    wait_until(f"{node.name} is {state}", lambda: show(node, group)["state"] == state, timeout=PATIENCE)
+
+
+def actions(node, group):
+    return [(entry["action"], entry["whom"]) for entry in node.call("audit.list", group=group, limit=1000)["entries"]]
+
+
+def refused(node, method, key, **parameters):
+    with pytest.raises(Refused) as failure:
+        node.call(method, **parameters)
+    assert failure.value.data["key"] == key, failure.value
+
+
+@pytest.fixture(scope="module")
+def lab_group(cloud):
+    """Founded at n1; n2 joined where the invitation says, n3 and n4 found a member by PNRP alone."""
+    n1, n2, n3, n4 = cloud.nodes
+    group = n1.call("group.create", name="The Lab", comment="for measuring")["group"]
+    for node, roles in ((n2, ["member"]), (n3, ["member", "supernode"]), (n4, ["inviting", "member"])):
+        invitation = n1.call("group.invite", group=group, identity=identity(node), roles=roles)
+        text = invitation["line"] if node is n2 else re.sub("<SEED>.*?</SEED>", "", invitation["xml"])
+        assert "SEED" not in text
+        joined = node.call("group.join", invitation=text, timeout_ms=PATIENCE * 1000)
+        assert joined["state"] == "connected" and joined["name"] == "The Lab", joined
+    wait_same(cloud.nodes, "all know all", lambda node: members(node, group) if len(members(node, group)) == 4 else None)
+    return group
+
+
+def test_all_members_see_the_same_group(cloud, lab_group):
+    n1 = cloud.nodes[0]
+    seen = wait_same(cloud.nodes, "all agree", lambda node: members(node, lab_group))
+    shown = [show(node, lab_group) for node in cloud.nodes]
+    assert sorted(each["address"] for each in shown) == sorted(address for _, address, _, _ in seen)
+    assert len({each["address"] for each in shown}) == 4
+    assert all(each["address"].startswith(each["prefix"].split("::")[0]) for each in shown)
+    assert [each["founder"] for each in shown] == [True, False, False, False]
+    assert show(cloud.nodes[2], lab_group)["roles"] == ["member", "supernode"]
+    assert n1.call("group.show", group="The Lab")["group"] == lab_group
+
+
+def test_everybody_is_present(cloud, lab_group):
+    def present(node):
+        nodes = node.call("presence.list", group=lab_group)["nodes"]
+        return sorted((each["member"], tuple(each["addresses"])) for each in nodes) if len(nodes) == 4 else None
+    seen = wait_same(cloud.nodes, "all see all", present)
+    for node in cloud.nodes:
+        assert (show(node, lab_group)["identity"], (f"[{cloud.address(node.number)}]:3587",)) in seen
+    n2 = cloud.nodes[1]
+    n2.call("presence.set", group=lab_group,
+            attributes='<attributes><attribute name="Mood" type="string">fine</attribute></attributes>')
+    wait_until("the others know its mood", lambda: any(
+        "fine" in (each["attributes"] or "") for each in cloud.nodes[3].call("presence.list", group=lab_group)["nodes"]),
+        timeout=PATIENCE)
+
+
+def test_a_record_is_everywhere_what_its_creator_makes_of_it(cloud, lab_group):
+    n1, n2, n3, n4 = cloud.nodes
+    kept = publish(n3, lab_group, "from n3",
+                   attributes='<attributes><attribute name="Topic" type="string">chess</attribute></attributes>')
+    wait_same(cloud.nodes, "all have it", lambda node: payloads(node, lab_group) == ["from n3"])
+    found = n2.call("record.list", group=lab_group,
+                    search='<peersearch><clause attrib="Topic" type="string">che*</clause></peersearch>')["records"]
+    assert [record["id"] for record in found] == [kept]
+    assert found[0]["creator"] == show(n3, lab_group)["identity"]
+    sequence = n4.call("record.list", group=lab_group)["sequence"]
+    assert n3.call("record.update", group=lab_group, id=kept, payload="changed")["version"] == 2
+    wait_same(cloud.nodes, "all have the change", lambda node: payloads(node, lab_group) == ["changed"])
+    events = n4.call("record.watch", group=lab_group, after=sequence, type=TYPE, timeout_ms=20000)["events"]
+    assert [(event["change"], event["record"]["payload"]) for event in events] == [("updated", "changed")]
+    refused(n2, "record.delete", "not_permitted", group=lab_group, id=kept)
+    assert n1.call("record.delete", group=lab_group, id=kept) == {"removed": 1}, "an administrator may"
+    wait_same(cloud.nodes, "nobody has it", lambda node: payloads(node, lab_group) == [])
+
+
+def test_watching_waits_until_something_comes(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    client = n2.client
+    client.connect()
+    client.socket.sendall(f'{{"jsonrpc":"2.0","id":1,"method":"record.watch","params":'
+                          f'{{"group":"{lab_group}","type":"{TYPE}","timeout_ms":{PATIENCE * 1000}}}}}\n'
+                          '{"jsonrpc":"2.0","id":2,"method":"version"}\n'.encode())
+    assert '"id":2' in client.line().decode(), "nobody else waits"
+    made = publish(n1, lab_group, "news")
+    assert made in client.line().decode()
+    client.close()
+    n1.call("record.delete", group=lab_group, id=made)
+
+
+def test_members_may_do_what_their_roles_say(cloud, lab_group):
+    _, n2, _, n4 = cloud.nodes
+    own = identity(n2)
+    refused(n2, "group.invite", "not_permitted", group=lab_group, identity=own)
+    refused(n4, "group.invite", "not_permitted", group=lab_group, identity=own, roles=["administrator"])
+    refused(n4, "group.revoke", "not_permitted", group=lab_group, member=show(n2, lab_group)["identity"])
+    refused(n2, "record.publish", "bad_parameter", group=lab_group, type="01000000-0000-0000-0000-000000000000")
+    refused(n2, "identities.delete", "identity_used", identity=show(n2, lab_group)["identity"])
+
+
+def test_an_invitation_is_for_one_identity_alone(cloud, lab_group):
+    n1, n2, n3, _ = cloud.nodes
+    group = n1.call("group.create", name="Two")["group"]
+    invitation = n1.call("group.invite", group=group, identity=identity(n2))["line"]
+    refused(n3, "group.join", "not_invited", invitation=invitation)
+    refused(n2, "group.join", "bad_invitation", invitation=invitation[:-7] + "AAAAAAA")
+    assert n2.call("group.join", invitation=invitation, timeout_ms=PATIENCE * 1000)["state"] == "connected"
+    refused(n2, "group.join", "group_exists", invitation=invitation)
+    n2.call("group.leave", group=group)
+    refused(n2, "group.show", "no_such_group", group=group)
+    assert n2.call("group.join", invitation=invitation, timeout_ms=PATIENCE * 1000)["state"] == "connected"
+    for node in (n1, n2):
+        node.call("group.leave", group=group)
+
+
+def test_who_knows_the_password_may_join(cloud, lab_group):
+    n1, n2, n3, _ = cloud.nodes
+    group = n1.call("group.create", name="Open", password="a word")["group"]
+    line = n1.call("group.invite", group=group)["line"]
+    refused(n2, "group.join", "needs_password", invitation=line)
+    refused(n2, "group.join", "not_joined", invitation=line, password="another word", timeout_ms=4000)
+    assert [entry["name"] for entry in n2.call("group.list")["groups"]] == ["The Lab"]
+    wait_until("the refusal is in the log", lambda: "refused" in [action for action, _ in actions(n1, group)])
+    assert n3.call("group.join", invitation=line, password="a word", timeout_ms=PATIENCE * 1000)["state"] == "connected"
+    wait_same((n1, n3), "both agree", lambda node: members(node, group) if len(members(node, group)) == 2 else None)
+    assert ("issued", show(n3, group)["identity"]) in actions(n1, group)
+    refused(n3, "group.invite", "not_permitted", group=group, identity=identity(n2))
+    for node in (n1, n3):
+        node.call("group.leave", group=group)
+
+
+def test_a_stranger_at_the_port_is_sent_away(cloud, lab_group):
+    n1 = cloud.nodes[0]
+    with n1.namespace.entered():
+        connection = socket.create_connection((cloud.address(1), 3587), timeout=30)
+    connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    try:
+        assert connection.recv(100) == b""
+    except ConnectionResetError:
+        pass
+    connection.close()
+    assert show(n1, lab_group)["state"] == "connected"
+
+
+def test_a_killed_node_comes_back_with_its_groups(cloud, lab_group):
+    n1, n2, n3, _ = cloud.nodes
+    record = publish(n2, lab_group, "durable")
+    before = show(n2, lab_group)
+    wait_same(cloud.nodes, "all have it", lambda node: payloads(node, lab_group) == ["durable"])
+    n2.kill_control()
+    away = publish(n3, lab_group, "while away")
+    n2.start_control()
+    wait_state(n2, lab_group)
+    assert show(n2, lab_group)["address"] == before["address"]
+    wait_same(cloud.nodes, "all have both", lambda node: payloads(node, lab_group) == ["durable", "while away"])
+    n2.call("record.delete", group=lab_group, id=record)
+    n3.call("record.delete", group=lab_group, id=away)
+    wait_same(cloud.nodes, "nobody has them", lambda node: payloads(node, lab_group) == [])
+    n1.kill_control()
+    n1.start_control()
+    wait_state(n1, lab_group)
+    assert show(n1, lab_group)["founder"]
+
+
+def test_a_revoked_member_is_cut_off_everywhere(cloud, lab_group, figure):
+    """Also from a node that was away meanwhile; neither he nor a restart of anybody undoes it."""
+    n1, n2, n3, n4 = cloud.nodes
+    member = show(n3, lab_group)["identity"]
+    publish(n3, lab_group, "of the revoked")
+    publish(n4, lab_group, "of another")
+    wait_same(cloud.nodes, "all have both", lambda node: payloads(node, lab_group) == ["of another", "of the revoked"])
+    n2.kill_control()
+    n1.call("group.revoke", group=lab_group, member=member, reason="lost his key")
+    assert (member, True) in [(name, revoked) for name, _, _, revoked in members(n1, lab_group)]
+    assert member not in [link["member"] for link in show(n1, lab_group)["links"]]
+    n2.start_control()
+    rest = (n1, n2, n4)
+    wait_same(rest, "all know it", lambda node: (member, True) in [
+        (name, revoked) for name, _, _, revoked in members(node, lab_group)])
+    wait_same(rest, "his record is gone", lambda node: payloads(node, lab_group) == ["of another"])
+    for node in rest:
+        wait_state(node, lab_group)
+        assert member not in [link["member"] for link in show(node, lab_group)["links"]]
+    wait_until("he is alone", lambda: show(n3, lab_group)["neighbors"] == 0, timeout=PATIENCE)
+    for node in (n3, n1):
+        node.kill_control()
+        node.start_control()
+    wait_state(n1, lab_group)
+    n3.call("group.connect", group=lab_group, endpoint=f"[{cloud.address(1)}]:3587") if show(n3, lab_group).get(
+        "group") else None
+    wait_until("his credentials are refused", lambda: ("refused", member) in actions(n1, lab_group), timeout=PATIENCE)
+    for node in rest:
+        assert member not in [link["member"] for link in show(node, lab_group)["links"]]
+        assert ("revoked", member) in actions(node, lab_group)
+    assert "lost his key" in [entry["text"] for entry in n4.call("audit.list", group=lab_group)["entries"]]
