@@ -195,8 +195,7 @@ void wireguard_end_init(struct wireguard_end *end, const uint8_t private_key[sta
                                                    .find_key = end_find_key,
                                                    .find_index = end_find_index,
                                                    .random = end_random};
-    require(bypeer_cookie_checker_init(&end->device.checker, end->crypto, bypeer_noise_public(end->identity), secret),
-            "checker");
+    bypeer_cookie_checker_init(&end->device.checker, bypeer_noise_public(end->identity), secret);
     const struct bypeer_peer_settings settings = {.crypto = end->crypto,
                                                   .identity = end->identity,
                                                   .sink = &sink,

@@ -222,9 +222,7 @@ static int engine_make_device(struct bypeer_wireguard *engine, struct bypeer_pro
         .find_key = wireguard_find_key,
         .find_index = wireguard_find_index,
     };
-    if (result == 0)
-        result = bypeer_cookie_checker_init(&engine->device.checker, engine->crypto, record.public_key,
-                                            record.cookie_secret);
+    bypeer_cookie_checker_init(&engine->device.checker, record.public_key, record.cookie_secret);
     if (result == 0)
         bypeer_writer_set_wireguard(wireguard_writer(engine), &record);
     bypeer_crypto_wipe(&record, sizeof(record));

@@ -42,7 +42,6 @@ enum wireguard_rate { WIREGUARD_RATE_UNPROVEN, WIREGUARD_RATE_PROVEN, WIREGUARD_
 
 /* Of one worker, in memory of the node's own; its context holds the pointer. */
 struct wireguard_handshake_state {
-    struct bypeer_crypto *crypto;
     struct bypeer_cookie_checker checker;
     struct bypeer_wireguard_config made;        /* what the checker was made of */
     uint8_t nonce[WIREGUARD_NONCE_FIXED_BYTES]; /* random; the rest of a nonce counts */
@@ -199,8 +198,8 @@ static void wireguard_handshake_learn(struct wireguard_handshake_state *state,
     struct bypeer_wireguard_config now = *config;
     if (likely(memcmp(&now, &state->made, sizeof(now)) == 0))
         return;
-    if (bypeer_cookie_checker_init(&state->checker, state->crypto, now.public_key, now.cookie_secret) == 0)
-        state->made = now;
+    bypeer_cookie_checker_init(&state->checker, now.public_key, now.cookie_secret);
+    state->made = now;
 }
 
 /* MAC1 of those messages that have one, all at once; cookie replies count as right. */
@@ -256,26 +255,16 @@ static uint16_t wireguard_handshake_process(struct rte_graph *graph, struct rte_
     return bypeer_dispatch(graph, node, objs, count, BYPEER_COUNT_NODE_WIREGUARD_HANDSHAKE, wireguard_handshake_burst);
 }
 
-static void wireguard_handshake_free(struct wireguard_handshake_state *state)
-{
-    bypeer_crypto_free(state->crypto);
-    rte_free(state);
-}
-
 static int wireguard_handshake_init(const struct rte_graph *graph, struct rte_node *node)
 {
     (void)graph;
     struct wireguard_handshake_state *state = rte_zmalloc("wireguard_handshake", sizeof(*state), RTE_CACHE_LINE_SIZE);
     if (state == NULL)
         return -ENOMEM;
-    int status = bypeer_crypto_new(&state->crypto);
-    if (status == 0)
-        status = bypeer_cookie_checker_init(&state->checker, state->crypto, state->made.public_key,
-                                            state->made.cookie_secret);
-    if (status == 0)
-        status = bypeer_crypto_random(state->nonce, sizeof(state->nonce));
+    bypeer_cookie_checker_init(&state->checker, state->made.public_key, state->made.cookie_secret);
+    int status = bypeer_crypto_random(state->nonce, sizeof(state->nonce));
     if (status < 0) {
-        wireguard_handshake_free(state);
+        rte_free(state);
         return status;
     }
     state->seed = rte_rand();
@@ -288,7 +277,7 @@ static void wireguard_handshake_fini(const struct rte_graph *graph, struct rte_n
     struct wireguard_handshake_state *state;
     (void)graph;
     memcpy(&state, node->ctx, sizeof(state));
-    wireguard_handshake_free(state);
+    rte_free(state);
 }
 
 static struct rte_node_register wireguard_handshake_node = {

@@ -22,20 +22,35 @@ __attribute__((constructor)) static void choose(void)
 }
 #endif
 
-void bypeer_blake2s_key_init(struct bypeer_blake2s_key *ret_key, const uint8_t *key, size_t key_bytes)
+/* The first block of a hash, padded with zeros. parameters: RFC 7693, 2.5. counted, last: as the compression has them.
+ */
+static void hash_first(uint32_t parameters, const void *bytes, size_t length, uint64_t counted, uint32_t last,
+                       uint32_t ret_chain[static 8])
 {
     uint8_t block[BLAKE2S_BLOCK_BYTES] = {0};
     const uint8_t *const blocks[BLAKE2S_LANES] = {block, block, block, block, block, block, block, block};
     blake2s_words chain[8];
-    memcpy(block, key, key_bytes);
+    memcpy(block, bytes, length);
     for (unsigned i = 0; i < 8; i++)
         chain[i] = (blake2s_words){0} + blake2s_initial[i];
-    chain[0] ^= UINT32_C(0x01010000) | (uint32_t)key_bytes << 8 | BYPEER_BLAKE2S_MAC; /* RFC 7693, 2.5 */
-    compress(chain, blocks, BLAKE2S_BLOCK_BYTES, 0);
+    chain[0] ^= UINT32_C(0x01010000) | parameters;
+    compress(chain, blocks, counted, last);
     for (unsigned i = 0; i < 8; i++)
-        ret_key->chain[i] = chain[i][0];
+        ret_chain[i] = chain[i][0];
     explicit_bzero(block, sizeof(block));
     explicit_bzero(chain, sizeof(chain));
+}
+
+void bypeer_blake2s_hash(const void *bytes, size_t length, uint8_t ret_hash[static BYPEER_BLAKE2S_HASH])
+{
+    uint32_t chain[8];
+    hash_first(BYPEER_BLAKE2S_HASH, bytes, length, length, UINT32_MAX, chain);
+    memcpy(ret_hash, chain, sizeof(chain));
+}
+
+void bypeer_blake2s_key_init(struct bypeer_blake2s_key *ret_key, const uint8_t *key, size_t key_bytes)
+{
+    hash_first((uint32_t)key_bytes << 8 | BYPEER_BLAKE2S_MAC, key, key_bytes, BLAKE2S_BLOCK_BYTES, 0, ret_key->chain);
 }
 
 /* count: at most BLAKE2S_LANES. The lanes that are left hash the first message again. */

@@ -1,5 +1,6 @@
 /*
- * Mac() of WireGuard (whitepaper, 5.4): keyed BLAKE2s with 16 bytes of output (RFC 7693).
+ * Mac() of WireGuard (whitepaper, 5.4): keyed BLAKE2s with 16 bytes of output (RFC 7693); and of Hash(), 32 bytes
+ * without a key, what its users derive their keys by.
  *
  * BLAKE2s begins by hashing the key, as a block of its own. That block is hashed once and kept, so a MAC costs as much
  * as its message: two compressions for the 116 bytes of an initiation under MAC1. And eight messages of one length are
@@ -14,11 +15,16 @@
 
 #define BYPEER_BLAKE2S_KEY_MAX 32
 #define BYPEER_BLAKE2S_MAC     16
+#define BYPEER_BLAKE2S_HASH    32
+#define BYPEER_BLAKE2S_ONE     64 /* bytes that are one block */
 
 /* A key, ready for use: as secret as that. */
 struct bypeer_blake2s_key {
     uint32_t chain[8]; /* after the key's block */
 };
+
+/* Hash() of at most BYPEER_BLAKE2S_ONE bytes. */
+void bypeer_blake2s_hash(const void *bytes, size_t length, uint8_t ret_hash[static BYPEER_BLAKE2S_HASH]);
 
 /* key_bytes: 1 to 32. */
 void bypeer_blake2s_key_init(struct bypeer_blake2s_key *ret_key, const uint8_t *key, size_t key_bytes);

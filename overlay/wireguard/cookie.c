@@ -5,28 +5,25 @@
 
 #define LABEL_BYTES 8
 
-static int derive_keys(struct bypeer_cookie_keys *ret_keys, struct bypeer_crypto *crypto,
-                       const uint8_t public_key[static 32])
+static void derive_keys(struct bypeer_cookie_keys *ret_keys, const uint8_t public_key[static 32])
 {
-    uint8_t mac1[BYPEER_CRYPTO_HASH];
-    int status = bypeer_crypto_hash(crypto, "mac1----", LABEL_BYTES, public_key, 32, mac1);
-    if (status < 0)
-        return status;
+    uint8_t text[LABEL_BYTES + 32], mac1[BYPEER_BLAKE2S_HASH];
+    memcpy(text + LABEL_BYTES, public_key, 32);
+    memcpy(text, "mac1----", LABEL_BYTES);
+    bypeer_blake2s_hash(text, sizeof(text), mac1);
     bypeer_blake2s_key_init(&ret_keys->mac1, mac1, sizeof(mac1));
-    return bypeer_crypto_hash(crypto, "cookie--", LABEL_BYTES, public_key, 32, ret_keys->cookie);
+    memcpy(text, "cookie--", LABEL_BYTES);
+    bypeer_blake2s_hash(text, sizeof(text), ret_keys->cookie);
 }
 
-int bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, struct bypeer_crypto *crypto,
-                               const uint8_t public_key[static 32], const uint8_t secret[static 32])
+void bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, const uint8_t public_key[static 32],
+                                const uint8_t secret[static 32])
 {
     struct bypeer_cookie_checker checker = {.period = UINT64_MAX};
-    int status = derive_keys(&checker.keys, crypto, public_key);
-    if (status < 0)
-        return status;
+    derive_keys(&checker.keys, public_key);
     bypeer_blake2s_key_init(&checker.secret, secret, 32);
     *ret_checker = checker;
     bypeer_crypto_wipe(&checker, sizeof(checker));
-    return 0;
 }
 
 static void checker_derive(const struct bypeer_cookie_checker *checker, uint64_t period,
@@ -133,14 +130,11 @@ int bypeer_cookie_reply(struct bypeer_cookie_checker *checker, const uint8_t *da
     return status;
 }
 
-int bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, struct bypeer_crypto *crypto,
-                           const uint8_t public_key[static 32])
+void bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, const uint8_t public_key[static 32])
 {
     struct bypeer_cookie_jar jar = {.is_waiting = false};
-    int status = derive_keys(&jar.keys, crypto, public_key);
-    if (status == 0)
-        *ret_jar = jar;
-    return status;
+    derive_keys(&jar.keys, public_key);
+    *ret_jar = jar;
 }
 
 void bypeer_cookie_stamp(struct bypeer_cookie_jar *jar, uint8_t *datagram, size_t length, uint64_t now_ns)

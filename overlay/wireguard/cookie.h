@@ -48,9 +48,9 @@ enum bypeer_cookie_verdict {
     BYPEER_COOKIE_PROVEN,   /* both are */
 };
 
-/* public_key: ours. secret: random, the same for all checkers of the node. 0 or -EIO. */
-int bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, struct bypeer_crypto *crypto,
-                               const uint8_t public_key[static 32], const uint8_t secret[static 32]);
+/* public_key: ours. secret: random, the same for all checkers of the node. */
+void bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, const uint8_t public_key[static 32],
+                                const uint8_t secret[static 32]);
 
 /* Judges an initiation or a response (bypeer_wireguard_type()). source_bytes: up to BYPEER_COOKIE_SOURCE_MAX. MAC2 is
  * looked at only if proof is wanted; without, a good MAC1 is all that is found. */
@@ -84,8 +84,7 @@ struct bypeer_cookie_jar {
     bool has_cookie;
 };
 
-int bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, struct bypeer_crypto *crypto,
-                           const uint8_t public_key[static 32]);
+void bypeer_cookie_jar_init(struct bypeer_cookie_jar *ret_jar, const uint8_t public_key[static 32]);
 /* Writes the MACs of an initiation or response, whose other bytes are complete. */
 void bypeer_cookie_stamp(struct bypeer_cookie_jar *jar, uint8_t *datagram, size_t length, uint64_t now_ns);
 /* Takes the cookie in: the next message will bear it. At most one for a message that was stamped. 0 or -EBADMSG. */

@@ -12,8 +12,7 @@ int bypeer_peer_init(struct bypeer_peer *ret_peer, const struct bypeer_peer_sett
                                .persistent_ns = settings->persistent_ns};
     int status =
         bypeer_noise_remote_init(&peer.remote, settings->identity, settings->public_key, settings->preshared_key);
-    if (status == 0)
-        status = bypeer_cookie_jar_init(&peer.jar, settings->crypto, settings->public_key);
+    bypeer_cookie_jar_init(&peer.jar, settings->public_key);
     if (status == 0)
         *ret_peer = peer;
     bypeer_crypto_wipe(&peer, sizeof(peer));

@@ -31,6 +31,19 @@ Test(blake2s, mac_is_keyed_blake2s)
     bytes_expect(mac, sizeof(mac), "d1e1bb5b57bb4d87292940c814de9239", "under a short key");
 }
 
+Test(blake2s, a_hash_of_one_block_as_libcrypto_has_it)
+{
+    uint64_t random = 7693;
+    for (size_t length = 0; length <= BYPEER_BLAKE2S_ONE; length++) {
+        uint8_t text[BYPEER_BLAKE2S_ONE], expected[BYPEER_BLAKE2S_HASH], hash[BYPEER_BLAKE2S_HASH];
+        for (size_t i = 0; i < length; i++)
+            text[i] = (uint8_t)random_next(&random);
+        cr_assert(EVP_Digest(text, length, expected, NULL, EVP_blake2s256(), NULL));
+        bypeer_blake2s_hash(text, length, hash);
+        cr_assert_arr_eq(hash, expected, sizeof(hash), "%zu bytes", length);
+    }
+}
+
 Test(blake2s, any_key_and_length_as_libcrypto_has_it)
 {
     size_t mac_bytes = BYPEER_BLAKE2S_MAC;

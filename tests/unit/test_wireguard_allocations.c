@@ -1,5 +1,6 @@
 /*
- * What a worker does with each datagram of a flood, and with each packet, allocates nothing once the contexts are made.
+ * What a worker does with each datagram of a flood, with each packet and with new keys of control's allocates nothing
+ * once the contexts are made.
  *
  * A plain program, since libcrypto tells of its allocations only to who asks before its first, and Criterion uses it.
  */
@@ -70,14 +71,17 @@ int main(void)
     struct bypeer_cookie_checker checker;
     struct bypeer_cookie_jar jar;
     require(CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free), "libcrypto was used before");
-    require(bypeer_crypto_new(&crypto) == 0 && bypeer_cookie_jar_init(&jar, crypto, public_key) == 0 &&
-                bypeer_cookie_checker_init(&checker, crypto, public_key, secret) == 0,
-            "no contexts");
+    require(bypeer_crypto_new(&crypto) == 0, "no contexts");
+    bypeer_cookie_jar_init(&jar, public_key);
+    bypeer_cookie_checker_init(&checker, public_key, secret);
     require(allocations > 0, "allocations are not counted");
     work(crypto, &checker, &jar, S);
     allocations = 0;
-    for (unsigned round = 0; round < 5; round++)
+    for (unsigned round = 0; round < 5; round++) {
+        const uint8_t other[32] = {(uint8_t)round}; /* control has another secret */
+        bypeer_cookie_checker_init(&checker, public_key, other);
         work(crypto, &checker, &jar, (100 + 100 * round) * S);
+    }
     printf("%u allocations\n", allocations);
     require(allocations == 0, "a worker would have allocated");
     bypeer_crypto_free(crypto);
