@@ -115,6 +115,7 @@ def main():
     if unit == "tests":
         beside = ({test: [test] for tests in beside[0].values() for test in tests}, [])
     runs = Runs(scratch, arguments, len(beside[0]) + len(alone[0]))
+    print(f"[0/{runs.total}]", flush=True)
     runs.all(beside[0], beside[1], jobs)
     runs.scratch = scratch / "alone"
     runs.scratch.mkdir()
