@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness import Lab
+from harness import Lab, Refused
 from harness.cloud import Cloud
 from harness.process import wait_until
 
@@ -116,3 +116,39 @@ def test_a_file_is_dropped_once_and_whole(pair, start, tmp_path):
     assert again.end() == 1
     assert again.lines() == ["photo.raw: the receiver does not take it"]
     assert (inbox / "photo.raw").read_bytes() == file.read_bytes()
+
+
+def refused(node, key, method, **parameters):
+    with pytest.raises(Refused) as failure:
+        node.call(method, group="Friends", **parameters)
+    assert failure.value.data["key"] == key, failure.value
+
+
+@pytest.mark.no_traffic
+def test_direct_links_end_at_both_sides_and_are_counted(pair):
+    ann, bob = pair
+    refused(ann, "own_address", "direct.open", member="Ann")
+    refused(ann, "no_such_link", "direct.send", link=4711, data="aGk=")
+    after = bob.call("direct.receive", group="Friends", timeout_ms=1)["next"]
+    links = [ann.call("direct.open", group="Friends", member="Bob")["link"] for _ in range(16)]
+    assert len(set(links)) == 16
+    refused(ann, "too_many_links", "direct.open", member="Bob")
+    refused(ann, "bad_parameter", "direct.send", link=links[0], data="?")
+    ann.call("direct.send", group="Friends", link=links[0], data="aGk=")
+    for link in links:
+        ann.call("direct.close", group="Friends", link=link)
+    refused(ann, "no_such_link", "direct.send", link=links[0], data="aGk=")
+    events = []
+    def closed():
+        nonlocal after
+        told = bob.call("direct.receive", group="Friends", after=after, timeout_ms=1000)
+        after = told["next"]
+        events.extend(told["events"])
+        return sum(event["event"] == "closed" for event in events) == 16
+    wait_until("Bob hears that all are closed", closed, timeout=PATIENCE)
+    assert sum(event["event"] == "opened" for event in events) == 16
+    assert [event["data"] for event in events if event["event"] == "data"] == ["aGk="]
+    assert not any(event["initiator"] for event in events)
+    again = ann.call("direct.open", group="Friends", member="Bob")["link"]
+    assert again not in links
+    ann.call("direct.close", group="Friends", link=again)

@@ -124,6 +124,21 @@ Test(library_peers, an_invitation_comes_in_both_forms)
     free(line);
 }
 
+Test(library_peers, a_membership_and_a_key_move)
+{
+    char *xml = NULL, group[BYPEER_NAME_TEXT];
+    say(RESULT(1, "{\"xml\":\"<g/>\"}") RESULT(2, "{\"group\":\"" GROUP "\"}")
+            RESULT(3, "{\"identity\":{\"name\":\"" IDENTITY "\"}}"));
+    cr_assert_eq(bypeer_peer_group_export(node, "friends", NULL, &xml), 0);
+    expect_asked("group.export", "{\"group\":\"friends\"}");
+    cr_assert_eq(bypeer_peer_group_import(node, xml, "secret", group), 0);
+    expect_asked("group.import", "{\"xml\":\"<g/>\",\"password\":\"secret\"}");
+    cr_expect_str_eq(group, GROUP);
+    free(xml);
+    cr_assert_eq(bypeer_peer_identity_rotate(node, NULL, 60), 0);
+    expect_asked("identities.rotate", "{\"overlap_s\":60}");
+}
+
 Test(library_peers, members_and_what_is_done_to_them)
 {
     struct bypeer_peer_members *members = NULL;

@@ -58,6 +58,9 @@ int bypeer_peer_identity_xml(struct bypeer *node, const char *identity, char **r
 int bypeer_peer_identity_export(struct bypeer *node, const char *identity, const char *password, char **ret_xml);
 int bypeer_peer_identity_import(struct bypeer *node, const char *xml, const char *password,
                                 char ret_identity[BYPEER_NAME_TEXT]);
+/* A new key under the same name; the old one stays valid beside it for so many seconds (0: what bypeer-api(7) says).
+ * identity NULL: the default one. */
+int bypeer_peer_identity_rotate(struct bypeer *node, const char *identity, int64_t overlap_s);
 
 /* --- groups ------------------------------------------------------------------------------------------------------- */
 
@@ -117,6 +120,11 @@ int bypeer_peer_group_renew(struct bypeer *node, const char *group, const char *
 /* is_adopt: those whom the member invited stay. reason may be NULL. */
 int bypeer_peer_group_revoke(struct bypeer *node, const char *group, const char *member, const char *reason,
                              int is_adopt);
+/* The membership, and with a password the group's key under it where this node founded the group; *ret_xml is the
+ * caller's to free(). It is imported where its identity is. */
+int bypeer_peer_group_export(struct bypeer *node, const char *group, const char *password, char **ret_xml);
+int bypeer_peer_group_import(struct bypeer *node, const char *xml, const char *password,
+                             char ret_group[BYPEER_NAME_TEXT]);
 
 struct bypeer_peer_member {
     const char *member, *name, *address, *key;

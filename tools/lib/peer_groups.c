@@ -129,6 +129,19 @@ int bypeer_peer_group_revoke(struct bypeer *node, const char *group, const char 
                      NULL);
 }
 
+int bypeer_peer_group_export(struct bypeer *node, const char *group, const char *password, char **ret_xml)
+{
+    return peer_call_string(node, "group.export", json_pack("{s:s, s:s*}", "group", group, "password", password), "xml",
+                            ret_xml);
+}
+
+int bypeer_peer_group_import(struct bypeer *node, const char *xml, const char *password,
+                             char ret_group[BYPEER_NAME_TEXT])
+{
+    return peer_call_text(node, "group.import", json_pack("{s:s, s:s*}", "xml", xml, "password", password), "group",
+                          ret_group, BYPEER_NAME_TEXT);
+}
+
 static bool member_fill(void *element, json_t *object)
 {
     struct bypeer_peer_member *member = element;

@@ -91,3 +91,10 @@ int bypeer_peer_identity_import(struct bypeer *node, const char *xml, const char
     return identity_call(node, "identities.import", json_pack("{s:s, s:s}", "xml", xml, "password", password),
                          ret_identity);
 }
+
+int bypeer_peer_identity_rotate(struct bypeer *node, const char *identity, int64_t overlap_s)
+{
+    return identity_call(node, "identities.rotate",
+                         json_pack("{s:s*, s:o*}", "identity", identity, "overlap_s", peer_unless_zero(overlap_s)),
+                         NULL);
+}
