@@ -105,8 +105,7 @@ int bypeer_invitation_write_line(const struct bypeer_invitation *invitation, cha
     size_t chain = invitation->wants_password ? 0 : invitation->chain_bytes;
     size_t name_bytes = invitation->wants_password ? bypeer_name_write(&invitation->group, name) : 0;
     size_t friendly = invitation->wants_password ? strlen(invitation->friendly) : 0;
-    if (chain > BYPEER_INVITATION_CHAIN_MAX || (chain == 0) != invitation->wants_password || invitation->scope < 1 ||
-        invitation->scope > 3 || invitation->seed_count > BYPEER_INVITATION_SEEDS_MAX)
+    if (!invitation_is_legal(invitation))
         return -EINVAL;
     size_t length = FIXED_BYTES + SEED_BYTES * invitation->seed_count + chain + friendly + name_bytes;
     size_t text_bytes = PREFIX_LENGTH + sodium_base64_ENCODED_LEN(length + CHECK_BYTES, BASE64);

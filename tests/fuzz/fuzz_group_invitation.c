@@ -1,8 +1,8 @@
-/* Invitations of both forms: what is read can be written in either, and reads the same then. */
+/* Invitations of both forms, and exported groups: what is read can be written in either, and reads the same then. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "overlay/group/invitation.h"
+#include "overlay/group/export.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         const struct bypeer_profile *profile = bypeer_profile((enum bypeer_profile_id)id);
         struct bypeer_invitation invitation;
+        struct bypeer_group_export group;
         char why[160], *line = NULL, *xml = NULL;
+        if (bypeer_group_export_read(&group, profile, (const char *)data, size, NULL, why) == 0)
+            bypeer_group_export_release(&group);
         if (bypeer_invitation_read(&invitation, profile, (const char *)data, size, why))
             continue;
         if (bypeer_invitation_write_line(&invitation, &line) || bypeer_invitation_write_xml(&invitation, &xml))

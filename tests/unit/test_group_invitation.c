@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "overlay/group/export.h"
 #include "overlay/group/group.h"
 #include "overlay/group/invitation.h"
 
@@ -15,8 +16,8 @@ static const struct bypeer_profile *modern(void)
     return bypeer_profile(BYPEER_PROFILE_MODERN);
 }
 
-/* A group's chain in an invitation with one seed. */
-static struct bypeer_invitation with_chain(void)
+/* A group's chain in an invitation with one seed; and the group's key. */
+static struct bypeer_invitation with_chain_and_key(struct bypeer_key **ret_group_key)
 {
     struct bypeer_key *group_key, *key;
     struct bypeer_invitation invitation = {.scope = 1, .cloud = "Global_", .seed_count = 1};
@@ -38,8 +39,16 @@ static struct bypeer_invitation with_chain(void)
     memcpy(invitation.seeds[0].address, (uint8_t[16]){0x20, 0x01, 0x0d, 0xb8, [15] = 1}, 16);
     invitation.seeds[0].port = 3587;
     bypeer_chain_free(chain);
-    bypeer_key_free(group_key);
     bypeer_key_free(key);
+    *ret_group_key = group_key;
+    return invitation;
+}
+
+static struct bypeer_invitation with_chain(void)
+{
+    struct bypeer_key *group_key;
+    struct bypeer_invitation invitation = with_chain_and_key(&group_key);
+    bypeer_key_free(group_key);
     return invitation;
 }
 
@@ -159,4 +168,52 @@ Test(group_invitation, what_is_none_says_why)
         cr_expect_eq(status, -EINVAL, "%s", cases[at].text);
         cr_expect_str_eq(why, cases[at].why);
     }
+}
+
+static struct bypeer_group_export founders(void)
+{
+    struct bypeer_group_export group = {0};
+    struct bypeer_chain *chain;
+    group.group = with_chain_and_key(&group.group_key);
+    cr_assert_eq(bypeer_chain_read(&chain, modern(), group.group.chain, group.group.chain_bytes, NULL), 0);
+    group.identity = bypeer_chain_leaf(chain)->subject;
+    bypeer_chain_free(chain);
+    return group;
+}
+
+Test(group_invitation, a_group_moves_with_its_key)
+{
+    struct bypeer_group_export group = founders(), read;
+    char *text;
+    cr_expect_eq(bypeer_group_export_write(&text, &group, NULL, why), -EINVAL, "a key without a password");
+    cr_assert_eq(bypeer_group_export_write(&text, &group, "castling", why), 0, "%s", why);
+    cr_expect_null(strstr(text, "PRIVATE KEY"));
+    cr_expect_eq(bypeer_group_export_read(&read, modern(), text, strlen(text), "Castling", why), -EACCES);
+    cr_expect_eq(bypeer_group_export_read(&read, modern(), text, strlen(text), NULL, why), -EACCES);
+    cr_assert_eq(bypeer_group_export_read(&read, modern(), text, strlen(text), "castling", why), 0, "%s", why);
+    cr_expect(bypeer_name_is_equal(&read.identity, &group.identity));
+    cr_expect(bypeer_name_is_equal(&read.group.group, &group.group.group));
+    cr_expect_eq(read.group.seed_count, 1);
+    cr_expect_arr_eq(bypeer_key_public(read.group_key), bypeer_key_public(group.group_key), 32);
+    bypeer_group_export_release(&read);
+    bypeer_group_export_release(&group);
+    free(text);
+}
+
+Test(group_invitation, an_export_of_a_member_needs_no_password)
+{
+    struct bypeer_group_export group = founders(), read;
+    char *text;
+    bypeer_key_free(group.group_key);
+    group.group_key = NULL;
+    cr_assert_eq(bypeer_group_export_write(&text, &group, NULL, why), 0, "%s", why);
+    cr_assert_eq(bypeer_group_export_read(&read, modern(), text, strlen(text), NULL, why), 0, "%s", why);
+    cr_expect_null(read.group_key);
+    bypeer_group_export_release(&read);
+    /* Another identity's name beside it. */
+    char *name = strstr(text, "IDENTITYPEERNAME>") + strlen("IDENTITYPEERNAME>");
+    *name = *name == 'a' ? 'b' : 'a';
+    cr_expect_eq(bypeer_group_export_read(&read, modern(), text, strlen(text), NULL, why), -EINVAL);
+    bypeer_group_export_release(&group);
+    free(text);
 }
