@@ -77,8 +77,11 @@ static void seek_resolve(struct bypeer_joined *joined)
     struct bypeer_names *names = joined->groups->node->names;
     const char *clouds[BYPEER_STORE_SEEDS];
     struct bypeer_peer_name name;
-    struct bypeer_names_query query = {
-        .name = &name, .clouds = clouds, .results_max = RESULTS, .timeout_ms = GROUPS_RESOLVE_MS};
+    struct bypeer_names_query query = {.name = &name,
+                                       .clouds = clouds,
+                                       .criterion = BYPEER_PNRP_ANY,
+                                       .results_max = RESULTS,
+                                       .timeout_ms = GROUPS_RESOLVE_MS};
     joined->seek.has_resolved = true;
     if (!names)
         return;
