@@ -420,7 +420,7 @@ static int compare_candidates(const struct candidate *a, const struct candidate 
     const struct bypeer_plan_attachment *one = a->attachment, *other = b->attachment;
     int order = compare_numbers(a->is_silent, b->is_silent);
     if (order == 0)
-        order = compare_numbers(one->draining, other->draining);
+        order = compare_numbers(a->is_elsewhere && one->draining, b->is_elsewhere && other->draining);
     if (order == 0)
         order = compare_numbers(one->priority >= BYPEER_PLAN_STANDBY, other->priority >= BYPEER_PLAN_STANDBY);
     if (order == 0)

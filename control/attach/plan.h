@@ -16,7 +16,8 @@
  * Ways. Packets for a member leave by its best attachment, and its packets may come by any of them, so that none is
  * lost while nodes learn of a move one after another. Best is, in this order: through a supernode that is heard; not
  * draining; not standing by; through this node itself; through the member itself; the lowest priority; the highest
- * sequence; the lowest address of the supernode.
+ * sequence; the lowest address of the supernode. A node that drains delivers what still comes to it: for itself, it
+ * does not count as draining.
  *
  * A group in which this node's own membership does not hold is carried not at all, and a member whose membership does
  * not hold, or whom a revocation names, has neither link nor way, whatever is attached.

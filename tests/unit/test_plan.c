@@ -236,7 +236,7 @@ static uint64_t worth(const struct bypeer_plan_attachment *word, bool heard, boo
 {
     bool itself = same(word->member, word->supernode);
     uint64_t sum = heard;
-    sum = sum * 2 + !word->draining;
+    sum = sum * 2 + (here || !word->draining);
     sum = sum * 2 + (word->priority < BYPEER_PLAN_STANDBY);
     sum = sum * 2 + here;
     sum = sum * 2 + (here || itself);
@@ -496,7 +496,10 @@ Test(plan, a_client_is_reached_by_another_supernode_when_one_falls_silent_or_dra
     make_village(&world);
     world.attachments[0][3].draining = true;
     cr_assert_eq(way_of_client(&world), 3, "it drains");
-    world.attachments[0][3].draining = false;
+    set_address(world.groups[0].own, 0, 2);
+    set_key(world.input.own_key, 2);
+    cr_assert_eq(way_of_client(&world), 8, "what still comes to it, it delivers");
+    make_village(&world);
     world.attachments[0][3].priority = BYPEER_PLAN_STANDBY;
     cr_assert_eq(way_of_client(&world), 3, "the client is not heard there");
 }
