@@ -154,6 +154,7 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
         .subject = {.name = info.name, .key = facts->public_key, .friendly = facts->subject_friendly},
         .roles = order->roles ? order->roles : BYPEER_ROLE_MEMBER,
         .until = members_until(order),
+        .is_followed = true, /* bypeer_identity_info_read() did */
     };
     const struct bypeer_profile *profile = bypeer_certificate_profile(info.idc);
     if (profile != joined->profile)

@@ -149,9 +149,9 @@ struct bypeer_group_order {
     uint32_t roles;  /* BYPEER_ROLE_* */
     uint64_t until;  /* Unix seconds; 0: as long as the issuer's own */
     bool is_publish; /* as a membership record, at once: for members who renew */
-    /* overlay/identity/rotation.h: how the name came to this key, if it is not the first one. */
-    const uint8_t *rotations;
-    size_t rotations_bytes;
+    /* The caller has seen the rotations that lead from the name's first key to this one, as who reads an identity's
+     * information does. */
+    bool is_followed;
 };
 /*
  * Issues a membership: for an invitation, or to renew one. Needs the group key, or a membership that may issue the

@@ -9,7 +9,6 @@
 #include "overlay/graph/graph.h"
 #include "overlay/group/address.h"
 #include "overlay/group/state.h"
-#include "overlay/identity/rotation.h"
 
 static int issue_refuse(char why[static GROUP_WHY], int status, const char *text)
 {
@@ -76,16 +75,17 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
         return issue_refuse(why, -EINVAL, "only identities with a secure peer name become members");
     if (group_is_revoked(node, subject->key, now))
         return issue_refuse(why, -EKEYREVOKED, "this key is revoked: make a new identity");
-    if (bypeer_rotations_follow(node->profile, subject->name.authority, order->rotations, order->rotations_bytes,
-                                subject->key, NULL))
-        return issue_refuse(why, -EINVAL, "the key is not that of the peer name, nor led to by its rotations");
     uint8_t authority[20];
     struct bypeer_piece piece = {subject->key, node->profile->public_key_bytes};
     bypeer_profile_hash(node->profile, &piece, 1, authority);
-    const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(issuer);
-    if (memcmp(authority, subject->name.authority, sizeof(authority)) != 0 && facts->kind != BYPEER_CERTIFICATE_ROOT &&
-        !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
-        return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
+    if (memcmp(authority, subject->name.authority, sizeof(authority)) != 0) {
+        const struct group_member *member = group_find(node, &subject->name);
+        if (!order->is_followed && !(member && group_with_key(node, member, subject->key, now)))
+            return issue_refuse(why, -EINVAL, "the key is not that of the peer name");
+        const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(issuer);
+        if (facts->kind != BYPEER_CERTIFICATE_ROOT && !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
+            return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
+    }
     bypeer_group_address(node->profile, &node->group, &subject->name, address);
     if (bypeer_group_find_address(node, address, &other) && !bypeer_name_is_equal(&other.name, &subject->name))
         return issue_refuse(why, -EADDRINUSE, "another member has this overlay address: make a new identity");

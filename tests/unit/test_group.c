@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "overlay/group/address.h"
-#include "overlay/identity/rotation.h"
 #include "tests/unit/group_net.h"
 
 TestSuite(group, .timeout = 60);
@@ -259,27 +258,30 @@ Test(group, a_replaced_key_keeps_name_and_address)
     struct net net;
     struct bypeer_chain *chain;
     struct bypeer_key *key;
-    uint8_t statement[BYPEER_ROTATION_MAX], before[16];
+    uint8_t before[16];
     char why[160];
     net_open(&net, BYPEER_PROFILE_MODERN, NULL);
     struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
     struct net_member *inviter = net_welcome(&net.members[0], "inviter", BYPEER_ROLE_INVITING);
     memcpy(before, shown(inviter, alice).address, sizeof(before));
     cr_assert_eq(bypeer_key_generate(&key, net.profile), 0);
-    cr_assert_eq(bypeer_rotation_write(statement, alice->key, key, net.now, net.now + 1000), 0);
-    const struct bypeer_group_order order = {
+    struct bypeer_group_order order = {
         .subject = {alice->name, bypeer_key_public(key), "Alice"},
         .roles = BYPEER_ROLE_MEMBER,
         .is_publish = true,
-        .rotations = statement,
-        .rotations_bytes = bypeer_rotation_bytes(net.profile),
     };
+    cr_expect_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), -EINVAL);
+    order.is_followed = true;
     cr_expect_eq(bypeer_group_issue(inviter->node, net_time(&net), &order, &chain, why), -EPERM,
-                 "others cannot see the statement");
+                 "others could not see the rotation");
     cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "%s", why);
     net_turn(&net);
     cr_expect_arr_eq(shown(inviter, alice).key, bypeer_key_public(key), net.profile->public_key_bytes);
     cr_expect_arr_eq(shown(inviter, alice).address, before, sizeof(before));
+    bypeer_chain_free(chain);
+    order.is_followed = false;
+    net.now++;
+    cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "renewed: %s", why);
     cr_expect_eq(net_connect(alice, inviter, NULL), 1, "the old key is good as long as its membership: %s",
                  inviter->why);
     bypeer_chain_free(chain);
