@@ -12,7 +12,7 @@
 
 #include "control/groups/state.h"
 
-#define DIRECT_LINKS 16 /* of a group at once */
+#define DIRECT_LINKS 16 /* of a group at once, each of those that were opened here and by others */
 
 struct direct_link {
     struct direct_link *next;
@@ -33,7 +33,7 @@ struct direct_kept {
 
 struct joined_direct {
     struct direct_link *links;
-    unsigned link_count;
+    unsigned opened_here, opened_there;
     uint64_t last_id, sequence;
     struct direct_kept *oldest, **newest; /* *newest: where the next one goes */
     size_t kept_count, kept_bytes;
@@ -127,10 +127,16 @@ static struct direct_link *direct_find_number(const struct bypeer_joined *joined
     return link;
 }
 
+static unsigned *direct_count(struct joined_direct *direct, bool is_initiator)
+{
+    return is_initiator ? &direct->opened_here : &direct->opened_there;
+}
+
 static struct direct_link *direct_add(struct bypeer_joined *joined, const char *member, bool is_initiator)
 {
     struct joined_direct *direct = direct_of(joined);
-    struct direct_link *link = direct && direct->link_count < DIRECT_LINKS ? calloc(1, sizeof(*link)) : NULL;
+    bool has_room = direct && *direct_count(direct, is_initiator) < DIRECT_LINKS;
+    struct direct_link *link = has_room ? calloc(1, sizeof(*link)) : NULL;
     if (!link)
         return NULL;
     link->id = ++direct->last_id;
@@ -138,7 +144,7 @@ static struct direct_link *direct_add(struct bypeer_joined *joined, const char *
     snprintf(link->member, sizeof(link->member), "%s", member);
     link->next = direct->links;
     direct->links = link;
-    direct->link_count++;
+    ++*direct_count(direct, is_initiator);
     return link;
 }
 
@@ -148,7 +154,7 @@ static void direct_remove(struct bypeer_joined *joined, struct direct_link *link
     while (*place != link)
         place = &(*place)->next;
     *place = link->next;
-    joined->direct->link_count--;
+    --*direct_count(joined->direct, link->is_initiator);
     direct_keep(joined, link, BYPEER_DIRECT_CLOSED, NULL, NULL, 0);
     free(link);
 }

@@ -70,6 +70,13 @@ static void changed(void *context, const struct bypeer_peer_event *event)
         abort();
 }
 
+static void heard(void *context, const struct bypeer_peer_message *message)
+{
+    (void)context;
+    if (!message->bytes || !message->member || !message->type || (message->said == BYPEER_PEER_LOST) != !message->link)
+        abort();
+}
+
 static void ended(void *context, int error)
 {
     (void)context;
@@ -92,6 +99,8 @@ static void use_peers(struct bypeer *node)
             abort();
     check(node, bypeer_peer_identity_xml(node, NULL, &xml));
     if (bypeer_peer_watch_begin(&watch, node, "0.a", NULL, changed, ended, NULL) == 0)
+        check(node, bypeer_process(node));
+    if (bypeer_peer_direct_begin(&watch, node, "0.a", heard, ended, NULL) == 0)
         check(node, bypeer_process(node));
     bypeer_peer_free(groups);
     bypeer_peer_free(members);
