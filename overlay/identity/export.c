@@ -16,7 +16,7 @@
 #define PASSWORD_MIN   8
 #define ITERATIONS     600000  /* of modern: what OWASP asks of PBKDF2 over SHA-256 */
 #define ITERATIONS_OLD 2048    /* of windows: what its readers expect */
-#define ITERATIONS_MAX 4000000 /* a file that asks for more would hold its reader up */
+#define ITERATIONS_MAX 2000000 /* a file that asks for more would hold its reader up */
 
 static int export_refuse(int status, char why[static WHY_BYTES], const char *text)
 {
@@ -77,7 +77,7 @@ static int export_unseal(const uint8_t *bytes, size_t length, const char *passwo
     if (status == 0) {
         PKCS12_get0_mac(NULL, NULL, NULL, &iterations, pfx);
         if (iterations && (ASN1_INTEGER_get(iterations) < 1 || ASN1_INTEGER_get(iterations) > ITERATIONS_MAX))
-            status = export_refuse(-EBADMSG, why, "its password is hashed more often than 4000000 times");
+            status = export_refuse(-EBADMSG, why, "its password is hashed more often than 2000000 times");
     }
     if (status == 0 && PKCS12_verify_mac(pfx, password, -1) != 1)
         status = export_refuse(-EACCES, why, "the password is another one, or the text was changed");
