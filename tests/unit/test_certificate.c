@@ -67,7 +67,7 @@ static struct bypeer_chain *received(const struct bypeer_chain *chain)
 
 Test(certificate, chain_says_what_was_issued)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct club club = club_open(id);
         struct bypeer_chain *chain = received(club.of_member);
         const struct bypeer_certificate_facts *leaf = bypeer_chain_leaf(chain), *root = bypeer_chain_at(chain, 0);
@@ -135,7 +135,7 @@ static bool is_admin_revoked(void *context, const struct bypeer_certificate_fact
 
 Test(certificate, each_fault_of_what_is_asked_has_its_name)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct club club = club_open(id);
         const struct bypeer_chain_question right = club_question(&club);
         struct bypeer_chain_question question = right;
@@ -212,7 +212,7 @@ static void expect_forged(const struct club *club, const struct bypeer_certifica
 
 Test(certificate, each_fault_of_a_certificate_has_its_name)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct club club = club_open(id);
         static struct bypeer_peer_name chairman;
         char why[160];

@@ -11,9 +11,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "control/api/api.h"
+#include "control/identity/identities.h"
 #include "control/kernel/netlink.h"
 #include "control/names/cloud.h"
 #include "control/names/names.h"
@@ -295,6 +297,27 @@ Test(clouds, a_classifier_is_published_under_the_identity_of_this_node)
     char parameters[600];
     snprintf(parameters, sizeof(parameters), "{\"name\":\"%s\",\"port\":1}", name);
     cr_assert_str_eq(refusal(&beta, "names.publish", parameters), "no_such_identity");
+}
+
+/* Both while the old key is valid and when it is gone; the resolver checks the chain from the first key. */
+Test(clouds, a_name_stays_when_the_key_of_its_identity_is_replaced)
+{
+    char name[512], parameters[600];
+    json_t *result = ask(&alpha, "names.publish", "{\"classifier\":\"printer\",\"port\":631}");
+    snprintf(name, sizeof(name), "%s", json_string_value(json_object_get(result, "name")));
+    json_decref(result);
+    snprintf(parameters, sizeof(parameters), "{\"identity\":\"%.40s\"}", name);
+    cr_assert_str_eq(refusal(&alpha, "identities.delete", parameters), "identity_in_use");
+    json_decref(ask(&alpha, "identities.rotate", "{\"overlap_s\":0}"));
+    cr_assert_eq(find(&beta, name, NULL), 1);
+    bypeer_identities_expire(alpha.fixture.node.identities, (uint64_t)time(NULL) + 1);
+    result = ask(&alpha, "identities.show", "{}");
+    cr_assert(json_is_null(json_object_get(json_object_get(result, "identity"), "old_key_until")));
+    cr_assert_eq(json_integer_value(json_object_get(json_object_get(result, "identity"), "rotations")), 1);
+    json_decref(result);
+    stop(&alpha);
+    start(&alpha);
+    cr_assert_eq(find(&beta, name, NULL), 1);
 }
 
 Test(clouds, a_restart_brings_back_the_same_registration)

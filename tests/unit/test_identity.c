@@ -23,7 +23,7 @@ static struct bypeer_certificate *certify(const struct fixture_person *person, c
 
 Test(identity, information_comes_back)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct fixture_person person = fixture_person(bypeer_profile(id));
         struct bypeer_certificate *idc = certify(&person, "Ada Löwe");
         struct bypeer_identity_info info;
@@ -147,7 +147,7 @@ Test(identity, xml_keeps_what_is_put_into_it)
 
 Test(identity, export_moves_the_key_for_who_has_the_password)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct fixture_person person = fixture_person(bypeer_profile(id));
         struct bypeer_identity_export identity = {.name = person.name, .key = person.key}, back;
         char *text, why[160] = "";
@@ -179,7 +179,7 @@ static size_t rotate(uint8_t *ret_bytes, const struct fixture_person *from, cons
 
 Test(identity, name_of_the_first_key_follows_its_successors)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         const struct bypeer_profile *profile = bypeer_profile(id);
         struct fixture_person people[4];
         uint8_t bytes[3 * BYPEER_ROTATION_MAX];

@@ -278,7 +278,7 @@ static void expect(struct bench *bench, const char *classifier, int expected, co
 
 Test(pnrp_delegation, right_one_lets_its_last_publish)
 {
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct bench *bench = bench_open(id);
         expect(bench, "fish", 0, "member");
         expect(bench, "cheese", 0, "member");
@@ -512,7 +512,7 @@ Test(pnrp_delegation, one_wrong_part_is_enough)
         {"not critical", not_critical, -EBADMSG},
         {"classifier too long", classifier_long, -EBADMSG},
     };
-    for (int id = 0; id < BYPEER_PROFILES; id++) {
+    for (unsigned id = 0; id < BYPEER_PROFILES; id++) {
         struct bench *bench = bench_open(id);
         struct wanted right[CERTS];
         memcpy(right, bench->wanted, sizeof(right));
