@@ -11,6 +11,15 @@ from harness.village import GROUP, Village
 from test_wireguard import Echoes
 
 
+class Counted(Echoes):
+    def lost(self):
+        """Requests without an answer between the first that had one and the last."""
+        numbers = {int(found.group(1)) for found in (re.search(r"icmp_seq=(\d+)", line) for line in self.lines
+                                                     if "bytes from" in line)}
+        assert len(numbers) > 20
+        return max(numbers) - min(numbers) + 1 - len(numbers)
+
+
 @pytest.fixture(scope="module")
 def village(build):
     """Clients a and b on n1, c and d on n2, e and f on n3."""
@@ -60,6 +69,24 @@ def test_a_node_without_the_role_carries_nobody(village):
                for entry in village.nodes[0].call("group.attachments", group=GROUP)["attachments"])
 
 
+def test_bypeerd_starts_again_without_loss(village):
+    """The links that followed the records are the same ones again, with their sessions."""
+    a, c = village.clients["a"], village.clients["c"]
+    reach(a.namespace, c.address)
+    node = village.nodes[0]
+    before = {peer["name"]: peer["id"] for peer in node.call("peers.list")["peers"]}
+    with Counted(a.namespace, c.address) as counted:
+        time.sleep(0.5)
+        node.kill_control()
+        time.sleep(0.5)
+        node.start_control()
+        node.wait_ready(links=False)
+        wait_until("its neighbours are back", lambda: node.call("group.show", group=GROUP)["neighbors"] > 0)
+        time.sleep(0.5)
+    assert counted.lost() == 0
+    assert {peer["name"]: peer["id"] for peer in node.call("peers.list")["peers"]} == before
+
+
 def test_a_revoked_member_is_cut_off(village):
     a, b, c = (village.clients[name] for name in "abc")
     reach(a.namespace, c.address)
@@ -92,15 +119,6 @@ def pair(build):
     wait_until("n3 knows both ways", lambda: len(made.ways(made.nodes[2], "a")) == 2)
     yield made
     lab.close()
-
-
-class Counted(Echoes):
-    def lost(self):
-        """Requests without an answer between the first that had one and the last."""
-        numbers = {int(found.group(1)) for found in (re.search(r"icmp_seq=(\d+)", line) for line in self.lines
-                                                     if "bytes from" in line)}
-        assert len(numbers) > 20
-        return max(numbers) - min(numbers) + 1 - len(numbers)
 
 
 def chosen(village, node, name):
