@@ -24,8 +24,31 @@ struct own {
 
 /* --- what is so --- */
 
+/* "[address]:port" or "IPv4:port", as the configuration has checked it; a host name is for clients alone. */
+static bool publish_read_endpoint(const char *text, uint8_t ret_address[static 16], uint16_t *ret_port)
+{
+    static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    if (length < 3 || length >= sizeof(host))
+        return false;
+    memcpy(host, text, length);
+    host[length] = '\0';
+    *ret_port = (uint16_t)strtoul(colon + 1, NULL, 10);
+    if (host[0] == '[') {
+        host[length - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, ret_address) == 1;
+    }
+    memcpy(ret_address, ipv4_prefix, sizeof(ipv4_prefix));
+    return inet_pton(AF_INET, host, ret_address + 12) == 1;
+}
+
 static void publish_add_endpoint(struct bypeer_attachment *attachment, const uint8_t address[static 16], uint16_t port)
 {
+    for (unsigned at = 0; at < attachment->endpoint_count; at++)
+        if (attachment->endpoints[at].port == port && memcmp(attachment->endpoints[at].address, address, 16) == 0)
+            return;
     if (attachment->endpoint_count == BYPEER_ATTACHMENT_ENDPOINTS_MAX)
         return;
     memcpy(attachment->endpoints[attachment->endpoint_count].address, address, 16);
@@ -40,6 +63,10 @@ void attach_describe(const struct bypeer_attach *attach, struct bypeer_attachmen
     attachment->flags = attach->is_draining ? BYPEER_ATTACHMENT_DRAINING : 0;
     attachment->endpoint_count = 0;
     memset(attachment->endpoints, 0, sizeof(attachment->endpoints));
+    uint8_t address[16];
+    uint16_t port_number;
+    if (publish_read_endpoint(config->wireguard.endpoint, address, &port_number))
+        publish_add_endpoint(attachment, address, port_number);
     for (uint32_t at = 0; at < config->wireguard.address_count; at++)
         publish_add_endpoint(attachment, config->wireguard.addresses[at], config->wireguard.port);
     for (uint32_t port = 0; port < config->port_count && config->wireguard.address_count == 0; port++)

@@ -8,6 +8,7 @@ from harness import Lab, ping, reach
 from harness.process import wait_until
 from harness.rpc import Refused
 from harness.village import GROUP, Village
+from test_multicast import PRINTER, ask, respond
 from test_wireguard import Echoes
 
 
@@ -67,6 +68,14 @@ def test_a_node_without_the_role_carries_nobody(village):
     assert done.returncode != 0 and "no supernode" in done.stderr
     assert all(entry["supernode"] != village.member(node, node.name)["member"]
                for entry in village.nodes[0].call("group.attachments", group=GROUP)["attachments"])
+
+
+def test_members_find_each_other_by_mdns(village):
+    """Over a trunk, without a policy: a group's multicast follows its records."""
+    a, c = village.clients["a"], village.clients["c"]
+    reach(a.namespace, c.address)
+    respond(village.lab, c)
+    assert ask(a) == [PRINTER, c.address]
 
 
 def test_bypeerd_starts_again_without_loss(village):

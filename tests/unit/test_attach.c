@@ -354,6 +354,25 @@ Test(attach, a_supernode_says_where_it_is)
     cr_assert_not(own_record(1, &attachment));
 }
 
+Test(attach, where_clients_are_told_to_go_is_said_first)
+{
+    struct bypeer_attachment attachment;
+    strcpy(fixture.node.config->wireguard.endpoint, "198.51.100.7:4500");
+    fixture.node.config->wireguard.address_count = 2;
+    memcpy(fixture.node.config->wireguard.addresses[0], (uint8_t[16]){0x20, 1, [15] = 1}, 16);
+    memcpy(fixture.node.config->wireguard.addresses[1], (uint8_t[16]){0x20, 1, [15] = 1}, 16);
+    open_attach();
+    cr_assert(own_record(0, &attachment));
+    cr_assert_eq(attachment.endpoint_count, 2, "and each once");
+    cr_assert_eq(attachment.endpoints[0].port, 4500);
+    cr_assert_eq(memcmp(attachment.endpoints[0].address + 10, (uint8_t[6]){0xff, 0xff, 198, 51, 100, 7}, 6), 0);
+    cr_assert_eq(attachment.endpoints[1].port, fixture.node.config->wireguard.port);
+    fixture.node.config->wireguard.address_count = 0;
+    strcpy(fixture.node.config->wireguard.endpoint, "hub.example.org:51820");
+    change();
+    cr_assert(own_record(0, &attachment) && attachment.endpoint_count == 0, "a host name is no address");
+}
+
 Test(attach, who_has_not_the_role_says_nothing)
 {
     struct bypeer_attachment attachment;
