@@ -168,8 +168,8 @@ struct bypeer_group_verdict {
     bool is_adopt;      /* memberships that the target issued are signed again by this node, and so stay */
 };
 /*
- * Revokes a key, here at once, everywhere else by its record. By the group key where it is at hand, else as an
- * administrator. 0; -EPERM, -EINVAL, -EALREADY with why; what publishing gives.
+ * Revokes a key, with all others of the same member; here at once, everywhere else by its record. By the group key
+ * where it is at hand, else as an administrator. 0; -EPERM, -EINVAL, -EALREADY with why; what publishing gives.
  */
 int bypeer_group_revoke(struct bypeer_group_node *group, struct bypeer_graph_time now,
                         const struct bypeer_group_verdict *verdict, char why[static 160]);

@@ -73,13 +73,16 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
     uint8_t address[16];
     if (!subject->name.secure)
         return issue_refuse(why, -EINVAL, "only identities with a secure peer name become members");
-    if (group_is_revoked(node, subject->key, now))
+    const struct group_member *member = group_find(node, &subject->name);
+    bool is_revoked = group_is_revoked(node, subject->key, now);
+    for (unsigned at = 0; member && at < member->credential_count; at++)
+        is_revoked |= group_is_revoked(node, member->credentials[at].leaf->public_key, now);
+    if (is_revoked)
         return issue_refuse(why, -EKEYREVOKED, "this key is revoked: make a new identity");
     uint8_t authority[20];
     struct bypeer_piece piece = {subject->key, node->profile->public_key_bytes};
     bypeer_profile_hash(node->profile, &piece, 1, authority);
     if (memcmp(authority, subject->name.authority, sizeof(authority)) != 0) {
-        const struct group_member *member = group_find(node, &subject->name);
         if (!order->is_followed && !(member && group_with_key(node, member, subject->key, now)))
             return issue_refuse(why, -EINVAL, "the key is not that of the peer name");
         const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(issuer);
@@ -236,6 +239,23 @@ static void issue_inherit(struct bypeer_group_node *node, struct bypeer_graph_ti
     }
 }
 
+/* The other keys of whose key was revoked, old ones that are good for a while yet: all that could be is. */
+static void issue_revoke_others(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                                const struct bypeer_group_verdict *verdict, bool is_by_group)
+{
+    const struct group_member *member = group_find_key(node, verdict->key);
+    uint8_t keys[GROUP_CREDENTIALS][BYPEER_PUBLIC_KEY_MAX];
+    unsigned count = member ? member->credential_count : 0;
+    char why[GROUP_WHY];
+    for (unsigned at = 0; at < count; at++)
+        memcpy(keys[at], member->credentials[at].leaf->public_key, node->profile->public_key_bytes);
+    for (unsigned at = 0; at < count; at++) {
+        const struct bypeer_group_verdict other = {.key = keys[at], .reason = verdict->reason};
+        if (!group_is_revoked(node, keys[at], group_unix(now.utc)))
+            issue_publish_revocation(node, now, &other, is_by_group, why);
+    }
+}
+
 int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time now,
                         const struct bypeer_group_verdict *verdict, char why[static GROUP_WHY])
 {
@@ -264,6 +284,7 @@ int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time
     int status = issue_publish_revocation(node, now, verdict, is_by_group, why);
     if (status)
         return status;
+    issue_revoke_others(node, now, verdict, is_by_group);
     if (is_by_group)
         issue_inherit(node, now, verdict->key);
     bypeer_group_turn(node, now);

@@ -3,7 +3,7 @@
  *
  * Who touched a record last is who signs it: its modifier, else its creator. That one needs a membership that is valid
  * now, by the serial that the record names, or a newer one of the same key: a renewed member's records stay good. The
- * creator of a record that an administrator has touched needs none that is valid still, but one that is known.
+ * creator of a record that an administrator has touched since needs none, so that such a record outlives him.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -164,13 +164,10 @@ static enum bypeer_graph_verdict judge_of_member(struct bypeer_group_node *node,
     if (!judge_name(record->creator, &creator) ||
         !judge_name(record->modifier ? record->modifier : record->creator, &toucher))
         return judge_invalid(ret_why, "its creator or modifier is no secure peer name");
-    struct group_member *member = group_find(node, &creator);
-    if (!member || !group_find_serial(member, record->security))
-        return judge_deferred(ret_why, "the creator's membership is not known yet");
-    member = group_find(node, &toucher);
+    struct group_member *member = group_find(node, &toucher);
     const struct group_credential *known = member ? group_find_serial(member, record->security + GROUP_SERIAL) : NULL;
     if (!known)
-        return judge_deferred(ret_why, "the modifier's membership is not known yet");
+        return judge_deferred(ret_why, "its author's membership is not known yet");
     const struct group_credential *usable = judge_usable(node, member, known, record, now_s);
     if (!usable)
         return judge_invalid(ret_why, group_is_tainted(node, known->chain, now_s)

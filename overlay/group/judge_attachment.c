@@ -11,6 +11,7 @@ enum bypeer_attachment_fault bypeer_group_judge_attachment(const struct bypeer_g
     struct bypeer_attachment *attachment = ret_attachment;
     uint8_t address[16], supernode_address[16];
     uint64_t now_s = group_unix(now.utc);
+    const char *author = record->modifier ? record->modifier : record->creator;
     if (bypeer_attachment_read(attachment, node->profile, record->payload, record->payload_bytes))
         return BYPEER_ATTACHMENT_MALFORMED;
     const struct group_member *member = group_find(node, &attachment->member);
@@ -32,7 +33,7 @@ enum bypeer_attachment_fault bypeer_group_judge_attachment(const struct bypeer_g
                                                         member->credentials[at].leaf->public_key);
         if (!is_members)
             return BYPEER_ATTACHMENT_SIGNATURE;
-    } else if (strcmp(record->creator, member->id) != 0 && strcmp(record->creator, supernode->id) != 0) {
+    } else if (strcmp(author, member->id) != 0 && strcmp(author, supernode->id) != 0) {
         return BYPEER_ATTACHMENT_STRANGER;
     }
     bypeer_group_address(node->profile, &node->group, &attachment->supernode, supernode_address);

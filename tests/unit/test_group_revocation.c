@@ -135,6 +135,43 @@ Test(group_revocation, an_administrator_keeps_a_revoked_members_record_by_signin
     cr_assert_eq(net_update(admin, &id, "e4"), 0);
     cr_assert_eq(revoke(admin, alice, false), 0);
     cr_expect_not_null(net_find(&net.members[0], &id), "%s", net.members[0].why);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    cr_expect_not_null(net_find(bob, &id), "also at those who never knew her: %s", bob->why);
+    net_close(&net);
+}
+
+/* A member whose key was replaced has two for a while: neither is left, and no third is given out. */
+Test(group_revocation, is_of_all_keys_of_a_member)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    struct bypeer_key *keys[2];
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    struct bypeer_group_order order = {
+        .subject = {.name = alice->name, .friendly = "Alice"},
+        .roles = BYPEER_ROLE_MEMBER,
+        .is_publish = true,
+        .is_followed = true,
+    };
+    for (unsigned at = 0; at < 2; at++)
+        cr_assert_eq(bypeer_key_generate(&keys[at], net.profile), 0);
+    order.subject.key = bypeer_key_public(keys[0]);
+    cr_assert_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    net_turn(&net);
+    const struct bypeer_group_verdict verdict = {.key = bypeer_key_public(keys[0])};
+    net.now++;
+    cr_assert_eq(bypeer_group_revoke(admin->node, net_time(&net), &verdict, why), 0, "%s", why);
+    net_turn(&net);
+    cr_expect(is_revoked(&net.members[0], alice), "the first key");
+    cr_expect_lt(net_connect(alice, &net.members[0], NULL), 0);
+    order.subject.key = bypeer_key_public(keys[1]);
+    bypeer_chain_free(chain);
+    cr_expect_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), -EKEYREVOKED);
+    for (unsigned at = 0; at < 2; at++)
+        bypeer_key_free(keys[at]);
     net_close(&net);
 }
 
