@@ -186,6 +186,7 @@ void bypeer_graph_closed(struct bypeer_graph *graph, struct bypeer_graph_time no
     struct graph_link *link = number > 0 && number <= graph->link_room ? graph->links[number - 1] : NULL;
     if (link == NULL)
         return;
+    link->is_gone = true;
     if (link->state != LINK_CLOSED)
         graph_link_close(graph, now, link, error ? strerror(error) : "it closed the connection");
     graph_link_free(graph, link);

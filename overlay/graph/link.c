@@ -206,7 +206,7 @@ void graph_link_close(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     link->state = LINK_CLOSED;
     graph_link_tell(graph, link, was_connected ? BYPEER_GRAPH_LINK_DISCONNECTED : BYPEER_GRAPH_LINK_FAILED, why);
     link_close_security(graph, link);
-    if (graph->sink.close)
+    if (graph->sink.close && !link->is_gone)
         graph->sink.close(graph->sink_context, link->number);
     graph_tell_status(graph);
     if (was_neighbor || link->is_initiator)

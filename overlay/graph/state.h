@@ -68,6 +68,7 @@ struct graph_link {
     enum graph_link_state state;
     enum bypeer_graph_link_kind kind;
     bool is_initiator;
+    bool is_gone;                          /* the host has closed the stream */
     struct bypeer_graph_address remote;    /* of an initiator: where it is listening; else from where it came */
     char peer_id[BYPEER_GRAPH_TEXT_BYTES]; /* wanted, claimed, then authenticated */
     uint64_t node_id;
