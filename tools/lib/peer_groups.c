@@ -31,7 +31,7 @@ static void groups_keep(struct bypeer_peer_groups *groups, const char *identity)
     for (size_t at = 0; at < groups->count; at++) {
         const char *own = groups->at[at].identity;
         bool is_same = strcmp(own, identity) == 0 ||
-                       (identity[authority] == '\0' && own[authority] == '.' && strncmp(own, identity, authority) == 0);
+                       (identity[authority] == '\0' && strncmp(own, identity, authority) == 0 && own[authority] == '.');
         if (is_same)
             groups->at[kept++] = groups->at[at];
     }
