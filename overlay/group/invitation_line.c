@@ -72,7 +72,7 @@ static int line_parse(struct bypeer_invitation *invitation, const struct bypeer_
         memcpy(invitation->seeds[invitation->seed_count].address, at, 16);
         invitation->seeds[invitation->seed_count].port = bypeer_load16(at + 16);
     }
-    if (invitation->wants_password)
+    if (chain == 0)
         return line_take_names(invitation, at, friendly, name, why);
     invitation->chain = malloc(chain);
     if (!invitation->chain)

@@ -37,15 +37,15 @@ int invitation_take_place(struct bypeer_invitation *invitation, const struct byp
 {
     const char *scope = xml_text(xml, "SCOPE");
     invitation->scope = 0;
-    for (uint8_t at = 1; at < sizeof(scopes) / sizeof(*scopes); at++)
+    for (size_t at = 1; at < sizeof(scopes) / sizeof(*scopes); at++)
         if (strcmp(scope, scopes[at]) == 0)
-            invitation->scope = at;
+            invitation->scope = (uint8_t)at;
     const char *cloud = xml_text(xml, "CLOUDNAME");
     if (invitation->scope == 0)
         return invitation_refuse(why, "its SCOPE is none of GLOBAL, SITELOCAL and LINKLOCAL");
     if (strlen(cloud) > BYPEER_INVITATION_CLOUD_MAX)
         return invitation_refuse(why, "its CLOUDNAME is too long");
-    strcpy(invitation->cloud, cloud);
+    snprintf(invitation->cloud, sizeof(invitation->cloud), "%s", cloud);
     invitation->is_private_cloud = strcmp(xml_text(xml, "CLOUDFLAGS"), "1") == 0;
     for (size_t at = 0; at < xml->count; at++)
         if (strcmp(xml->children[at].name, "SEED") == 0 && xml_take_seed(invitation, xml->children[at].text))
@@ -77,7 +77,7 @@ static int xml_take(struct bypeer_invitation *invitation, const struct bypeer_pr
     const char *friendly = xml_text(xml, "GROUPFRIENDLYNAME");
     if (strlen(friendly) >= sizeof(invitation->friendly))
         return invitation_refuse(why, "its GROUPFRIENDLYNAME is too long");
-    strcpy(invitation->friendly, friendly);
+    snprintf(invitation->friendly, sizeof(invitation->friendly), "%s", friendly);
     status = bypeer_name_read(&invitation->group, xml_text(xml, "GROUPPEERNAME"), why);
     return status == 0 && !invitation->group.secure ? invitation_refuse(why, "it has neither GMC nor GROUPPEERNAME")
                                                     : status;

@@ -90,6 +90,8 @@ static int net_seal(struct bypeer_graph *graph, struct bypeer_record *record)
     record->security_bytes = length;
     net_keep(graph, record);
     net_flood(graph, record);
+    record->security = NULL;
+    record->security_bytes = 0;
     return 0;
 }
 
