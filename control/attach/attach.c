@@ -53,11 +53,10 @@ static int attach_make_plan(struct bypeer_attach *attach, struct bypeer_plan **r
                                                 .attachment_count = group->attachment_count};
         bypeer_group_address(bypeer_joined_profile(group->joined), bypeer_joined_name(group->joined),
                              bypeer_joined_self(group->joined), groups[at].own);
+        attach_put_previous(attach, group, groups[at].own);
     }
     for (size_t at = 0; at < attach->link_count && result == 0; at++) {
         const struct attach_link *link = &attach->links[at];
-        if (!link->is_trunk)
-            continue;
         struct bypeer_plan_node *node = &nodes[input.node_count++];
         memcpy(node->key, link->key, 32);
         node->heard = link->is_heard;
@@ -106,7 +105,8 @@ static bool attach_has_news(const struct bypeer_attach *attach)
 static void attach_on_timer(uv_timer_t *timer)
 {
     struct bypeer_attach *attach = timer->data;
-    if (attach_listen(attach) || (uint64_t)time(NULL) >= attach->deadline)
+    bool is_old = attach_expire_previous(attach, NULL);
+    if (attach_listen(attach) || is_old || (uint64_t)time(NULL) >= attach->deadline)
         attach_replan(attach);
     if (attach_has_news(attach))
         attach_publish(attach);
@@ -126,6 +126,7 @@ static void attach_on_left(void *context, struct bypeer_joined *joined)
     if (!group) /* this node parts from it, but only until its next start */
         return;
     attach_remove_group(attach, group);
+    attach_expire_previous(attach, joined);
     unsigned at = 0;
     while (attach->list[at] != group)
         at++;

@@ -24,8 +24,9 @@
 
 struct bypeer_attach;
 
-#define BYPEER_ATTACH_HEARD_MS  2000  /* another node that is not heard for so long is passed by */
-#define BYPEER_ATTACH_CLIENT_MS 60000 /* a client that is not heard for so long is not here */
+#define BYPEER_ATTACH_HEARD_MS   2000   /* another node that is not heard for so long is passed by */
+#define BYPEER_ATTACH_OVERLAP_MS 300000 /* two keys of one client count for so long */
+#define BYPEER_ATTACH_CLIENT_MS  60000  /* a client that is not heard for so long is not here */
 
 /*
  * Makes the first plan, so that a data plane which attaches later finds its sessions again. node and groups must
@@ -54,7 +55,9 @@ struct bypeer_attach_enrolled {
 };
 /*
  * Needs a membership that may invite, and the role of a supernode. For a new member an identity is made whose private
- * key is forgotten at once: the client cannot sign, and nobody can in its name. Durable when 0 is returned.
+ * key is forgotten at once: the client cannot sign, and nobody can in its name. Another key for a client of this node
+ * counts at once, and the one before for BYPEER_ATTACH_OVERLAP_MS more, unless bypeerd restarts. Durable when 0 is
+ * returned.
  */
 int bypeer_attach_enroll(struct bypeer_attach *attach, struct bypeer_joined *joined,
                          const struct bypeer_attach_client *client, struct bypeer_attach_enrolled *ret_enrolled,

@@ -169,6 +169,8 @@ int bypeer_attach_enroll(struct bypeer_attach *attach, struct bypeer_joined *joi
     result = attach_say(attach, joined, &attachment, has_own ? &id : NULL, until, problem);
     if (result < 0)
         return result;
+    if (has_own && memcmp(present.member_key, attachment.member_key, 32) != 0)
+        attach_add_previous(attach, joined, present.member_address, present.member_key);
     bypeer_groups_audit(attach->groups, bypeer_joined_name_text(joined), "attached", bypeer_joined_self_text(joined),
                         NULL, client->name);
     attach_replan(attach);

@@ -25,7 +25,7 @@ struct trunk {
 struct client {
     uint32_t group;
     const struct bypeer_plan_attachment *attachment;
-    uint32_t link;
+    uint32_t link, previous_link;
 };
 
 /* A group, in order. */
@@ -241,8 +241,8 @@ static void plan_find_clients(struct planning *planning, uint32_t group)
             continue;
         before = attachment;
         if (plan_is_peer_key(planning, attachment->member_key))
-            planning->clients[planning->client_count++] =
-                (struct client){.group = group, .attachment = attachment, .link = CARRIES_NO_LINK};
+            planning->clients[planning->client_count++] = (struct client){
+                .group = group, .attachment = attachment, .link = CARRIES_NO_LINK, .previous_link = CARRIES_NO_LINK};
     }
 }
 
@@ -316,18 +316,32 @@ static void plan_link_trunks(struct planning *planning)
     free(order);
 }
 
-/* A key that is another's already makes no link. */
+static bool plan_has_previous(const struct planning *planning, const struct bypeer_plan_attachment *attachment)
+{
+    return plan_is_peer_key(planning, attachment->previous_key) &&
+           memcmp(attachment->previous_key, attachment->member_key, 32) != 0;
+}
+
+/* A key that is another node's already makes no link. */
+static void plan_link_client(struct bypeer_plan *plan, size_t trunks, const struct client *client,
+                             const uint8_t key[static 32])
+{
+    struct bypeer_plan_link wanted = {.group = client->group};
+    memcpy(wanted.key, key, 32);
+    memcpy(wanted.address, client->attachment->member, 16);
+    if (!bsearch(&wanted, plan->links, trunks, sizeof(wanted), compare_links))
+        plan->links[plan->link_count++] = wanted;
+}
+
 static void plan_link_clients(struct planning *planning)
 {
     struct bypeer_plan *plan = planning->plan;
     size_t trunks = plan->link_count;
     for (size_t at = 0; at < planning->client_count; at++) {
-        struct client *client = &planning->clients[at];
-        struct bypeer_plan_link wanted = {.group = client->group};
-        memcpy(wanted.key, client->attachment->member_key, 32);
-        memcpy(wanted.address, client->attachment->member, 16);
-        if (!bsearch(&wanted, plan->links, trunks, sizeof(wanted), compare_links))
-            plan->links[plan->link_count++] = wanted;
+        const struct client *client = &planning->clients[at];
+        plan_link_client(plan, trunks, client, client->attachment->member_key);
+        if (plan_has_previous(planning, client->attachment))
+            plan_link_client(plan, trunks, client, client->attachment->previous_key);
     }
 }
 
@@ -341,10 +355,19 @@ static int compare_links_wholly(const void *one, const void *other)
     return order ? order : memcmp(a->address, b->address, 16);
 }
 
+/* The link of a client's key, unless somebody else has the key. */
+static uint32_t plan_own_link(const struct bypeer_plan *plan, const struct client *client, const uint8_t key[static 32])
+{
+    uint32_t number = plan_find_link(plan, key);
+    const struct bypeer_plan_link *link = &plan->links[number];
+    bool is_its_own = link->group == client->group && memcmp(link->address, client->attachment->member, 16) == 0;
+    return is_its_own ? number : CARRIES_NO_LINK;
+}
+
 static void plan_make_links(struct planning *planning)
 {
     struct bypeer_plan *plan = planning->plan;
-    plan->links = plan_array(planning, planning->trunk_count + planning->client_count, sizeof(*plan->links));
+    plan->links = plan_array(planning, planning->trunk_count + 2 * planning->client_count, sizeof(*plan->links));
     if (!plan->links)
         return;
     plan_link_trunks(planning);
@@ -360,10 +383,9 @@ static void plan_make_links(struct planning *planning)
         planning->trunks[at].link = plan_find_link(plan, planning->trunks[at].own_word->supernode_key);
     for (size_t at = 0; at < planning->client_count; at++) {
         struct client *client = &planning->clients[at];
-        uint32_t number = plan_find_link(plan, client->attachment->member_key);
-        const struct bypeer_plan_link *link = &plan->links[number];
-        bool is_its_own = link->group == client->group && memcmp(link->address, client->attachment->member, 16) == 0;
-        client->link = is_its_own ? number : CARRIES_NO_LINK;
+        client->link = plan_own_link(plan, client, client->attachment->member_key);
+        if (plan_has_previous(planning, client->attachment))
+            client->previous_link = plan_own_link(plan, client, client->attachment->previous_key);
     }
 }
 
@@ -392,7 +414,8 @@ static const struct trunk *plan_find_trunk(const struct planning *planning, uint
     return trunk && compare_group_address(trunk->group, trunk->address, group, address) == 0 ? trunk : NULL;
 }
 
-static uint32_t plan_find_client_link(const struct planning *planning, uint32_t group, const uint8_t member[static 16])
+static const struct client *plan_find_client(const struct planning *planning, uint32_t group,
+                                             const uint8_t member[static 16])
 {
     size_t low = 0, high = planning->client_count;
     while (low < high) {
@@ -405,14 +428,14 @@ static uint32_t plan_find_client_link(const struct planning *planning, uint32_t 
     }
     const struct client *client = low < planning->client_count ? &planning->clients[low] : NULL;
     bool found = client && compare_group_address(client->group, client->attachment->member, group, member) == 0;
-    return found ? client->link : CARRIES_NO_LINK;
+    return found ? client : NULL;
 }
 
 /* One attachment as a way; the smallest is the best. */
 struct candidate {
     const struct bypeer_plan_attachment *attachment;
     uint32_t link;
-    bool is_silent, is_elsewhere, is_indirect;
+    bool is_silent, is_elsewhere, is_indirect, is_second; /* the last: of two keys of a client */
 };
 
 static int compare_candidates(const struct candidate *a, const struct candidate *b)
@@ -431,26 +454,9 @@ static int compare_candidates(const struct candidate *a, const struct candidate 
         order = compare_numbers(one->priority, other->priority);
     if (order == 0)
         order = compare_numbers(other->sequence, one->sequence);
+    if (order == 0)
+        order = compare_numbers(a->is_second, b->is_second);
     return order ? order : memcmp(one->supernode, other->supernode, 16);
-}
-
-static struct candidate plan_consider(const struct planning *planning, uint32_t group,
-                                      const struct bypeer_plan_attachment *attachment)
-{
-    struct candidate candidate = {.attachment = attachment, .link = CARRIES_NO_LINK};
-    if (memcmp(attachment->supernode, planning->scenes[group].own, 16) == 0) {
-        candidate.link = plan_find_client_link(planning, group, attachment->member);
-        return candidate;
-    }
-    const struct trunk *trunk = plan_find_trunk(planning, group, attachment->supernode);
-    if (!trunk)
-        return candidate;
-    const struct bypeer_plan_node *node = plan_find_node(planning, trunk->own_word->supernode_key);
-    candidate.link = trunk->link;
-    candidate.is_silent = !node || !node->heard;
-    candidate.is_elsewhere = true;
-    candidate.is_indirect = !plan_is_of_itself(attachment);
-    return candidate;
 }
 
 /* The best, and so many others as there is place for, in order of their rank. */
@@ -470,6 +476,47 @@ static void plan_choose(struct choice *choice, const struct candidate *candidate
         choice->count++;
     memmove(&choice->best[at + 1], &choice->best[at], (choice->count - at - 1) * sizeof(choice->best[0]));
     choice->best[at] = *candidate;
+}
+
+static bool plan_is_heard(const struct planning *planning, const uint8_t key[static 32])
+{
+    const struct bypeer_plan_node *node = plan_find_node(planning, key);
+    return node && node->heard;
+}
+
+/* By this node itself: by either key of the client, first by the one that is heard, if possible the new one. */
+static void plan_consider_client(const struct planning *planning, uint32_t group,
+                                 const struct bypeer_plan_attachment *attachment, struct choice *choice)
+{
+    const struct client *client = plan_find_client(planning, group, attachment->member);
+    if (!client)
+        return;
+    bool is_previous_better = plan_is_heard(planning, client->attachment->previous_key) &&
+                              !plan_is_heard(planning, client->attachment->member_key);
+    const struct candidate candidates[] = {
+        {.attachment = attachment, .link = client->link, .is_second = is_previous_better},
+        {.attachment = attachment, .link = client->previous_link, .is_second = !is_previous_better},
+    };
+    for (size_t at = 0; at < 2; at++)
+        if (candidates[at].link != CARRIES_NO_LINK)
+            plan_choose(choice, &candidates[at]);
+}
+
+static void plan_consider_trunk(const struct planning *planning, uint32_t group,
+                                const struct bypeer_plan_attachment *attachment, struct choice *choice)
+{
+    const struct trunk *trunk = plan_find_trunk(planning, group, attachment->supernode);
+    if (!trunk)
+        return;
+    const struct candidate candidate = {
+        .attachment = attachment,
+        .link = trunk->link,
+        .is_silent = !plan_is_heard(planning, trunk->own_word->supernode_key),
+        .is_elsewhere = true,
+        .is_indirect = !plan_is_of_itself(attachment),
+    };
+    if (candidate.link != CARRIES_NO_LINK)
+        plan_choose(choice, &candidate);
 }
 
 static void plan_add_way(struct planning *planning, uint32_t group, const struct bypeer_plan_member *member,
@@ -496,9 +543,10 @@ static void plan_make_ways(struct planning *planning, uint32_t group)
              next++) {
             if (plan_is_repeated(scene, next) || memcmp(member->address, scene->own, 16) == 0)
                 continue;
-            struct candidate candidate = plan_consider(planning, group, scene->attachments[next]);
-            if (candidate.link != CARRIES_NO_LINK)
-                plan_choose(&choice, &candidate);
+            if (memcmp(scene->attachments[next]->supernode, scene->own, 16) == 0)
+                plan_consider_client(planning, group, scene->attachments[next], &choice);
+            else
+                plan_consider_trunk(planning, group, scene->attachments[next], &choice);
         }
         plan_add_way(planning, group, member, &choice);
     }

@@ -11,7 +11,8 @@
  * Trunks. Each other node with an attachment for itself, in any group that this node is a member of, is one link, of
  * all these groups together: a node has one WireGuard key.
  *
- * Clients. Each attachment that this node has published for another member is a link to that member's key.
+ * Clients. Each attachment that this node has published for another member is a link to that member's key, and one to
+ * the key that it had before as long as that counts: packets leave by the new one as soon as it is heard.
  *
  * Ways. Packets for a member leave by its best attachment, and its packets may come by any of them, so that none is
  * lost while nodes learn of a move one after another. Best is, in this order: through a supernode that is heard; not
@@ -52,6 +53,7 @@ struct bypeer_plan_attachment {
     uint8_t member[16];
     uint8_t supernode[16];
     uint8_t member_key[32];    /* of a plain client; zero: none */
+    uint8_t previous_key[32];  /* of a client of this node: by which it may still come, too; zero: none */
     uint8_t supernode_key[32]; /* WireGuard's */
     struct bypeer_plan_endpoint endpoints[BYPEER_PLAN_ENDPOINTS];
     uint8_t endpoint_count;
@@ -68,7 +70,7 @@ struct bypeer_plan_group {
     size_t attachment_count;
 };
 
-/* What is known of another node's trunk; one that is not named is not heard. */
+/* What is known of another node, or of a client; one that is not named is not heard. */
 struct bypeer_plan_node {
     uint8_t key[32];
     bool heard;    /* not long ago */

@@ -161,14 +161,17 @@ static void publish_failed(struct bypeer_attach *attach, const struct bypeer_joi
                            bypeer_joined_friendly(joined), bypeer_problem_text(problem, text));
 }
 
-/* Whether the client behind it is heard here; this node itself always is. */
+/* Whether the client behind it is heard here, by whichever key; this node itself always is. */
 static bool publish_is_here(const struct bypeer_attach *attach, const struct bypeer_attachment *attachment)
 {
     static const uint8_t none[32];
     if (memcmp(attachment->member_key, none, 32) == 0)
         return true;
-    const struct attach_link *link = attach_find_link(attach, attachment->member_key);
-    return link && !link->is_trunk && link->is_heard;
+    for (size_t at = 0; at < attach->link_count; at++)
+        if (!attach->links[at].is_trunk && attach->links[at].is_heard &&
+            memcmp(attach->links[at].address, attachment->member_address, 16) == 0)
+            return true;
+    return false;
 }
 
 /* Says one again if it is no longer so. */

@@ -43,6 +43,15 @@ struct attach_link {
     bool is_said; /* .is_heard is what the record says */
 };
 
+/* The key that a client had before. */
+struct attach_previous {
+    struct bypeer_joined *joined;
+    uint8_t address[16];
+    uint8_t key[32];
+    uint64_t until_ms;
+};
+#define ATTACH_PREVIOUS_MAX 256 /* beyond, the oldest ends early */
+
 struct bypeer_attach {
     uv_loop_t *loop;
     struct bypeer_node *node;
@@ -51,6 +60,8 @@ struct bypeer_attach {
     unsigned count;
     struct attach_link *links; /* by key */
     size_t link_count;
+    struct attach_previous previous[ATTACH_PREVIOUS_MAX]; /* the oldest first */
+    unsigned previous_count;
     struct bypeer_plan *plan; /* the last one that was made; NULL: none */
     uint64_t deadline;        /* of it, Unix seconds */
     bool is_stale;            /* records changed */
@@ -78,6 +89,15 @@ uint64_t attach_now_ms(void);
 void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan);
 void attach_remove_group(struct bypeer_attach *attach, struct attach_group *group);
 struct attach_link *attach_find_link(const struct bypeer_attach *attach, const uint8_t key[static 32]);
+
+/* --- previous.c --- */
+
+void attach_add_previous(struct bypeer_attach *attach, struct bypeer_joined *joined, const uint8_t address[static 16],
+                         const uint8_t key[static 32]);
+/* Forgets those whose time is over (joined: and all of that group); whether there were any. */
+bool attach_expire_previous(struct bypeer_attach *attach, const struct bypeer_joined *joined);
+/* Into the own attachments of a group that was gathered. */
+void attach_put_previous(const struct bypeer_attach *attach, struct attach_group *group, const uint8_t own[static 16]);
 
 /* --- publish.c --- */
 

@@ -78,6 +78,23 @@ def test_members_find_each_other_by_mdns(village):
     assert ask(a) == [PRINTER, c.address]
 
 
+def test_a_client_changes_its_key_without_loss(village):
+    """Its new tunnel is up before its old one goes; the address stays."""
+    d, a = village.clients["d"], village.clients["a"]
+    reach(a.namespace, d.address)
+    with Counted(a.namespace, d.address) as counted:
+        time.sleep(0.5)
+        new = village.renew_key("d", village.nodes[1])
+        assert new.address == d.address
+        new.prefer()
+        wait_until("the new tunnel is up", lambda: new.handshake_age() < 60)
+        time.sleep(1)
+        d.namespace.ip(f"link set dev {d.interface} down")
+        time.sleep(1)
+    assert counted.lost() == 0
+    village.clients["d"] = new
+
+
 def test_bypeerd_starts_again_without_loss(village):
     """The links that followed the records are the same ones again, with their sessions."""
     a, c = village.clients["a"], village.clients["c"]

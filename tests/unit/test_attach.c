@@ -479,6 +479,26 @@ Test(attach, a_client_is_carried_here_and_elsewhere)
     cr_assert_null(bypeer_model_find_link(fixture.node.model, enrolled.link));
 }
 
+Test(attach, a_client_has_two_keys_for_a_while_and_then_one)
+{
+    struct bypeer_attach_enrolled first, second, third;
+    struct person *client = add_person("phone", 3, 4);
+    open_attach();
+    cr_assert_eq(enroll("phone", 9, &first), 0);
+    uint32_t before = way_to(client)->link;
+    cr_assert_eq(enroll("phone", 10, &second), 0);
+    cr_assert_str_neq(first.link, second.link);
+    uint32_t after = way_to(client)->link;
+    cr_assert_neq(after, before);
+    cr_assert_eq(way_to(client)->others[0], before, "the key before counts, too");
+    cr_assert_eq(enroll("phone", 11, &third), 0);
+    cr_assert_eq(way_to(client)->others[0], after);
+    cr_assert_null(bypeer_model_find_link(fixture.node.model, first.link), "but none before that");
+    cr_assert_eq(bypeer_attach_dismiss(attach, joined, "phone", &problem), 0);
+    cr_assert_null(way_to(client));
+    cr_assert_null(bypeer_model_find_link(fixture.node.model, second.link));
+}
+
 Test(attach, a_drain_is_said_of_all_and_taken_back)
 {
     struct bypeer_attachment attachment;

@@ -64,6 +64,7 @@ static void make_attachment(struct bypeer_plan_attachment *ret_attachment, unsig
     set_address(attachment.supernode, group, supernode);
     set_address(attachment.creator, group, roll(8) == 0 ? 1 + roll(ADDRESSES) : roll(3) ? supernode : member);
     set_key(attachment.member_key, roll(KEYS));
+    set_key(attachment.previous_key, roll(2) ? roll(KEYS) : 0);
     set_key(attachment.supernode_key, roll(5) == 0 ? roll(KEYS) : 1 + (supernode + group) % (KEYS - 1));
     for (unsigned at = 0; at < attachment.endpoint_count; at++) {
         set_address(attachment.endpoints[at].address, 200, 10 * supernode + at);
@@ -198,29 +199,53 @@ static bool is_any_trunk(const struct world *world, unsigned key)
     return false;
 }
 
-static unsigned wanted_client_key(const struct world *world, unsigned number, const uint8_t member[static 16])
+/* The present key and the one before that a client of this node is to come by; 0: none. */
+static void wanted_client_keys(const struct world *world, unsigned number, const uint8_t member[static 16],
+                               unsigned ret_keys[static 2])
 {
     const struct bypeer_plan_group *group = &world->groups[number];
-    if (same(member, group->own))
-        return 0;
-    const struct bypeer_plan_attachment *word = last_word(group, member, group->own, group->own);
-    return word && is_usable(world, word->member_key) ? word->member_key[0] : 0;
+    const struct bypeer_plan_attachment *word =
+        same(member, group->own) ? NULL : last_word(group, member, group->own, group->own);
+    ret_keys[0] = ret_keys[1] = 0;
+    if (!word || !is_usable(world, word->member_key))
+        return;
+    ret_keys[0] = word->member_key[0];
+    if (is_usable(world, word->previous_key) && word->previous_key[0] != word->member_key[0])
+        ret_keys[1] = word->previous_key[0];
 }
 
-/* The key of the link to a plain client of this node, or 0. */
-static unsigned client_key(const struct world *world, unsigned number, const uint8_t member[static 16])
+/* Of a trunk, or of a member that comes before. */
+static bool is_anothers(const struct world *world, unsigned key, unsigned number, const uint8_t member[static 16])
 {
     uint8_t address[16];
-    unsigned key = wanted_client_key(world, number, member);
-    if (key == 0 || is_any_trunk(world, key))
-        return 0;
+    unsigned keys[2];
+    if (is_any_trunk(world, key))
+        return true;
     for (unsigned other = 0; other <= number; other++)
         for (unsigned node = 1; node <= (other == number ? member[15] - 1u : (unsigned)ADDRESSES); node++) {
             set_address(address, other, node);
-            if (wanted_client_key(world, other, address) == key)
-                return 0;
+            wanted_client_keys(world, other, address, keys);
+            if (keys[0] == key || keys[1] == key)
+                return true;
         }
-    return key;
+    return false;
+}
+
+/* The keys of links to a plain client of this node, or 0. */
+static void client_keys(const struct world *world, unsigned number, const uint8_t member[static 16],
+                        unsigned ret_keys[static 2])
+{
+    wanted_client_keys(world, number, member, ret_keys);
+    for (unsigned at = 0; at < 2; at++)
+        if (ret_keys[at] != 0 && is_anothers(world, ret_keys[at], number, member))
+            ret_keys[at] = 0;
+}
+
+static bool is_client_key(const struct world *world, unsigned number, const uint8_t member[static 16], unsigned key)
+{
+    unsigned keys[2];
+    client_keys(world, number, member, keys);
+    return key != 0 && (keys[0] == key || keys[1] == key);
 }
 
 static bool is_heard(const struct world *world, unsigned key)
@@ -245,31 +270,49 @@ static uint64_t worth(const struct bypeer_plan_attachment *word, bool heard, boo
     return sum * 256 + (255u - word->supernode[15]);
 }
 
-/* Keys of the links to a member, the best first; returns how many. */
-static unsigned ways_to(const struct world *world, unsigned number, const uint8_t member[static 16],
-                        unsigned ret_keys[static ADDRESSES])
+struct ways {
+    unsigned keys[ADDRESSES + 1];
+    uint64_t worths[ADDRESSES + 1];
+    unsigned count;
+};
+
+static void add_way(struct ways *ways, unsigned key, uint64_t its_worth)
+{
+    unsigned at = ways->count;
+    if (key == 0)
+        return;
+    for (ways->count++; at > 0 && ways->worths[at - 1] < its_worth; at--) {
+        ways->worths[at] = ways->worths[at - 1];
+        ways->keys[at] = ways->keys[at - 1];
+    }
+    ways->worths[at] = its_worth;
+    ways->keys[at] = key;
+}
+
+/* The links to a member, the best first. */
+static void ways_to(const struct world *world, unsigned number, const uint8_t member[static 16], struct ways *ret_ways)
 {
     const struct bypeer_plan_group *group = &world->groups[number];
-    uint64_t worths[ADDRESSES];
-    unsigned count = 0;
+    ret_ways->count = 0;
     for (unsigned node = 1; node <= ADDRESSES; node++) {
         uint8_t supernode[16];
         set_address(supernode, number, node);
-        bool here = same(supernode, group->own);
         const struct bypeer_plan_attachment *word = last_word(group, member, supernode, NULL);
-        unsigned key = !word ? 0 : here ? client_key(world, number, member) : trunk_key(world, group, supernode);
-        if (key == 0)
-            continue;
-        uint64_t its_worth = worth(word, here || is_heard(world, key), here);
-        unsigned at = count++;
-        for (; at > 0 && worths[at - 1] < its_worth; at--) {
-            worths[at] = worths[at - 1];
-            ret_keys[at] = ret_keys[at - 1];
+        if (word && same(supernode, group->own)) {
+            unsigned keys[2], wanted[2];
+            client_keys(world, number, member, keys);
+            wanted_client_keys(world, number, member, wanted);
+            bool is_old_better = is_heard(world, last_word(group, member, supernode, supernode)
+                                                     ? last_word(group, member, supernode, supernode)->previous_key[0]
+                                                     : 0) &&
+                                 !is_heard(world, wanted[0]);
+            add_way(ret_ways, keys[is_old_better], worth(word, true, true));
+            add_way(ret_ways, keys[!is_old_better], worth(word, true, true));
+        } else if (word) {
+            unsigned key = trunk_key(world, group, supernode);
+            add_way(ret_ways, key, worth(word, is_heard(world, key), false));
         }
-        worths[at] = its_worth;
-        ret_keys[at] = key;
     }
-    return count;
 }
 
 /* --- the plan against it --- */
@@ -288,10 +331,11 @@ static void expect_way(const struct world *world, const struct bypeer_plan *plan
 {
     const struct bypeer_plan_group *group = &world->groups[number];
     const struct bypeer_plan_way *way = find_way(plan, number, address);
-    unsigned keys[ADDRESSES] = {0}, count = 0;
+    struct ways ways = {.count = 0};
     uint32_t roles = 0;
     if (is_member(group, group->own, NULL) && is_member(group, address, &roles) && !same(address, group->own))
-        count = ways_to(world, number, address, keys);
+        ways_to(world, number, address, &ways);
+    const unsigned *keys = ways.keys, count = ways.count;
     cr_assert_eq(way != NULL, count > 0, "seed %lu: group %u, member %u", seed, number, address[15]);
     if (!way)
         return;
@@ -316,12 +360,12 @@ static void expect_multicast(const struct world *world, const struct bypeer_plan
     }
     for (unsigned node = 1; node <= ADDRESSES; node++) {
         uint8_t address[16];
-        unsigned keys[ADDRESSES];
+        struct ways ways;
         set_address(address, number, node);
         wanted[trunk_key(world, group, address)] = true;
-        if (is_member(group, address, NULL) && ways_to(world, number, address, keys) > 0 &&
-            keys[0] == client_key(world, number, address))
-            wanted[keys[0]] = true;
+        ways_to(world, number, address, &ways);
+        if (is_member(group, address, NULL) && ways.count > 0 && is_client_key(world, number, address, ways.keys[0]))
+            wanted[ways.keys[0]] = true;
     }
     for (unsigned key = 1; key < KEYS; key++)
         count += wanted[key];
@@ -341,7 +385,8 @@ static void expect_links(const struct world *world, const struct bypeer_plan *pl
             set_address(address, number, node);
             wanted[trunk_key(world, &world->groups[number], address)] = true;
             if (is_member(&world->groups[number], world->groups[number].own, NULL))
-                wanted[client_key(world, number, address)] = true;
+                for (unsigned key = 1; key < KEYS; key++)
+                    wanted[key] |= is_client_key(world, number, address, key);
         }
     for (unsigned key = 1; key < KEYS; key++)
         count += wanted[key];
@@ -353,7 +398,7 @@ static void expect_links(const struct world *world, const struct bypeer_plan *pl
         if (link->group == BYPEER_PLAN_ANY)
             cr_assert(is_any_trunk(world, link->key[0]), "seed %lu", seed);
         else
-            cr_assert_eq(client_key(world, link->group, link->address), link->key[0], "seed %lu", seed);
+            cr_assert(is_client_key(world, link->group, link->address, link->key[0]), "seed %lu", seed);
     }
 }
 
@@ -548,6 +593,23 @@ Test(plan, nobody_draws_anothers_traffic)
     lie->sequence = 0;
     lie->draining = true;
     cr_assert_eq(way_of_client(&world), 2);
+}
+
+Test(plan, a_client_changes_its_key_while_both_are_heard)
+{
+    static struct world world;
+    make_village(&world);
+    set_address(world.groups[0].own, 0, 2);
+    set_key(world.input.own_key, 2);
+    set_key(world.attachments[0][3].previous_key, 6);
+    set_key(world.nodes[0].key, 6);
+    cr_assert_eq(way_of_client(&world), 6, "the new one is not heard yet");
+    set_key(world.nodes[1].key, 8);
+    cr_assert_eq(way_of_client(&world), 8);
+    struct bypeer_plan *plan = plan_of(&world);
+    const struct bypeer_plan_way *way = find_way(plan, 0, world.attachments[0][3].member);
+    cr_assert_eq(plan->links[way->others[0]].key[0], 6, "what still comes by the old one passes");
+    bypeer_plan_free(plan);
 }
 
 Test(plan, endpoints_take_turns_while_none_answers)

@@ -103,5 +103,10 @@ class Village:
         lines.insert(lines.index("[Interface]") + 1, f"PrivateKey = {private}")
         return Client(self.lab, first.namespace, "\n".join(lines) + "\n", metric=2048).up()
 
+    def renew_key(self, name, node):
+        """Another tunnel of a client, with the same address and another key, by the same node."""
+        text = node.cli("group", "enroll", GROUP, name, "--new-key").stdout
+        return Client(self.lab, self.clients[name].namespace, text, metric=2048).up()
+
     def audit(self, node):
         return json.loads(node.cli("audit", "-o", "json").stdout)
