@@ -167,10 +167,16 @@ static bool publish_is_here(const struct bypeer_attach *attach, const struct byp
     static const uint8_t none[32];
     if (memcmp(attachment->member_key, none, 32) == 0)
         return true;
-    for (size_t at = 0; at < attach->link_count; at++)
-        if (!attach->links[at].is_trunk && attach->links[at].is_heard &&
-            memcmp(attach->links[at].address, attachment->member_address, 16) == 0)
+    const struct attach_link *link = attach_find_link(attach, attachment->member_key);
+    if (link && !link->is_trunk && link->is_heard)
+        return true;
+    for (unsigned at = 0; at < attach->previous_count; at++) {
+        const struct attach_previous *previous = &attach->previous[at];
+        link = memcmp(previous->address, attachment->member_address, 16) == 0 ? attach_find_link(attach, previous->key)
+                                                                              : NULL;
+        if (link && link->is_heard)
             return true;
+    }
     return false;
 }
 

@@ -1,0 +1,199 @@
+/*
+ * Links: one for each key, to other nodes for all groups together, and to plain clients of this one.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/attach/plan_state.h"
+
+static const uint8_t no_key[32];
+
+static bool plan_is_peer_key(const struct planning *planning, const uint8_t key[static 32])
+{
+    return memcmp(key, no_key, 32) != 0 && memcmp(key, planning->input->own_key, 32) != 0;
+}
+
+/* One key, one node of a group: the first by address has it. */
+static bool plan_is_taken(const struct planning *planning, size_t first, const uint8_t key[static 32])
+{
+    for (size_t at = first; at < planning->trunk_count; at++)
+        if (memcmp(planning->trunks[at].own_word->supernode_key, key, 32) == 0)
+            return true;
+    return false;
+}
+
+void plan_find_trunks(struct planning *planning, uint32_t group)
+{
+    const struct scene *scene = &planning->scenes[group];
+    size_t first = planning->trunk_count;
+    for (size_t at = 0; at < scene->attachment_count; at++) {
+        const struct bypeer_plan_attachment *attachment = scene->attachments[at];
+        if (!plan_is_of_itself(attachment) || plan_is_repeated(scene, at) ||
+            memcmp(attachment->supernode, scene->own, 16) == 0 ||
+            !plan_is_peer_key(planning, attachment->supernode_key) ||
+            plan_is_taken(planning, first, attachment->supernode_key))
+            continue;
+        struct trunk *trunk = &planning->trunks[planning->trunk_count++];
+        *trunk = (struct trunk){.group = group, .own_word = attachment, .link = CARRIES_NO_LINK};
+        memcpy(trunk->address, attachment->supernode, 16);
+    }
+}
+
+void plan_find_clients(struct planning *planning, uint32_t group)
+{
+    const struct scene *scene = &planning->scenes[group];
+    const struct bypeer_plan_attachment *before = NULL;
+    for (size_t at = 0; at < scene->attachment_count; at++) {
+        const struct bypeer_plan_attachment *attachment = scene->attachments[at];
+        if (memcmp(attachment->creator, scene->own, 16) != 0 || memcmp(attachment->supernode, scene->own, 16) != 0 ||
+            plan_is_of_itself(attachment) || (before && memcmp(before->member, attachment->member, 16) == 0))
+            continue;
+        before = attachment;
+        if (plan_is_peer_key(planning, attachment->member_key))
+            planning->clients[planning->client_count++] = (struct client){
+                .group = group, .attachment = attachment, .link = CARRIES_NO_LINK, .previous_link = CARRIES_NO_LINK};
+    }
+}
+
+static int compare_links(const void *one, const void *other)
+{
+    const struct bypeer_plan_link *a = one, *b = other;
+    return memcmp(a->key, b->key, 32);
+}
+
+static uint32_t plan_find_link(const struct bypeer_plan *plan, const uint8_t key[static 32])
+{
+    struct bypeer_plan_link wanted = {0};
+    memcpy(wanted.key, key, 32);
+    const struct bypeer_plan_link *link =
+        bsearch(&wanted, plan->links, plan->link_count, sizeof(wanted), compare_links);
+    return link ? (uint32_t)(link - plan->links) : CARRIES_NO_LINK;
+}
+
+int plan_compare_nodes(const void *one, const void *other)
+{
+    const struct bypeer_plan_node *a = one, *b = other;
+    int order = memcmp(a->key, b->key, 32);
+    return order ? order : (int)b->heard - (int)a->heard;
+}
+
+const struct bypeer_plan_node *plan_find_node(const struct planning *planning, const uint8_t key[static 32])
+{
+    size_t low = 0, high = planning->input->node_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memcmp(planning->nodes[middle].key, key, 32) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < planning->input->node_count && memcmp(planning->nodes[low].key, key, 32) == 0;
+    return found ? &planning->nodes[low] : NULL;
+}
+
+/* What a node says of itself in two groups: the later word counts, for all of its groups. */
+static int compare_trunks_of_key(const void *one, const void *other)
+{
+    const struct trunk *a = *(const struct trunk *const *)one, *b = *(const struct trunk *const *)other;
+    int order = memcmp(a->own_word->supernode_key, b->own_word->supernode_key, 32);
+    if (order == 0)
+        order = plan_compare_numbers(b->own_word->sequence, a->own_word->sequence);
+    return order ? order : plan_compare_numbers(a->group, b->group);
+}
+
+static void plan_link_trunks(struct planning *planning)
+{
+    struct bypeer_plan *plan = planning->plan;
+    const struct trunk **order = plan_array(planning, planning->trunk_count, sizeof(const struct trunk *));
+    if (!order)
+        return;
+    for (size_t at = 0; at < planning->trunk_count; at++)
+        order[at] = &planning->trunks[at];
+    qsort(order, planning->trunk_count, sizeof(const struct trunk *), compare_trunks_of_key);
+    for (size_t at = 0; at < planning->trunk_count; at++) {
+        const struct bypeer_plan_attachment *word = order[at]->own_word;
+        if (plan->link_count > 0 && memcmp(plan->links[plan->link_count - 1].key, word->supernode_key, 32) == 0)
+            continue;
+        struct bypeer_plan_link *link = &plan->links[plan->link_count++];
+        link->group = BYPEER_PLAN_ANY;
+        memcpy(link->key, word->supernode_key, 32);
+        const struct bypeer_plan_node *node = plan_find_node(planning, link->key);
+        size_t endpoints = word->endpoint_count < BYPEER_PLAN_ENDPOINTS ? word->endpoint_count : BYPEER_PLAN_ENDPOINTS;
+        if (endpoints > 0)
+            link->endpoint = word->endpoints[node ? node->turn % endpoints : 0];
+    }
+    free(order);
+}
+
+static bool plan_has_previous(const struct planning *planning, const struct bypeer_plan_attachment *attachment)
+{
+    return plan_is_peer_key(planning, attachment->previous_key) &&
+           memcmp(attachment->previous_key, attachment->member_key, 32) != 0;
+}
+
+/* A key that is another node's already makes no link. */
+static void plan_link_client(struct bypeer_plan *plan, size_t trunks, const struct client *client,
+                             const uint8_t key[static 32])
+{
+    struct bypeer_plan_link wanted = {.group = client->group};
+    memcpy(wanted.key, key, 32);
+    memcpy(wanted.address, client->attachment->member, 16);
+    if (!bsearch(&wanted, plan->links, trunks, sizeof(wanted), compare_links))
+        plan->links[plan->link_count++] = wanted;
+}
+
+static void plan_link_clients(struct planning *planning)
+{
+    struct bypeer_plan *plan = planning->plan;
+    size_t trunks = plan->link_count;
+    for (size_t at = 0; at < planning->client_count; at++) {
+        const struct client *client = &planning->clients[at];
+        plan_link_client(plan, trunks, client, client->attachment->member_key);
+        if (plan_has_previous(planning, client->attachment))
+            plan_link_client(plan, trunks, client, client->attachment->previous_key);
+    }
+}
+
+/* Clients with one key: the first by group and address has it. */
+static int compare_links_wholly(const void *one, const void *other)
+{
+    const struct bypeer_plan_link *a = one, *b = other;
+    int order = compare_links(a, b);
+    if (order == 0)
+        order = plan_compare_numbers(a->group, b->group);
+    return order ? order : memcmp(a->address, b->address, 16);
+}
+
+/* The link of a client's key, unless somebody else has the key. */
+static uint32_t plan_own_link(const struct bypeer_plan *plan, const struct client *client, const uint8_t key[static 32])
+{
+    uint32_t number = plan_find_link(plan, key);
+    const struct bypeer_plan_link *link = &plan->links[number];
+    bool is_its_own = link->group == client->group && memcmp(link->address, client->attachment->member, 16) == 0;
+    return is_its_own ? number : CARRIES_NO_LINK;
+}
+
+void plan_make_links(struct planning *planning)
+{
+    struct bypeer_plan *plan = planning->plan;
+    plan->links = plan_array(planning, planning->trunk_count + 2 * planning->client_count, sizeof(*plan->links));
+    if (!plan->links)
+        return;
+    plan_link_trunks(planning);
+    plan_link_clients(planning);
+    qsort(plan->links, plan->link_count, sizeof(*plan->links), compare_links_wholly);
+    size_t distinct = 0;
+    for (size_t at = 0; at < plan->link_count; at++)
+        if (distinct == 0 || compare_links(&plan->links[distinct - 1], &plan->links[at]) != 0)
+            plan->links[distinct++] = plan->links[at];
+    plan->link_count = distinct;
+
+    for (size_t at = 0; at < planning->trunk_count; at++)
+        planning->trunks[at].link = plan_find_link(plan, planning->trunks[at].own_word->supernode_key);
+    for (size_t at = 0; at < planning->client_count; at++) {
+        struct client *client = &planning->clients[at];
+        client->link = plan_own_link(plan, client, client->attachment->member_key);
+        if (plan_has_previous(planning, client->attachment))
+            client->previous_link = plan_own_link(plan, client, client->attachment->previous_key);
+    }
+}
