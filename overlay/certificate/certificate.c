@@ -50,6 +50,16 @@ static unsigned certificate_characters(const unsigned char *text, int length)
     return characters;
 }
 
+/* Control characters (C0, C1): what a terminal would take for orders when it shows the name. */
+static bool certificate_has_controls(const unsigned char *text, int length)
+{
+    for (int byte = 0; byte < length; byte++)
+        if (text[byte] < ' ' || text[byte] == 0x7f ||
+            (text[byte] == 0xc2 && byte + 1 < length && text[byte + 1] < 0xa0))
+            return true;
+    return false;
+}
+
 /* The common name, without a NUL at its end; empty if there is none. False: a part of the name is too long, or no text.
  */
 static bool certificate_read_name(const X509_NAME *name, char ret_text[static BYPEER_FRIENDLY_NAME_TEXT_MAX])
@@ -61,7 +71,7 @@ static bool certificate_read_name(const X509_NAME *name, char ret_text[static BY
         if (length > 0 && text[length - 1] == '\0')
             length--;
         bool is_good = length >= 0 && certificate_characters(text, length) <= BYPEER_FRIENDLY_NAME_MAX &&
-                       length < BYPEER_FRIENDLY_NAME_TEXT_MAX && !memchr(text, '\0', (size_t)length);
+                       length < BYPEER_FRIENDLY_NAME_TEXT_MAX && !certificate_has_controls(text, length);
         if (is_good && OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry)) == NID_commonName) {
             memcpy(ret_text, text, (size_t)length);
             ret_text[length] = '\0';
@@ -101,7 +111,7 @@ static const char *certificate_fill(struct bypeer_certificate *certificate)
         return "has unique IDs";
     if (!certificate_read_name(X509_get_subject_name(x509), certificate->subject_friendly) ||
         !certificate_read_name(X509_get_issuer_name(x509), certificate->issuer_friendly))
-        return "has a subject or issuer of more than 255 characters, or that is no text";
+        return "has a subject or issuer of more than 255 characters, or with control characters";
     if (!certificate_read_time(X509_get0_notBefore(x509), &facts->not_before) ||
         !certificate_read_time(X509_get0_notAfter(x509), &facts->not_after))
         return "has a validity that is no time";

@@ -5,8 +5,9 @@
  *   GRC  group root certificate   self-signed with the group's key       the first of every chain
  *   GMC  group membership         signed by the one before it            a member, its roles and its key
  *
- * All of them are of version 3, with a serial number of 16 bytes, no unique IDs, friendly names of up to 255 characters
- * as subject and issuer, key and signature as the profile has them, and below 1.3.6.1.4.1.311.44, critical:
+ * All of them are of version 3, with a serial number of 16 bytes, no unique IDs, friendly names of up to 255
+ * characters, none of them a control character, as subject and issuer, key and signature as the profile has them, and
+ * below 1.3.6.1.4.1.311.44, critical:
  *
  *   .0.1  type         OCTET STRING, little-endian: 1 GMC, 2 GRC, 3 IDC        every certificate
  *   .0.4  version      OCTET STRING: 01 00 02 00                               every GRC and GMC

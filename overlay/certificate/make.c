@@ -271,6 +271,8 @@ static const char *make_check_friendly(const char *text)
         part[length] = '\0';
         if (bypeer_classifier_read(&scratch, part, why) != 0)
             return "a friendly name is not UTF-8";
+        if (scratch.classifier[0] < ' ' || (scratch.classifier[0] >= 0x7f && scratch.classifier[0] < 0xa0))
+            return "a friendly name has control characters";
         at += length;
     }
     return characters <= BYPEER_FRIENDLY_NAME_MAX ? NULL : "a friendly name has more than 255 characters: shorten it";

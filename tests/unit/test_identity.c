@@ -88,6 +88,9 @@ Test(identity, friendly_name_is_up_to_255_characters)
     cr_assert_eq(bypeer_identity_certify(&idc, person.key, &person.name, "\xff", FIXTURE_NOW, FIXTURE_NOW + 1,
                                          fixture_random(), &why),
                  -EINVAL);
+    cr_assert_eq(bypeer_identity_certify(&idc, person.key, &person.name, "A\x1b[2J", FIXTURE_NOW, FIXTURE_NOW + 1,
+                                         fixture_random(), &why),
+                 -EINVAL, "what a terminal obeys");
     idc = certify(&person, NULL);
     char text[BYPEER_NAME_TEXT_MAX];
     bypeer_name_write(&person.name, text);

@@ -58,6 +58,8 @@ int cli_call_failed(const struct cli *cli, int error);
 int cli_list(struct cli *cli, const char *method, json_t *params, json_t **ret_result);
 /* Prints a result with -o json. */
 void cli_print_json(const json_t *result);
+/* Text that somebody else wrote (UTF-8), without what a terminal takes for orders: the control characters C0 and C1. */
+void cli_print_clean(const char *text);
 /* For changes: the result with -o json, else the text and a newline. */
 __attribute__((format(printf, 3, 4))) void cli_print_done(const struct cli *cli, const json_t *result,
                                                           const char *format, ...);

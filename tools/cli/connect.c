@@ -132,6 +132,15 @@ void cli_print_json(const json_t *result)
     putchar('\n');
 }
 
+void cli_print_clean(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+        putchar(*at < ' ' || *at == 0x7f || is_c1 ? '?' : *at);
+        at += is_c1;
+    }
+}
+
 void cli_print_done(const struct cli *cli, const json_t *result, const char *format, ...)
 {
     va_list arguments;

@@ -105,8 +105,11 @@ static void identity_print(const json_t *identity)
     time_t created = (time_t)cli_integer(identity, "created");
     struct tm parts;
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M UTC", gmtime_r(&created, &parts));
-    printf("identity    %s\n", cli_text(identity, "name"));
-    printf("name        %s\n", cli_text(identity, "friendly_name"));
+    fputs("identity    ", stdout);
+    cli_print_clean(cli_text(identity, "name"));
+    fputs("\nname        ", stdout);
+    cli_print_clean(cli_text(identity, "friendly_name"));
+    putchar('\n');
     if (cli_text(identity, "host")[0])
         printf("host        %s\n", cli_text(identity, "host"));
     printf("profile     %s%s\n", cli_text(identity, "profile"),

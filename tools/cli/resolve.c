@@ -25,16 +25,6 @@ static int call_within(struct cli *cli, const char *method, json_t *params, json
     return cli_call(cli, method, params, ret_result);
 }
 
-/* Text that somebody else wrote (UTF-8), without what a terminal takes for orders: the control characters C0 and C1. */
-static void print_clean(const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-        bool is_c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
-        putchar(*at < ' ' || *at == 0x7f || is_c1 ? '?' : *at);
-        at += is_c1;
-    }
-}
-
 /* Text as it is, bytes as how many there are. */
 static void print_payload(const json_t *result)
 {
@@ -48,7 +38,7 @@ static void print_payload(const json_t *result)
         return;
     }
     fputs("  payload   ", stdout);
-    print_clean(json_string_value(payload));
+    cli_print_clean(json_string_value(payload));
     putchar('\n');
 }
 
@@ -59,7 +49,7 @@ static void print_result(const struct cli *cli, const json_t *result)
     char text[CLI_ENDPOINT];
     bool secure = json_is_true(json_object_get(result, "secure"));
     fputs(cli_colour_begin(cli, CLI_GOOD), stdout);
-    print_clean(cli_text(result, "name"));
+    cli_print_clean(cli_text(result, "name"));
     printf("%s in cloud %s, %s\n", cli_colour_end(cli), cli_text(result, "cloud"), secure ? "secure" : "unsecured");
     json_array_foreach (json_object_get(result, "endpoints"), i, endpoint) {
         printf("  endpoint  %s\n", cli_endpoint(endpoint, text));
@@ -69,7 +59,7 @@ static void print_result(const struct cli *cli, const json_t *result)
     }
     if (cli_text(result, "comment")[0]) {
         fputs("  comment   ", stdout);
-        print_clean(cli_text(result, "comment"));
+        cli_print_clean(cli_text(result, "comment"));
         putchar('\n');
     }
     print_payload(result);
