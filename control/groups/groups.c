@@ -115,6 +115,10 @@ static int groups_on_begun(void *context, struct bypeer_stream *stream, const ui
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next) {
         if (joined->profile != profile || strcmp(joined->name_text, name) != 0)
             continue;
+        /* Only who begins a link synchronises by it. So whoever has come back begins one himself, and is there for
+         * others when that did not succeed. */
+        if (!(bypeer_joined_status(joined) & BYPEER_GRAPH_SYNCHRONIZED) && !joined->seek.has_ended)
+            return -ECONNREFUSED;
         bypeer_stream_from(stream, from.address, &from.port);
         result = bypeer_graph_accept(joined->graph, bypeer_groups_now(), &from, &link);
         if (result == 0)

@@ -28,15 +28,22 @@ static int join_check_room(const struct bypeer_groups *groups, struct bypeer_pro
                               groups->count);
 }
 
+static struct bypeer_joined *join_find(const struct bypeer_groups *groups, const struct bypeer_peer_name *name)
+{
+    struct bypeer_joined *joined = groups->joined;
+    while (joined && !bypeer_name_is_equal(&joined->name, name))
+        joined = joined->next;
+    return joined;
+}
+
 static int join_check_new(const struct bypeer_groups *groups, const struct bypeer_peer_name *name,
                           struct bypeer_problem *problem)
 {
-    for (const struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
-        if (bypeer_name_is_equal(&joined->name, name))
-            return bypeer_problem_set(problem, -EEXIST, "group_exists",
-                                      "group %.100s\nis joined already\nleave it first: bypeer group leave",
-                                      joined->name_text);
-    return join_check_room(groups, problem);
+    const struct bypeer_joined *joined = join_find(groups, name);
+    return joined ? bypeer_problem_set(problem, -EEXIST, "group_exists",
+                                       "group %.100s\nis joined already\nleave it first: bypeer group leave",
+                                       joined->name_text)
+                  : join_check_room(groups, problem);
 }
 
 /* --- founding --- */
@@ -266,6 +273,32 @@ static const struct bypeer_identity *join_invitee(struct bypeer_groups *groups, 
     return identity;
 }
 
+/* A further invitation, as of an identity whose key was replaced: its membership takes the place of the present one. */
+static int join_again(struct bypeer_groups *groups, struct bypeer_joined *joined,
+                      const struct bypeer_invitation *invitation, struct bypeer_joined **ret_joined,
+                      struct bypeer_problem *problem)
+{
+    struct bypeer_store_joined row;
+    struct bypeer_key *group_key = NULL;
+    struct bypeer_joined before = *joined; /* the texts that the row points to outlive what is closed */
+    joined_row(&before, &row);
+    row.chain = invitation->chain;
+    row.chain_bytes = invitation->chain_bytes;
+    int result = groups_flush(groups, problem);
+    if (result == 0)
+        result = join_store(groups, &row, problem);
+    if (result < 0)
+        return result;
+    groups_read_key(groups, joined->profile, &before.name, &group_key, NULL);
+    joined_close(joined);
+    result = joined_open(groups, &row, group_key, NULL, NULL, ret_joined, problem);
+    bypeer_key_free(group_key);
+    if (result < 0)
+        return result;
+    bypeer_groups_audit(groups, before.name_text, "credentials", NULL, before.self_text, "by invitation");
+    return groups_flush(groups, problem);
+}
+
 int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *password,
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
@@ -276,13 +309,22 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
     if (result < 0)
         return result;
     const struct bypeer_identity *identity = NULL;
-    result = join_check_new(groups, &invitation.group, problem);
+    struct bypeer_joined *present = join_find(groups, &invitation.group);
+    bool is_again = present && invitation.chain &&
+                    (present->chain_bytes != invitation.chain_bytes ||
+                     memcmp(present->chain, invitation.chain, invitation.chain_bytes) != 0);
+    result = is_again ? 0 : join_check_new(groups, &invitation.group, problem);
     if (result == 0 && invitation.wants_password && !password)
         result = bypeer_problem_set(problem, -EINVAL, "needs_password",
                                     "the invitation\nneeds the password of its group\ngive it, too");
     if (result == 0) {
         identity = join_invitee(groups, profile, &invitation, identity_text, problem);
         result = identity ? 0 : problem->error;
+    }
+    if (result == 0 && is_again) {
+        result = join_again(groups, present, &invitation, ret_joined, problem);
+        bypeer_invitation_clear(&invitation);
+        return result;
     }
     if (result == 0) {
         bypeer_name_write(&invitation.group, name);

@@ -9,6 +9,7 @@
 
 #include "control/groups/state.h"
 #include "control/identity/identities.h"
+#include "overlay/identity/identity.h"
 #include "overlay/profile/openssl.h"
 
 #define TURNS_MAX 8 /* of what one change makes change, within a turn of the loop */
@@ -68,7 +69,6 @@ static void joined_on_data(void *context, uint32_t link, const struct bypeer_gui
 static void joined_on_status(void *context, uint32_t flags)
 {
     struct bypeer_joined *joined = context;
-    joined->status = flags;
     joined->is_touched = joined->is_changed = true;
     if ((flags & BYPEER_GRAPH_SYNCHRONIZED) && !joined->is_synchronised)
         joined->is_synchronised = joined->is_stale = true;
@@ -240,6 +240,19 @@ void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now)
 
 /* --- opening --- */
 
+/* Whether the membership is for the identity's key before its replacement, which is valid for a while yet. */
+static bool joined_has_old_key(const struct bypeer_joined *joined, const struct bypeer_identity *identity)
+{
+    struct bypeer_chain *chain;
+    if (!identity->old_key || !joined->chain ||
+        bypeer_chain_read(&chain, joined->profile, joined->chain, joined->chain_bytes, NULL) < 0)
+        return false;
+    bool is_old = memcmp(bypeer_chain_leaf(chain)->public_key, bypeer_key_public(identity->old_key),
+                         joined->profile->public_key_bytes) == 0;
+    bypeer_chain_free(chain);
+    return is_old;
+}
+
 static int joined_fill(struct bypeer_joined *joined, const struct bypeer_store_joined *row,
                        const struct bypeer_identity *identity, struct bypeer_problem *problem)
 {
@@ -258,22 +271,46 @@ static int joined_fill(struct bypeer_joined *joined, const struct bypeer_store_j
     joined->time_delta = row->time_delta;
     joined->is_synchronised = row->synchronised;
     joined->chain = row->chain ? malloc(row->chain_bytes) : NULL;
-    if (bypeer_key_from_pair(&joined->key, identity->profile, bypeer_key_pair(identity->key)) < 0 ||
-        (row->chain && !joined->chain))
+    if (row->chain && !joined->chain)
         return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
     if (row->chain) {
         memcpy(joined->chain, row->chain, row->chain_bytes);
         joined->chain_bytes = row->chain_bytes;
     }
+    const struct bypeer_key *key = joined_has_old_key(joined, identity) ? identity->old_key : identity->key;
+    if (bypeer_key_from_pair(&joined->key, identity->profile, bypeer_key_pair(key)) < 0)
+        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
     return 0;
+}
+
+/* The identity's certificate is for its key now; that of the old one is made again. */
+static int joined_certify(const struct bypeer_joined *joined, const struct bypeer_identity *identity,
+                          struct bypeer_certificate **ret_idc)
+{
+    uint8_t random[BYPEER_CERTIFICATE_SERIAL];
+    const char *why;
+    if (memcmp(bypeer_key_public(joined->key), bypeer_key_public(identity->key), joined->profile->public_key_bytes) ==
+        0) {
+        *ret_idc = bypeer_certificate_reference(identity->idc);
+        return 0;
+    }
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return -EIO;
+    return bypeer_identity_certify(ret_idc, joined->key, &identity->name, identity->friendly, identity->created,
+                                   identity->old_until, random, &why);
 }
 
 static int joined_open_tls(struct bypeer_joined *joined, const struct bypeer_identity *identity,
                            struct bypeer_problem *problem)
 {
+    struct bypeer_certificate *idc;
     size_t length;
-    const uint8_t *idc = bypeer_certificate_der(identity->idc, &length);
-    int result = bypeer_tls_open(&joined->tls, joined->key, idc, length);
+    int result = joined_certify(joined, identity, &idc);
+    if (result == 0) {
+        const uint8_t *der = bypeer_certificate_der(idc, &length);
+        result = bypeer_tls_open(&joined->tls, joined->key, der, length);
+        bypeer_certificate_free(idc);
+    }
     return result < 0 ? bypeer_problem_set(problem, result, "tls",
                                            "identity %.100s\ncannot be used for TLS: %s\n"
                                            "use another identity",

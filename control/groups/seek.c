@@ -100,6 +100,7 @@ static void seek_resolve(struct bypeer_joined *joined)
 static void seek_pause(struct bypeer_joined *joined, struct bypeer_graph_time now)
 {
     struct joined_seek *seek = &joined->seek;
+    seek->has_ended = true;
     uint32_t most = joined->is_synchronised ? GROUPS_SEEK_MAX_MS : JOINING_MAX_MS;
     seek_reset(seek);
     seek->pause_ms = seek->pause_ms == 0 ? GROUPS_SEEK_MS : seek->pause_ms * 2;
@@ -117,7 +118,8 @@ static void seek_begin(struct bypeer_joined *joined)
 void joined_seek_turn(struct bypeer_joined *joined, struct bypeer_graph_time now)
 {
     struct joined_seek *seek = &joined->seek;
-    if (!seek->is_wanted && (now.ms < seek->again_ms || bypeer_joined_neighbors(joined) > 0))
+    bool is_content = bypeer_joined_neighbors(joined) > 0 && (bypeer_joined_status(joined) & BYPEER_GRAPH_SYNCHRONIZED);
+    if (!seek->is_wanted && (now.ms < seek->again_ms || is_content))
         return;
     if (!seek->is_wanted || (seek->count == 0 && !seek->has_resolved))
         seek_begin(joined);
@@ -165,7 +167,7 @@ void joined_register(struct bypeer_joined *joined)
     struct bypeer_problem problem;
     struct bypeer_peer_name name;
     char text[BYPEER_PROBLEM_TEXT];
-    if (!names || !joined->chain || !(joined->status & BYPEER_GRAPH_LISTENING) ||
+    if (!names || !joined->chain || !(bypeer_joined_status(joined) & BYPEER_GRAPH_LISTENING) ||
         (joined->delegation && !joined->is_renewed))
         return;
     if (joined->delegation)

@@ -27,6 +27,7 @@ struct joined_seek {
     uint32_t link;
     struct bypeer_graph_address candidates[GROUPS_CANDIDATES];
     unsigned count, next;
+    bool has_ended;    /* a whole search did */
     bool has_resolved; /* PNRP was asked in this search */
     struct bypeer_names_resolve *resolve;
     uint64_t again_ms; /* when the next search may begin */
@@ -51,7 +52,6 @@ struct bypeer_joined {
     struct bypeer_tls *tls;
     struct bypeer_group_node *group;
     struct bypeer_graph *graph;
-    uint32_t status; /* BYPEER_GRAPH_... */
     struct bypeer_graph_address listening[BYPEER_STORE_SEEDS];
     unsigned listening_count;
     struct bypeer_names_delegation *delegation;

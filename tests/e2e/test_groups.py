@@ -1,4 +1,5 @@
 """Groups that are joined by invitation: members find each other, keep the same records, and cut off who is revoked."""
+import base64
 import re
 import socket
 
@@ -189,6 +190,40 @@ def test_who_knows_the_password_may_join(cloud, lab_group):
     refused(n3, "group.invite", "not_permitted", group=group, identity=identity(n2))
     for node in (n1, n3):
         node.call("group.leave", group=group)
+
+
+def test_an_identity_with_a_new_key_keeps_its_address(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    before = show(n2, lab_group)
+    n2.call("identities.rotate")
+    assert show(n2, lab_group)["state"] == "connected", "the old key is valid for a while"
+    n2.kill_control()
+    n2.start_control()
+    wait_state(n2, lab_group)
+    line = n1.call("group.invite", group=lab_group, identity=identity(n2))["line"]
+    after = n2.call("group.join", invitation=line, timeout_ms=PATIENCE * 1000)
+    assert (after["state"], after["address"]) == ("connected", before["address"])
+    key = base64.b64decode(n2.call("identities.show")["identity"]["public_key"]).hex()
+    for node in cloud.nodes:
+        wait_until(f"{node.name} knows the new key", lambda node=node: key in [
+            member["key"] for member in node.call("group.members", group=lab_group)["members"]], timeout=PATIENCE)
+    made = publish(n2, lab_group, "by the new key")
+    wait_same(cloud.nodes, "all have it", lambda node: payloads(node, lab_group) == ["by the new key"])
+    n2.call("record.delete", group=lab_group, id=made)
+
+
+def test_a_membership_can_be_moved_with_the_group_s_key(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    group = n1.call("group.create", name="Moved")["group"]
+    refused(n2, "group.export", "no_such_group", group=group)
+    xml = n1.call("group.export", group=group, password="a secret")["xml"]
+    n1.call("group.leave", group=group)
+    refused(n1, "group.import", "wrong_password", xml=xml, password="another")
+    refused(n1, "group.import", "needs_password", xml=xml)
+    refused(n2, "group.import", "no_such_identity", xml=xml, password="a secret")
+    assert n1.call("group.import", xml=xml, password="a secret")["group"] == group
+    assert show(n1, group)["founder"]
+    n1.call("group.leave", group=group)
 
 
 def test_a_stranger_at_the_port_is_sent_away(cloud, lab_group):
