@@ -43,7 +43,7 @@ int link_put(struct bypeer_buffer *plain, enum group_message type, const void *b
         head[3] = VERSION_MINOR;
         return bypeer_buffer_append(plain, head, HELLO_BYTES);
     }
-    /* [MS-PPSEC] 2.2.2: this one's length is little-endian, all others' big-endian. */
+    /* Reference 3.2: this one's length is little-endian, all others' big-endian. */
     bypeer_store32(head + 2, type == MESSAGE_MINE ? __builtin_bswap32((uint32_t)length) : (uint32_t)length);
     int status = bypeer_buffer_append(plain, head, sizeof(head));
     return status || length == 0 ? status : bypeer_buffer_append(plain, bytes, length);

@@ -10,7 +10,7 @@
 #include "overlay/ip/wire.h"
 #include "overlay/profile/key.h"
 
-/* [MS-PPSEC] 3.1.4.5: the size of Windows' PEER_RECORD comes first. */
+/* Reference 5.4: the size of Windows' PEER_RECORD comes first. */
 #define PEER_RECORD_BYTES 0x60
 #define FIXED_BYTES       (4 + 16 + 16 + 4 + 4 + 3 * 8)
 
@@ -71,7 +71,7 @@ int group_seal(const struct bypeer_key *key, const struct bypeer_record *record,
     memcpy(security + GROUP_SERIAL, modifier_serial, GROUP_SERIAL);
     int status = seal_bytes(&buffer, record, security);
     if (status == 0)
-        status = bypeer_key_sign(key, buffer.bytes, buffer.length, security + GROUP_SECURITY_FIXED);
+        status = bypeer_key_sign_record(key, buffer.bytes, buffer.length, security + GROUP_SECURITY_FIXED);
     bypeer_buffer_clear(&buffer);
     if (status == 0)
         memcpy(ret_security, security, GROUP_SECURITY_FIXED + bypeer_key_profile(key)->signature_bytes);
@@ -111,7 +111,7 @@ bool group_seal_is_by(struct group_verified *verified, const struct bypeer_profi
     uint8_t *place = verified_place(verified, profile, &buffer, public_key, signature, digest);
     bool is_by = place && memcmp(place, digest, sizeof(digest)) == 0;
     if (!is_by) {
-        is_by = bypeer_profile_verify(profile, public_key, buffer.bytes, buffer.length, signature) == 0;
+        is_by = bypeer_profile_verify_record(profile, public_key, buffer.bytes, buffer.length, signature) == 0;
         if (is_by && place)
             memcpy(place, digest, sizeof(digest));
     }

@@ -178,3 +178,47 @@ int bypeer_profile_verify(const struct bypeer_profile *profile, const uint8_t *p
     EVP_PKEY_free(key);
     return is_right ? 0 : -EKEYREJECTED;
 }
+
+/* CryptoAPI's "no hash OID": PKCS#1 padding around the hash itself. NULL: no memory, or no RSA. */
+static EVP_PKEY_CTX *key_bare_state(EVP_PKEY *pair, int (*begin)(EVP_PKEY_CTX *))
+{
+    EVP_PKEY_CTX *state = EVP_PKEY_CTX_new(pair, NULL);
+    if (state && begin(state) == 1 && EVP_PKEY_CTX_set_rsa_padding(state, RSA_PKCS1_PADDING) == 1)
+        return state;
+    EVP_PKEY_CTX_free(state);
+    return NULL;
+}
+
+int bypeer_key_sign_record(const struct bypeer_key *key, const void *bytes, size_t length, uint8_t *ret_signature)
+{
+    uint8_t hash[20], signature[BYPEER_SIGNATURE_MAX];
+    size_t written = sizeof(signature);
+    if (key->profile->id != BYPEER_PROFILE_WINDOWS)
+        return bypeer_key_sign(key, bytes, length, ret_signature);
+    bypeer_profile_hash(key->profile, &(struct bypeer_piece){bytes, length}, 1, hash);
+    EVP_PKEY_CTX *state = key_bare_state(key->pair, EVP_PKEY_sign_init);
+    bool is_signed = state && EVP_PKEY_sign(state, signature, &written, hash, sizeof(hash)) == 1 &&
+                     written == key->profile->signature_bytes;
+    EVP_PKEY_CTX_free(state);
+    if (!is_signed)
+        return -EIO;
+    memcpy(ret_signature, signature, written);
+    return 0;
+}
+
+int bypeer_profile_verify_record(const struct bypeer_profile *profile, const uint8_t *public_key, const void *bytes,
+                                 size_t length, const uint8_t *signature)
+{
+    uint8_t hash[20];
+    if (profile->id != BYPEER_PROFILE_WINDOWS)
+        return bypeer_profile_verify(profile, public_key, bytes, length, signature);
+    EVP_PKEY *key = bypeer_profile_public_pair(profile, public_key);
+    if (!key)
+        return -EINVAL;
+    bypeer_profile_hash(profile, &(struct bypeer_piece){bytes, length}, 1, hash);
+    EVP_PKEY_CTX *state = key_bare_state(key, EVP_PKEY_verify_init);
+    bool is_right = state && EVP_PKEY_verify(state, signature, profile->signature_bytes, hash, sizeof(hash)) == 1;
+    EVP_PKEY_CTX_free(state);
+    EVP_PKEY_free(key);
+    return is_right ? 0 : -EKEYREJECTED;
+}

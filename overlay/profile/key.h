@@ -27,3 +27,5 @@ void bypeer_key_authority(const struct bypeer_key *key, uint8_t ret_authority[st
 
 /* Writes profile->signature_bytes. 0 or -EIO. */
 int bypeer_key_sign(const struct bypeer_key *key, const void *bytes, size_t length, uint8_t *ret_signature);
+/* The same as records of groups have it: in windows the hash lies in the signature without its DigestInfo. */
+int bypeer_key_sign_record(const struct bypeer_key *key, const void *bytes, size_t length, uint8_t *ret_signature);

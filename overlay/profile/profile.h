@@ -9,6 +9,7 @@
  *   hash of a field  SHA-256, cut to the field's 16 or 20    SHA-1, cut likewise
  *   key              Ed25519: 32 bytes, "1.3.101.112"        RSA-1024: DER RSAPublicKey of 140 bytes
  *   signature        Ed25519: 64 bytes                       RSASSA-PKCS1-v1_5 with SHA-1: 128 bytes
+ *   of records       the same                            the same without DigestInfo ([MS-PPSEC], records)
  *   PNRP             version 5.0, UDP port 3541              version 4.0, UDP port 3540
  *
  * Threads: any; nothing here has state.
@@ -53,3 +54,6 @@ void bypeer_profile_hash(const struct bypeer_profile *profile, const struct bype
  */
 int bypeer_profile_verify(const struct bypeer_profile *profile, const uint8_t *public_key, const void *bytes,
                           size_t length, const uint8_t *signature);
+/* The same of bypeer_key_sign_record(). */
+int bypeer_profile_verify_record(const struct bypeer_profile *profile, const uint8_t *public_key, const void *bytes,
+                                 size_t length, const uint8_t *signature);

@@ -134,6 +134,25 @@ Test(profile, signature_holds_for_these_bytes_and_this_key_only)
     }
 }
 
+/* In windows the padded block ends with the hash alone: what a public key's operation gives back is its 20 bytes. */
+Test(profile, signature_of_a_record_has_no_digest_info_in_windows)
+{
+    for (unsigned at = 0; at < BYPEER_PROFILES; at++) {
+        const struct bypeer_profile *profile = profile_at(at);
+        struct bypeer_key *key = key_read(at);
+        const uint8_t *public_key = bypeer_key_public(key);
+        uint8_t signature[BYPEER_SIGNATURE_MAX];
+        bool is_same = at != BYPEER_PROFILE_WINDOWS;
+        cr_assert_eq(bypeer_key_sign_record(key, "signed text", 11, signature), 0);
+        cr_assert_eq(bypeer_profile_verify_record(profile, public_key, "signed text", 11, signature), 0);
+        cr_assert_eq(bypeer_profile_verify_record(profile, public_key, "signed texs", 11, signature), -EKEYREJECTED);
+        cr_assert_eq(bypeer_profile_verify(profile, public_key, "signed text", 11, signature) == 0, is_same);
+        cr_assert_eq(bypeer_key_sign(key, "signed text", 11, signature), 0);
+        cr_assert_eq(bypeer_profile_verify_record(profile, public_key, "signed text", 11, signature) == 0, is_same);
+        bypeer_key_free(key);
+    }
+}
+
 Test(profile, public_key_that_is_none_is_told_from_a_wrong_signature)
 {
     const struct bypeer_profile *windows = bypeer_profile(BYPEER_PROFILE_WINDOWS);
