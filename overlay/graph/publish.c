@@ -3,31 +3,32 @@
 #include <stdlib.h>
 
 #include "overlay/graph/state.h"
+#include "overlay/graph/text.h"
 
 /* Signs a record that is complete otherwise, and stores a copy of it. */
-static int publish_finish(struct bypeer_graph *graph, struct bypeer_graph_time now, struct bypeer_record *record)
+static int publish_finish(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_record *draft)
 {
+    struct bypeer_record record = *draft;
     uint8_t security[GRAPH_SECURITY_MAX];
     uint32_t largest = graph->info.record_max ? graph->info.record_max : BYPEER_RECORD_BYTES_MAX;
-    if (graph->is_leaving && !bypeer_record_is_deleted(record))
+    if (graph->is_leaving && !bypeer_record_is_deleted(draft))
         return -ESHUTDOWN;
     if (graph->security.secure) {
         size_t bytes = sizeof(security);
-        int result = graph->security.secure(graph->security.context, now, record, security, &bytes);
+        int result = graph->security.secure(graph->security.context, now, draft, security, &bytes);
         if (result < 0)
             return result;
-        record->security = security;
-        record->security_bytes = bytes;
+        record.security = security;
+        record.security_bytes = bytes;
     }
-    size_t wire = bypeer_record_bytes(record);
-    if (wire == 0)
+    if (bypeer_record_bytes(&record) == 0)
         return -EINVAL;
-    if (record->payload_bytes + (record->attributes ? 2 * strlen(record->attributes) : 0) > largest)
+    if (record.payload_bytes + (record.attributes ? 2 * bypeer_text_units(record.attributes) : 0) > largest)
         return -EMSGSIZE;
-    struct bypeer_record *copy = bypeer_record_copy(record);
+    struct bypeer_record *copy = bypeer_record_copy(&record);
     if (copy == NULL)
         return -ENOMEM;
-    if (record->flags & BYPEER_RECORD_AUTOREFRESH)
+    if (record.flags & BYPEER_RECORD_AUTOREFRESH)
         graph_hasten(&graph->timers.refresh, now.ms + GRAPH_REFRESH_LEAST_MS);
     return graph_store(graph, now, copy, NULL);
 }
@@ -96,25 +97,29 @@ static void publish_next_version(const struct bypeer_record *old, const char *mo
 }
 
 /* What a record that there is points to goes when it is replaced: the next version is made from a copy. */
-static int publish_copy(const struct bypeer_graph *graph, const struct bypeer_guid *id, struct bypeer_record **ret_copy)
+static struct bypeer_record *publish_copy(const struct bypeer_graph *graph, const struct bypeer_guid *id,
+                                          int *ret_result)
 {
     const struct graph_entry *entry = graph_database_find(&graph->database, id);
+    struct bypeer_record *copy = NULL;
     if (entry == NULL)
-        return -ENOENT;
-    if (bypeer_record_is_deleted(entry->record))
-        return -ESTALE;
-    *ret_copy = bypeer_record_copy(entry->record);
-    return *ret_copy ? 0 : -ENOMEM;
+        *ret_result = -ENOENT;
+    else if (bypeer_record_is_deleted(entry->record))
+        *ret_result = -ESTALE;
+    else if ((copy = bypeer_record_copy(entry->record)) == NULL)
+        *ret_result = -ENOMEM;
+    return copy;
 }
 
 int bypeer_graph_update(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_guid *id,
                         const struct bypeer_record_draft *draft)
 {
-    struct bypeer_record *old = NULL, record;
+    struct bypeer_record record;
     int result = publish_check_attributes(draft->attributes);
-    if (result == 0)
-        result = publish_copy(graph, id, &old);
     if (result < 0)
+        return result;
+    struct bypeer_record *old = publish_copy(graph, id, &result);
+    if (old == NULL)
         return result;
     uint64_t peer_now = bypeer_graph_peer_time(graph, now);
     publish_next_version(old, draft->creator ? draft->creator : graph->peer_id, peer_now, &record);
@@ -136,15 +141,16 @@ int bypeer_graph_update(struct bypeer_graph *graph, struct bypeer_graph_time now
 int bypeer_graph_delete(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_guid *id,
                         bool is_local)
 {
-    struct bypeer_record *old = NULL, record;
+    struct bypeer_record record;
+    int result = 0;
     if (is_local) {
         if (graph_database_find(&graph->database, id) == NULL)
             return -ENOENT;
         graph_remove(graph, now, id, BYPEER_RECORD_REMOVED);
         return 0;
     }
-    int result = publish_copy(graph, id, &old);
-    if (result < 0)
+    struct bypeer_record *old = publish_copy(graph, id, &result);
+    if (old == NULL)
         return result;
     publish_next_version(old, graph->peer_id, bypeer_graph_peer_time(graph, now), &record);
     record.flags = BYPEER_RECORD_DELETED;
@@ -204,8 +210,10 @@ int graph_publish_internal(struct bypeer_graph *graph, struct bypeer_graph_time 
 
 void graph_refresh(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_guid *id)
 {
-    struct bypeer_record *old = NULL, record;
-    if (publish_copy(graph, id, &old) < 0)
+    struct bypeer_record record;
+    int result = 0;
+    struct bypeer_record *old = publish_copy(graph, id, &result);
+    if (old == NULL)
         return;
     uint64_t peer_now = bypeer_graph_peer_time(graph, now), life = old->expires - old->modified;
     publish_next_version(old, graph->peer_id, peer_now, &record);

@@ -71,7 +71,7 @@ static bool search_read_clause(struct xml_reader *xml, struct search_node *node,
         bypeer_xml_refuse(xml, "a clause's attrib has to be 1 to %d letters and digits", BYPEER_ATTRIBUTE_NAME_MAX);
         return false;
     }
-    strcpy(node->name, name);
+    memcpy(node->name, name, strlen(name) + 1);
     if (type == NULL || !bypeer_attribute_type_read(&node->type, type)) {
         bypeer_xml_refuse(xml, "the clause of %s: its type has to be string, int or date", name);
         return false;

@@ -32,7 +32,7 @@ static void make_auth_info(uint8_t ret_frame[static 149])
     static const uint8_t head[] = {0x00, 0x93, 0x00, 0x00, 0x00, 0x93, 0x10, 0x01, 0x00,
                                    0x00, 0x01, 0x00, 0x00, 0x10, 0x00, 0x55, 0x00, 0x93};
     memcpy(ret_frame, head, sizeof(head));
-    memcpy(ret_frame + sizeof(head), GRAPH_ID PEER_ID, strlen(GRAPH_ID PEER_ID));
+    memcpy(ret_frame + sizeof(head), GRAPH_ID PEER_ID, 149 - sizeof(head));
 }
 
 Test(graph_message, auth_info_as_windows_sends_it)
@@ -139,8 +139,8 @@ Test(graph_message, whatever_is_wrong_is_refused)
 Test(graph_message, each_type_has_a_least_size)
 {
     static const uint8_t least[] = {0, 16, 24, 32, 12, 12, 12, 20, 20, 24, 16, 12, 12, 28, 12};
-    for (uint8_t type = 1; type <= BYPEER_GRAPH_ACK; type++) {
-        uint8_t bytes[32] = {0, 0, 0, (uint8_t)(least[type] - 1), 0x20, type};
+    for (unsigned type = 1; type <= BYPEER_GRAPH_ACK; type++) {
+        uint8_t bytes[32] = {0, 0, 0, (uint8_t)(least[type] - 1), 0x20, (uint8_t)type};
         struct bypeer_graph_message message;
         cr_expect_eq(bypeer_graph_message_read(&message, modern(), bytes, least[type] - 1u), -EBADMSG, "%u", type);
     }

@@ -191,13 +191,14 @@ Test(graph_search, each_fault_is_named)
     }
 }
 
+#define FOUR_ANDS "<and><and><and><and>"
+
 Test(graph_search, depth_has_a_limit)
 {
-    char xml[4000] = "<peersearch>", why[BYPEER_ATTRIBUTE_WHY] = "";
+    char why[BYPEER_ATTRIBUTE_WHY] = "";
     struct bypeer_record_search *search;
-    for (unsigned at = 0; at < BYPEER_RECORD_SEARCH_DEPTH; at++)
-        strcat(xml, "<and>");
-    strcat(xml, YES);
-    cr_assert_eq(bypeer_record_search_read(&search, xml, why), -EINVAL);
+    cr_assert_eq(BYPEER_RECORD_SEARCH_DEPTH, 16);
+    cr_assert_eq(bypeer_record_search_read(&search, "<peersearch>" FOUR_ANDS FOUR_ANDS FOUR_ANDS FOUR_ANDS YES, why),
+                 -EINVAL);
     cr_assert(strstr(why, "within each other"), "%s", why);
 }
