@@ -116,7 +116,7 @@ int graph_database_put(struct graph_database *database, struct bypeer_record *re
             return -ENOMEM;
         }
     }
-    *entry = (struct graph_entry){record, database_digest(record)};
+    *entry = (struct graph_entry){.record = record, .digest = database_digest(record)};
     graph_index_insert(&database->by_type, graph_order_type, entry);
     graph_index_insert(&database->by_id, graph_order_id, entry);
     graph_index_insert(&database->by_key, graph_order_key, entry);

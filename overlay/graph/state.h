@@ -31,6 +31,8 @@
 struct graph_entry {
     struct bypeer_record *record;
     uint64_t digest; /* of what abstracts do not tell */
+    /* Of hash-based synchronisation: the range in which a peer listed it last, and the version. */
+    uint32_t listed_in, listed_version;
 };
 
 /* Entries in an order. */
@@ -49,6 +51,7 @@ void graph_index_remove(struct graph_index *index, graph_order *order, const str
 struct graph_database {
     struct graph_index by_type, by_id, by_key;
     uint64_t bytes;
+    uint32_t listings; /* ranges that peers have listed so far; none is 0 */
 };
 
 enum graph_link_state {

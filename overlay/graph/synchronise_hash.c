@@ -152,38 +152,45 @@ void graph_answer_hashes(struct bypeer_graph *graph, struct bypeer_graph_time no
     bypeer_buffer_clear(&list.abstracts);
 }
 
-/* The version of a record that the peer lists; 0: it does not. */
-static bool hash_lists(const struct bypeer_graph_advertise *advertise, uint32_t from, uint32_t count,
-                       const struct bypeer_guid *id, uint32_t *ret_version)
+/* Notes in own records that the peer lists them in a range, so that both lists are gone over once. */
+static void hash_mark_listed(struct bypeer_graph *graph, const struct bypeer_graph_advertise *advertise, uint32_t from,
+                             uint32_t count)
 {
+    graph->database.listings += graph->database.listings == UINT32_MAX ? 2 : 1;
     for (uint32_t at = 0; at < count; at++) {
         struct bypeer_graph_abstract abstract;
         bypeer_graph_abstract_at(advertise->abstracts, from + at, &abstract);
-        if (bypeer_guid_is_equal(&abstract.id, id)) {
-            *ret_version = abstract.version;
-            return true;
+        struct graph_entry *own = graph_database_find(&graph->database, &abstract.id);
+        if (own) {
+            own->listed_in = graph->database.listings;
+            own->listed_version = abstract.version;
         }
     }
-    return false;
 }
 
 /*
  * What the peer lacks of a range. In the modern profile also what it has in the same version, since that may be another
- * one: the ranges' hashes tell, abstracts do not.
+ * one: the ranges' hashes tell, abstracts do not. Ranges ascend; what lies before *next was dealt with, so that a peer
+ * whose ranges overlap gets no record twice.
  */
 static bool hash_note_rest(struct bypeer_graph *graph, struct graph_link *link,
                            const struct bypeer_graph_advertise *advertise, uint32_t first,
-                           const struct bypeer_graph_boundary *boundary)
+                           const struct bypeer_graph_boundary *boundary, size_t *next)
 {
     const struct graph_index *index = &graph->database.by_key;
     bool is_windows = graph->profile->id == BYPEER_PROFILE_WINDOWS;
     size_t from = boundary->low.modified == 0 ? 0 : hash_behind(graph, &boundary->low);
     size_t to = hash_behind(graph, &boundary->high);
+    if (from < *next)
+        from = *next;
+    if (to > *next)
+        *next = to;
+    hash_mark_listed(graph, advertise, first, boundary->count);
     for (size_t at = from; at < to; at++) {
-        const struct bypeer_record *record = index->at[at]->record;
-        uint32_t version;
-        if (hash_lists(advertise, first, boundary->count, &record->id, &version) &&
-            (version > record->version || (version == record->version && is_windows)))
+        const struct graph_entry *own = index->at[at];
+        const struct bypeer_record *record = own->record;
+        if (own->listed_in == graph->database.listings &&
+            (own->listed_version > record->version || (own->listed_version == record->version && is_windows)))
             continue;
         if (bypeer_buffer_append(&link->to_send, record->id.bytes, sizeof(record->id.bytes)) < 0)
             return false;
@@ -196,6 +203,7 @@ void graph_on_advertise(struct bypeer_graph *graph, struct bypeer_graph_time now
 {
     struct bypeer_graph_message message = {.type = BYPEER_GRAPH_REQUEST};
     struct bypeer_buffer wanted = {0};
+    size_t next = 0;
     bool has_memory = true;
     uint32_t first = 0;
     if (link->sync != SYNC_HASH || !link->is_initiator) {
@@ -205,7 +213,7 @@ void graph_on_advertise(struct bypeer_graph *graph, struct bypeer_graph_time now
     for (uint32_t at = 0; at < advertise->boundary_count && has_memory; at++) {
         struct bypeer_graph_boundary boundary;
         bypeer_graph_boundary_at(advertise->boundaries, at, &boundary);
-        has_memory = hash_note_rest(graph, link, advertise, first, &boundary);
+        has_memory = hash_note_rest(graph, link, advertise, first, &boundary, &next);
         first += boundary.count;
     }
     for (uint32_t at = 0; at < advertise->abstract_count && has_memory; at++) {

@@ -244,12 +244,28 @@ static void hear(struct wire *wire, const uint8_t *bytes, size_t length)
     }
 }
 
+/* The test begins to listen to a stream. */
+static void take_stream(struct wire *wire, struct wire_stream *stream)
+{
+    bypeer_frame_reader_clear(&wire->frames);
+    bypeer_unit_reader_clear(&wire->units);
+    wire->heard_count = 0;
+    wire->is_ended = false;
+    wire->own = stream;
+}
+
 static void accept_stream(struct wire *wire, struct wire_stream *stream)
 {
     struct wire_end *from = &stream->ends[0], *to = &stream->ends[1];
     const struct bypeer_graph_address address = wire_address(from->node == NOBODY ? WIRE_NODES : from->node);
     struct bypeer_graph *graph = to->node < WIRE_NODES ? wire->nodes[to->node].graph : NULL;
     stream->is_dialled = false;
+    if (to->node == WIRE_NODES) {
+        to->node = NOBODY;
+        take_stream(wire, stream);
+        bypeer_graph_connected(wire->nodes[from->node].graph, wire->now, from->link);
+        return;
+    }
     if (graph && bypeer_graph_accept(graph, wire->now, &address, &to->link) == 0) {
         if (from->node != NOBODY)
             bypeer_graph_connected(wire->nodes[from->node].graph, wire->now, from->link);
@@ -378,18 +394,15 @@ const char *wire_payload(const struct wire *wire, unsigned number, const struct 
 
 void wire_dial(struct wire *wire, unsigned number)
 {
-    bypeer_frame_reader_clear(&wire->frames);
-    bypeer_unit_reader_clear(&wire->units);
-    wire->heard_count = 0;
-    wire->is_ended = false;
-    wire->own = add_stream(wire, NOBODY, 0, number);
+    take_stream(wire, add_stream(wire, NOBODY, 0, number));
     wire_run(wire);
 }
 
 void wire_say_bytes(struct wire *wire, const void *bytes, size_t length)
 {
     cr_assert_not_null(wire->own, "the node has closed the link");
-    bypeer_buffer_append(&wire->own->ends[1].coming, bytes, length);
+    struct wire_end *ends = wire->own->ends;
+    bypeer_buffer_append(&ends[ends[0].node == NOBODY].coming, bytes, length);
     wire_run(wire);
 }
 

@@ -77,7 +77,7 @@ void wire_update(struct wire *wire, unsigned number, const struct bypeer_guid *i
 /* NULL: it has none, or a tombstone. */
 const char *wire_payload(const struct wire *wire, unsigned number, const struct bypeer_guid *id);
 
-/* The test as a peer of a node: a link, bytes, messages, and what came. */
+/* The test as a peer of a node: a link (or the node dials wire_address(WIRE_NODES)), bytes, messages, and what came. */
 void wire_dial(struct wire *wire, unsigned number);
 void wire_say_bytes(struct wire *wire, const void *bytes, size_t length);
 void wire_say(struct wire *wire, const struct bypeer_graph_message *message);

@@ -135,6 +135,42 @@ Test(graph_replication, only_what_differs_is_sent)
     cr_assert_gt(after.records, 200);
 }
 
+/* A peer that node 0 dials asks for all it has in each of many ranges, which are the same one. */
+Test(graph_replication, ranges_that_overlap_bring_no_record_twice)
+{
+    enum { RANGES = 50 };
+    static uint8_t boundaries[RANGES * BYPEER_GRAPH_BOUNDARY_BYTES];
+    struct bypeer_graph_boundary boundary = {.high.modified = UINT64_MAX};
+    struct bypeer_graph_message welcome = {.type = BYPEER_GRAPH_WELCOME}, advertise = {.type = BYPEER_GRAPH_ADVERTISE};
+    const struct bypeer_graph_message end = {.type = BYPEER_GRAPH_SYNC_END, .is_final = true};
+    const struct bypeer_graph_address address = wire_address(WIRE_NODES);
+    struct bypeer_graph_counters counters;
+    unsigned floods = 0;
+    uint32_t link;
+    for (unsigned at = 0; at < RANGES; at++)
+        bypeer_graph_boundary_put(boundaries + (size_t)at * BYPEER_GRAPH_BOUNDARY_BYTES, &boundary);
+    for (unsigned at = 0; at < 5; at++)
+        wire_publish(&wire, 0, 1, "one of five");
+    cr_assert_eq(bypeer_graph_connect(graph_of(0), wire.now, &address, NULL, BYPEER_GRAPH_NEIGHBOR, &link), 0);
+    wire_run(&wire);
+    cr_assert(wire_heard(&wire, BYPEER_GRAPH_CONNECT));
+    welcome.welcome.node_id = 77;
+    welcome.welcome.peer_time = wire.now.utc;
+    welcome.welcome.peer_id = (struct bypeer_graph_text){"0.mallory", 9};
+    wire_say(&wire, &welcome);
+    cr_assert(wire_heard(&wire, BYPEER_GRAPH_SOLICIT_HASH));
+    advertise.advertise = (struct bypeer_graph_advertise){.boundaries = boundaries, .boundary_count = RANGES};
+    wire_say(&wire, &advertise);
+    cr_assert(wire_heard(&wire, BYPEER_GRAPH_REQUEST));
+    wire.heard_count = 0;
+    wire_say(&wire, &end);
+    for (unsigned at = 0; at < wire.heard_count; at++)
+        floods += wire.heard[at] == BYPEER_GRAPH_FLOOD;
+    bypeer_graph_counters(graph_of(0), &counters);
+    cr_assert_eq(floods, counters.records);
+    cr_assert_geq(floods, 5);
+}
+
 Test(graph_replication, what_was_published_alone_is_told)
 {
     wire_open(&wire, 1, NULL);
