@@ -53,7 +53,7 @@ def test_accounts_survive_the_end_of_either_process(star):
 
 def test_a_rate_holds_as_soon_as_it_is_set(star):
     send(star, 200, interval=0.003)
-    star.node.call("limits.set", name="left", rate=100000, burst=16384)
+    star.node.call("limits.set", name="left", rate=10000, burst=16384)
     assert send(star, 200, interval=0.003, check=False, wait=0.5) < 100
     assert star.node.counters()["drop.rate"] > 0
     star.node.kill_control()

@@ -1,6 +1,4 @@
 """Hub links message by message: replays, forged sources, moves, and every kind of way out, against a client in Python."""
-import time
-
 import pytest
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 
@@ -8,6 +6,7 @@ from harness.frames import inner_udp
 from harness.hub import PORT, Hub
 from harness.member import Member
 from harness.noise import Client
+from harness.process import wait_until
 from harness.star import GROUP, NODE, VNI, overlay
 
 WINDOW = 8192
@@ -39,7 +38,7 @@ class Wire:
         guest = self.hub.guests[side]
         client = self.lab.closing(
             Client(guest.namespace, guest.private, self.hub.public, self.endpoint(side, family)))
-        assert client.handshake() == 1
+        assert client.handshake(timeout=10) == 1
         client.address = guest.address
         return client
 
@@ -48,8 +47,16 @@ class Wire:
         place = [entry["name"] for entry in answer["counters"]].index(name)
         return [worker["values"][place] for worker in answer["workers"]][:2]
 
-    def grown(self, before, name):
-        return self.node.rest()[name] - before[name]
+    def send_keepalive(self, client):
+        """And waits until it is in: from then on the hub sends by the client's session, to where the client is."""
+        before = self.node.counters()["packets.consumed"]
+        client.send(client.data())
+        wait_until("the keepalive is in", lambda: self.node.counters()["packets.consumed"] > before)
+
+    def expect_grown(self, before, name, by):
+        """Whatever was sent may still be on its way; more than that is wrong."""
+        wait_until(f"{name} has grown by {by}", lambda: self.node.counters()[name] - before[name] >= by)
+        assert self.node.rest()[name] - before[name] == by, name
 
 
 @pytest.fixture
@@ -69,8 +76,7 @@ def sees(client, payload):
 
 def test_between_two_clients_and_over_ipv4(wire):
     left, right = wire.client("left"), wire.client("right", family=4)
-    right.send(right.data())  # a keepalive: its session is confirmed
-    time.sleep(0.1)
+    wire.send_keepalive(right)  # its session is confirmed
     left.send(left.data(packet(left.address, right.address, b"second")))
     assert sees(right, b"second")
     right.send(right.data(packet(right.address, left.address, b"back")))
@@ -81,7 +87,7 @@ def test_between_two_clients_and_over_ipv4(wire):
 def test_replays_at_every_edge_on_either_worker(wire, figure):
     """Source ports spread datagrams over both workers; session and window are the same."""
     left, right = wire.client("left"), wire.client("right")
-    right.send(right.data())
+    wire.send_keepalive(right)
     senders = [wire.lab.closing(Client(wire.namespaces["left"], wire.hub.guests["left"].private, wire.hub.public,
                                        wire.endpoint("left"))) for _ in range(8)]
     greatest = 100_000
@@ -96,7 +102,7 @@ def test_replays_at_every_edge_on_either_worker(wire, figure):
             assert sees(right, b"%d" % counter)
         for sender in senders:
             sender.send(message)
-        assert wire.grown(before, "drop.wireguard_replay") == len(senders) + (not fresh), f"counter {counter}"
+        wire.expect_grown(before, "drop.wireguard_replay", len(senders) + (not fresh))
     assert not list(right.datagrams(0.3)), "a replay came through"
     replays = wire.by_worker("drop.wireguard_replay")
     figure("replays dropped by each of two workers", replays)
@@ -105,51 +111,49 @@ def test_replays_at_every_edge_on_either_worker(wire, figure):
 
 def test_sources_that_are_not_the_members(wire):
     left, right = wire.client("left"), wire.client("right")
-    right.send(right.data())
+    wire.send_keepalive(right)
     before = wire.node.rest()
     forged = [right.address, NODE, wire.fabric, overlay(0x77), "fd99::1", "2001:db8:1::10"]
     for source in forged:
         left.send(left.data(packet(source, right.address)))
-    assert wire.grown(before, "drop.inner_source") == len(forged)
+    wire.expect_grown(before, "drop.inner_source", len(forged))
     for source in ("fe80::1", "::1", "ff02::1"):
         left.send(left.data(packet(source, right.address)))
-    assert wire.grown(before, "drop.inner_scope") == 3
+    wire.expect_grown(before, "drop.inner_scope", 3)
     left.send(left.data(b"\x45" + bytes(39)))
     left.send(left.data(b"x"))
-    assert wire.grown(before, "drop.inner_header") == 2
+    wire.expect_grown(before, "drop.inner_header", 2)
     damaged = bytearray(left.data(packet(left.address, right.address)))
     damaged[20] ^= 1
     left.send(damaged)
-    assert wire.grown(before, "drop.wireguard_tag") == 1
+    wire.expect_grown(before, "drop.wireguard_tag", 1)
     left.send(left.data()[:-1])
     left.send(b"\4\0\0\0" + bytes(40))
-    assert wire.grown(before, "drop.wireguard_malformed") == 1
-    assert wire.grown(before, "drop.wireguard_session") == 1
+    wire.expect_grown(before, "drop.wireguard_malformed", 1)
+    wire.expect_grown(before, "drop.wireguard_session", 1)
     assert not list(right.datagrams(0.3))
 
 
 def test_a_member_moves_and_is_followed_at_once(wire):
     left, right = wire.client("left"), wire.client("right")
     for client in (left, right):
-        client.send(client.data())
-    time.sleep(0.2)
+        wire.send_keepalive(client)
     right.send(right.data(packet(right.address, left.address, b"home")))
     assert sees(left, b"home")
     # To another port, to another network, to IPv4: each time one packet of the member is enough.
     for side, family in (("left", 6), ("right", 6), ("right", 4), ("left", 6)):
         left.move(wire.namespaces[side], wire.endpoint(side, family))
-        left.send(left.data())
-        time.sleep(0.05)
+        wire.send_keepalive(left)
         right.send(right.data(packet(right.address, left.address, b"there")))
         assert sees(left, b"there"), f"{side}, IPv{family}"
     # Somebody else's copy of an old packet from elsewhere moves nobody.
-    message = left.data()
+    before, message = wire.node.rest(), left.data()
     left.send(message)
-    time.sleep(0.05)
+    wait_until("it is in", lambda: wire.node.counters()["packets.consumed"] > before["packets.consumed"])
     stranger = wire.lab.closing(Client(wire.namespaces["right"], wire.hub.guests["left"].private, wire.hub.public,
                                        wire.endpoint("right")))
     stranger.send(message)
-    time.sleep(0.05)
+    wire.expect_grown(before, "drop.wireguard_replay", 1)
     right.send(right.data(packet(right.address, left.address, b"still there")))
     assert sees(left, b"still there")
 

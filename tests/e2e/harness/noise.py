@@ -205,7 +205,7 @@ class Client(Initiator):
                     break
         return 0
 
-    def expect(self, timeout=3):
+    def expect(self, timeout=10):
         """The next packet that comes, of any length but 0."""
         for datagram in self.datagrams(timeout):
             opened = self.open(datagram)
