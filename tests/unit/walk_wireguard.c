@@ -109,10 +109,11 @@ struct walk_session walk_make_session(enum walk_peer peer, uint32_t flags)
     memset(&session, 0, sizeof(session));
     cr_assert_eq(bypeer_writer_take_session(walk.writer, &session.slot), 0);
     const struct bypeer_wireguard_state *state = &walk.worker.shared->wireguard[session.slot];
+    serial++;
     session.ours = (struct bypeer_wireguard_session){
         .local_index = 0x5a500000u | session.slot,
         .remote_index = 0x1234u + (uint32_t)serial,
-        .serial = ++serial,
+        .serial = serial,
         .peer = walk_peer_link_id(peer),
         .flags = flags,
         .created_ns = walk.worker.now_ms * 1000000,
