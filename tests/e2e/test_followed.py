@@ -178,8 +178,14 @@ def test_a_supernode_is_killed(pair, figure):
     with Echoes(b.namespace, a.address) as echoes:
         time.sleep(1)
         n1.kill_all()
+        n1.client.close()
         pair.spare.prefer()
         wait_until("b's node has another way", lambda: chosen(pair, n3, "a") == ["n2"])
         time.sleep(2)
     figure("a supernode killed: longest silence", f"{echoes.longest_silence():.2f} s")
     assert echoes.longest_silence() < 3
+    n1.start(ready=False)
+    wait_until("it is back and used again", lambda: chosen(pair, n3, "a") == ["n1"])
+    a.prefer()
+    reach(b.namespace, a.address)
+    ping(b.namespace, a.address, count=5)
