@@ -226,6 +226,40 @@ def test_a_membership_can_be_moved_with_the_group_s_key(cloud, lab_group):
     n1.call("group.leave", group=group)
 
 
+def test_people_do_all_of_it_by_command(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    card = n1.directory / "identity.xml"
+    password = n1.directory / "password"
+    password.write_text("over there\n")
+    said = n1.cli("group", "create", "By hand", "--comment", "typed").stdout
+    assert said.startswith("By hand is founded: "), said
+    card.write_text(n2.cli("identity", "xml").stdout)
+    line = n1.cli("group", "invite", "By hand", card, "--role", "member,supernode", "--expires", "30d").stdout.strip()
+    assert "PEERINVITATION" in n1.cli("group", "invite", "By hand", card, "--xml").stdout
+    assert n2.cli("group", "join", line, "--timeout", PATIENCE).stdout.startswith("joined By hand, as fd")
+    assert "connected" in n2.cli("group", "list").stdout
+    assert "By hand, connected" in n2.cli("group", "show", "By hand").stdout
+    wait_until("both are listed", lambda: {"host 1", "host 2"} <= set(
+        re.findall(r"host \d", n1.cli("group", "members", "By hand").stdout)), timeout=PATIENCE)
+    made = n2.cli("record", "publish", "By hand", TYPE, "--payload", "typed in").stdout.split()[0]
+    wait_until("it is listed", lambda: "typed in" in n1.cli("record", "list", "By hand").stdout, timeout=PATIENCE)
+    n2.cli("record", "update", "By hand", made, "--payload", "typed again")
+    wait_until("the change is listed", lambda: "typed again" in n1.cli("record", "list", "By hand").stdout,
+               timeout=PATIENCE)
+    watched = n1.cli("record", "watch", "By hand", "--timeout", 1).stdout
+    assert watched == "", "nothing changes meanwhile"
+    assert f"{made} is deleted" in n2.cli("record", "delete", "By hand", made).stdout
+    assert "published" in n2.cli("presence", "set", "By hand").stdout
+    assert "host" in n1.cli("presence", "list", "By hand").stdout
+    assert "the membership of host 2 ends" in n1.cli("group", "renew", "By hand", "host 2", "--expires", "90d").stdout
+    assert "PEERGROUPCONFIG" in n1.cli("group", "export", "By hand", "--password-file", password).stdout
+    assert n1.cli("group", "revoke", "By hand", "host 2", "--reason", "a test").stdout == "host 2 is revoked\n"
+    assert "revoked" in n1.cli("group", "members", "By hand").stdout
+    assert "a test" in n1.cli("audit", "By hand").stdout
+    for node in (n1, n2):
+        assert node.cli("group", "leave", "By hand").stdout == "By hand is left\n"
+
+
 def test_a_stranger_at_the_port_is_sent_away(cloud, lab_group):
     n1 = cloud.nodes[0]
     with n1.namespace.entered():
