@@ -144,7 +144,7 @@ static int link_begin(struct group_link *link, uint64_t now, struct bypeer_buffe
     link->by_password = !link->node->chain;
     if (link->by_password && link->node->password[0] == '\0')
         return link_refuse(link, "this node has neither a membership nor a password");
-    return link->by_password ? link_offer_password(link, plain) : link_greet(link, now, plain);
+    return link->by_password ? link_offer_password(plain) : link_greet(link, now, plain);
 }
 
 /* The responder's greeting, or the initiator's: what comes with Hello. message NULL: nothing does. */

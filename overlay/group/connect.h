@@ -27,8 +27,6 @@
 #include "overlay/group/password.h"
 
 struct bypeer_group_node;
-struct bypeer_certificate;
-struct group_member;
 struct group_link;
 
 int group_link_open(struct bypeer_group_node *node, struct group_link **ret_link, bool is_initiator,

@@ -38,9 +38,8 @@ static int password_crypt(const char *form, bool is_sealing, const uint8_t *byte
     return 0;
 }
 
-int link_offer_password(struct group_link *link, struct bypeer_buffer *plain)
+int link_offer_password(struct bypeer_buffer *plain)
 {
-    (void)link;
     int status = link_put(plain, MESSAGE_HELLO, NULL, 0);
     return status ? status : link_put(plain, MESSAGE_PASSWORD, NULL, 0);
 }

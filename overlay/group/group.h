@@ -79,9 +79,9 @@ struct bypeer_group_sink {
 struct bypeer_group_settings {
     const struct bypeer_profile *profile;
     struct bypeer_peer_name group, self;
-    const struct bypeer_key *key;       /* of this node's identity; outlives the group */
-    const uint8_t *chain;               /* own chain as a bag; NULL: none yet, join by password */
-    size_t chain_bytes;                 /* */
+    const struct bypeer_key *key; /* of this node's identity; outlives the group */
+    const uint8_t *chain;         /* own chain as a bag; NULL: none yet, join by password */
+    size_t chain_bytes;
     const struct bypeer_key *group_key; /* at the founder, and whoever holds it; else NULL. Outlives the group */
     const char *password;               /* NULL, or with which to join; copied in hashed form */
     const struct bypeer_group_properties *found; /* to be published, at the founder; NULL: the graph has them */

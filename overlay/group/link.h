@@ -56,7 +56,7 @@ int link_take_chain(struct group_link *link, uint64_t now, const uint8_t *bytes,
 int link_authenticate(struct group_link *link, const struct bypeer_peer_name *name);
 
 /* connect_password.c: messages of a join by password. 1, 0 or negative, as of link_token(). */
-int link_offer_password(struct group_link *link, struct bypeer_buffer *plain);
+int link_offer_password(struct bypeer_buffer *plain);
 int link_take_password(struct group_link *link, struct bypeer_graph_time now, const struct group_message_view *message,
                        struct bypeer_buffer *plain);
 /* The initiator was told of the group by the responder, and goes on with its proof. */

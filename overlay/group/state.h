@@ -19,8 +19,7 @@
 
 #define GROUP_CREDENTIALS 8
 #define GROUP_WHY         160
-/* Memberships begin so much earlier, for members whose clocks are behind: [MS-PPGRH] 3.1.7.3 lets them be 20 minutes.
- */
+/* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
 #define GROUP_BACKDATE_S 1200
 
 struct group_credential {
