@@ -22,8 +22,11 @@ int link_refuse(struct group_link *link, const char *why)
     if (link->why != why)
         snprintf(link->why, sizeof(link->why), "%s", why);
     link->state = LINK_FAILED;
-    if (link->peer)
-        bypeer_name_write(&bypeer_certificate_facts(link->peer)->subject, who);
+    if (link->peer) {
+        /* A certificate names who has replaced his key by the new one: as a member he is known by the first. */
+        const struct group_member *member = group_find_key(node, link_peer_key(link));
+        bypeer_name_write(member ? &member->name : &bypeer_certificate_facts(link->peer)->subject, who);
+    }
     if (node->sink.refused)
         node->sink.refused(node->sink_context, who, link->why);
     return -EACCES;
