@@ -27,8 +27,8 @@
 #include "control/names/nss.h"
 #include "control/node.h"
 #include "control/notify.h"
-#include "control/relay/relays.h"
 #include "control/policy/policies.h"
+#include "control/relay/relays.h"
 #include "control/usage/usage.h"
 #include "control/wireguard/wireguard.h"
 

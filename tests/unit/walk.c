@@ -293,8 +293,7 @@ void walk_once(void)
     uint64_t in = walk.injected, out = walk.taken + rte_ring_count(walk.worker.punt);
     for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++) {
         uint32_t class = bypeer_counter_names[i].class;
-        if (class == BYPEER_COUNTER_RECEIVED || class == BYPEER_COUNTER_GENERATED ||
-            class == BYPEER_COUNTER_COPIED)
+        if (class == BYPEER_COUNTER_RECEIVED || class == BYPEER_COUNTER_GENERATED || class == BYPEER_COUNTER_COPIED)
             in += walk.counters[i];
         else if (class == BYPEER_COUNTER_SENT || class == BYPEER_COUNTER_CONSUMED || class == BYPEER_COUNTER_DROPPED)
             out += walk.counters[i];
