@@ -81,7 +81,7 @@ static void direct_keep(struct bypeer_joined *joined, const struct direct_link *
                                            .member = kept->member,
                                            .bytes = kept->bytes,
                                            .length = length}};
-    strcpy(kept->member, link->member);
+    memcpy(kept->member, link->member, sizeof(kept->member));
     if (type)
         kept->event.type = *type;
     if (length > 0)

@@ -38,7 +38,7 @@ static char *status_write(const char *status)
         else
             *place++ = *status;
     }
-    strcpy(place, END);
+    memcpy(place, END, sizeof(END));
     return xml;
 }
 
@@ -87,7 +87,8 @@ static void on_ended(void *context, int error)
     board->error = error;
 }
 
-static int board_show(struct board *board)
+/* Until something fails. */
+static void board_show(struct board *board)
 {
     struct pollfd ready = {.fd = bypeer_fd(board->node), .events = POLLIN};
     for (;;) {
@@ -96,9 +97,9 @@ static int board_show(struct board *board)
         if (!error)
             error = bypeer_process(board->node);
         if (error || board->error)
-            return error ? error : board->error;
+            return;
         if (!board->is_changed && poll(&ready, 1, -1) < 0 && errno != EINTR)
-            return -errno;
+            return;
     }
 }
 
@@ -121,7 +122,7 @@ int main(int count, char *arguments[])
     if (!error && status)
         error = bypeer_peer_set_presence(board.node, board.group, 1, status);
     if (!error)
-        error = board_show(&board);
+        board_show(&board);
     fprintf(stderr, "%s\n", bypeer_error_text(board.node));
     free(status);
     bypeer_close(board.node);

@@ -7,7 +7,7 @@
 int bypeer_peer_direct_open(struct bypeer *node, const char *group, const char *member, int timeout_ms,
                             int64_t *ret_link)
 {
-    json_t *result;
+    json_t *result = NULL;
     int usual_ms = peer_wait_longer(node, timeout_ms);
     int error = peer_call(
         node, "direct.open",

@@ -40,7 +40,7 @@ static void groups_keep(struct bypeer_peer_groups *groups, const char *identity)
 
 int bypeer_peer_enum_groups(struct bypeer_peer_groups **ret_groups, struct bypeer *node, const char *identity)
 {
-    struct bypeer_peer_groups *groups;
+    struct bypeer_peer_groups *groups = NULL;
     int error = peer_enumerate((void **)&groups, node, "group.list", json_object(), "groups",
                                sizeof(struct bypeer_peer_group), group_fill);
     if (error)
@@ -85,7 +85,7 @@ int bypeer_peer_group_connect(struct bypeer *node, const char *group, const char
 int bypeer_peer_group_invite(struct bypeer *node, const char *group, const struct bypeer_peer_order *order,
                              char **ret_line, char **ret_xml)
 {
-    json_t *result;
+    json_t *result = NULL;
     int error = peer_call(node, "group.invite",
                           json_pack("{s:s, s:s*, s:o*, s:o*}", "group", group, "identity", order->identity, "roles",
                                     peer_roles_write(order->roles), "lifetime_s", peer_unless_zero(order->lifetime_s)),

@@ -25,7 +25,7 @@ int bypeer_peer_enum_identities(struct bypeer_peer_identities **ret_identities, 
 /* A call whose answer is an identity; copies its name, if it is wanted. */
 static int identity_call(struct bypeer *node, const char *method, json_t *params, char *ret_identity)
 {
-    json_t *result;
+    json_t *result = NULL;
     int error = peer_call(node, method, params, &result);
     if (error)
         return error;
@@ -65,7 +65,7 @@ int bypeer_peer_identity_set_default(struct bypeer *node, const char *identity)
 
 int bypeer_peer_identity_xml(struct bypeer *node, const char *identity, char **ret_xml)
 {
-    json_t *result;
+    json_t *result = NULL;
     int error = peer_call(node, "identities.show", json_pack("{s:s*}", "identity", identity), &result);
     if (error)
         return error;

@@ -45,7 +45,7 @@ bool peer_record_fill(void *element, json_t *object)
 /* One page after the other becomes one answer. */
 static int records_page(struct bypeer *node, json_t *params, json_t *records, char after[static BYPEER_NAME_TEXT])
 {
-    json_t *page;
+    json_t *page = NULL;
     int error = peer_call(node, "record.list", params, &page);
     if (error)
         return error;
@@ -67,7 +67,7 @@ static int records_page(struct bypeer *node, json_t *params, json_t *records, ch
 int bypeer_peer_enum_records(struct bypeer_peer_records **ret_records, struct bypeer *node, const char *group,
                              const char *type, const char *creator, const char *search)
 {
-    struct peer_snapshot *snapshot;
+    struct peer_snapshot *snapshot = NULL;
     char after[BYPEER_NAME_TEXT] = "";
     json_t *records = json_array();
     int error;

@@ -67,7 +67,7 @@ int peer_call(struct bypeer *node, const char *method, json_t *params, json_t **
 int peer_call_text(struct bypeer *node, const char *method, json_t *params, const char *key, char *ret_text,
                    size_t room)
 {
-    json_t *result;
+    json_t *result = NULL;
     int error = peer_call(node, method, params, &result);
     if (error)
         return error;
@@ -81,7 +81,7 @@ int peer_call_text(struct bypeer *node, const char *method, json_t *params, cons
 
 int peer_call_string(struct bypeer *node, const char *method, json_t *params, const char *key, char **ret_text)
 {
-    json_t *result;
+    json_t *result = NULL;
     int error = peer_call(node, method, params, &result);
     if (error)
         return error;
@@ -117,8 +117,8 @@ int peer_snapshot_make(struct peer_snapshot **ret_snapshot, struct bypeer *node,
 int peer_enumerate(void **ret_snapshot, struct bypeer *node, const char *method, json_t *params, const char *key,
                    size_t element_bytes, peer_fill *fill)
 {
-    json_t *answer;
-    struct peer_snapshot *snapshot;
+    json_t *answer = NULL;
+    struct peer_snapshot *snapshot = NULL;
     int error = peer_call(node, method, params, &answer);
     if (!error)
         error = peer_snapshot_make(&snapshot, node, method, answer, key, element_bytes, fill);
