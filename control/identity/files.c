@@ -205,7 +205,7 @@ int files_read(struct entry *entry, const struct bypeer_identities *identities, 
                struct bypeer_problem *problem)
 {
     char folder[IDENTITIES_PATH], path[IDENTITIES_PATH + 64];
-    json_t *json;
+    json_t *json = NULL;
     files_folder(identities, authority, folder);
     snprintf(path, sizeof(path), "%s/identity.json", folder);
     int result = files_load_json(&json, path, problem);

@@ -344,7 +344,7 @@ const struct bypeer_identity *bypeer_identities_default(struct bypeer_identities
                            profile->name);
         return NULL;
     }
-    if (bypeer_identities_create(identities, profile, NULL, NULL, now, &made, problem) < 0 ||
+    if (bypeer_identities_create(identities, profile, NULL, NULL, now, &made, problem) < 0 || !made ||
         (!made->is_default && bypeer_identities_set_default(identities, made, problem) < 0))
         return NULL;
     return made;

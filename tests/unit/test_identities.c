@@ -286,7 +286,7 @@ Test(identities, leftovers_of_a_crash_do_not_count)
     for (unsigned at = 0; at < 2; at++) {
         snprintf(path, sizeof(path), "%s/identities/%s", state, leftovers[at]);
         cr_assert_eq(mkdir(path, 0700), 0);
-        strcat(path, "/x.pem");
+        snprintf(path, sizeof(path), "%s/identities/%s/x.pem", state, leftovers[at]);
         FILE *file = fopen(path, "we");
         fclose(file);
     }

@@ -42,9 +42,8 @@ static int identity_call(struct cli *cli, const char *method, json_t *params, js
 static const char *identity_key(const json_t *identity, char text[static CLI_WORDS])
 {
     json_int_t until = cli_integer(identity, "old_key_until");
-    if (cli_integer(identity, "rotations") == 0)
-        return strcpy(text, "first");
-    snprintf(text, CLI_WORDS, "%s%s", "replaced", until > 0 ? ", old one valid" : "");
+    snprintf(text, CLI_WORDS, "%s%s", cli_integer(identity, "rotations") == 0 ? "first" : "replaced",
+             until > 0 ? ", old one valid" : "");
     return text;
 }
 
