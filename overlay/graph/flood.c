@@ -229,7 +229,7 @@ void graph_on_flood(struct bypeer_graph *graph, struct bypeer_graph_time now, st
     }
     struct bypeer_graph_ack_entry entry = {.id = record->id};
     result = graph_take_record(graph, now, record, link, false);
-    if (result < 0 || link->state != LINK_CONNECTED)
+    if (link->state != LINK_CONNECTED)
         return;
     entry.is_useful = result > 0;
     flood_weigh(link, entry.is_useful);
@@ -238,11 +238,15 @@ void graph_on_flood(struct bypeer_graph *graph, struct bypeer_graph_time now, st
         graph_flush_acks(graph, now, link);
 }
 
-void graph_on_ack(struct graph_link *link, const struct bypeer_graph_ack *ack)
+void graph_on_ack(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                  const struct bypeer_graph_ack *ack)
 {
     for (unsigned at = 0; at < ack->count; at++) {
         struct bypeer_graph_ack_entry entry;
         bypeer_graph_ack_at(ack->entries, at, &entry);
         flood_weigh(link, entry.is_useful);
     }
+    link->awaited -= ack->count < link->awaited ? ack->count : link->awaited;
+    if (link->queue.length > 0)
+        graph_send_queue(graph, now, link);
 }

@@ -223,7 +223,7 @@ static void graph_on_neighbor_message(struct bypeer_graph *graph, struct bypeer_
         graph_on_sync_end(graph, now, link, message->is_final);
         break;
     case BYPEER_GRAPH_ACK:
-        graph_on_ack(link, &message->ack);
+        graph_on_ack(graph, now, link, &message->ack);
         break;
     default:
         graph_link_close(graph, now, link, "it sent a message that is not expected");
@@ -464,7 +464,8 @@ size_t bypeer_graph_memory(const struct bypeer_graph *graph)
     for (uint32_t at = 0; at < graph->link_room; at++) {
         const struct graph_link *link = graph->links[at];
         if (link)
-            bytes += sizeof(*link) + link->frames.pending.room + link->units.pending.room + link->to_send.room;
+            bytes += sizeof(*link) + link->frames.pending.room + link->units.pending.room + link->to_send.room +
+                     link->queue.room;
     }
     return bytes;
 }

@@ -97,6 +97,7 @@ void graph_link_free(struct bypeer_graph *graph, struct graph_link *link)
     bypeer_frame_reader_clear(&link->frames);
     bypeer_unit_reader_clear(&link->units);
     bypeer_buffer_clear(&link->to_send);
+    bypeer_buffer_clear(&link->queue);
     graph->links[link->number - 1] = NULL;
     free(link);
 }

@@ -91,6 +91,11 @@ struct graph_link {
     unsigned sync_step;           /* of SYNC_ALL and SYNC_TIME: which type was asked for */
     uint64_t sync_from;           /* of SYNC_TIME */
     bool has_first;               /* records that go before all others were sent */
+    struct bypeer_buffer queue;   /* GUIDs of records that the peer gets, in batches: its acknowledgements pace them */
+    size_t queue_at;              /* bytes of it that are done */
+    bool has_end;                 /* SYNC_END follows the last */
+    uint32_t awaited;             /* acknowledgements of the present batch */
+    uint64_t queue_due_ms;        /* when the next one goes without them; while there is one */
     struct bypeer_buffer to_send; /* GUIDs, at the end of SYNC_HASH */
 
     uint8_t acks[GRAPH_ACKS * BYPEER_GRAPH_ACK_BYTES];
@@ -223,7 +228,8 @@ int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, 
                       struct graph_link *link, bool is_restored);
 void graph_on_flood(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                     const struct bypeer_graph_flood *flood);
-void graph_on_ack(struct graph_link *link, const struct bypeer_graph_ack *ack);
+void graph_on_ack(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                  const struct bypeer_graph_ack *ack);
 void graph_send_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                        const struct bypeer_record *record);
 void graph_flush_acks(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);
@@ -242,6 +248,12 @@ void graph_on_solicit(struct bypeer_graph *graph, struct bypeer_graph_time now, 
                       enum bypeer_graph_type type, const struct bypeer_graph_solicit *solicit);
 void graph_on_sync_end(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                        bool is_final);
+
+/* Puts a record on the link's queue; false: no memory, and the link is closed. */
+bool graph_queue_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                        const struct bypeer_guid *id);
+/* The next batch of the queue, unless the last one is not acknowledged yet. */
+void graph_send_queue(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);
 
 /* --- synchronise_hash.c --- */
 void graph_ask_hashes(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);

@@ -1,6 +1,10 @@
 /* Synchronisation by types, and which kind of it a link begins with ([MS-PPGRH] 3.1.5.3). */
 #include "overlay/graph/state.h"
 
+#define SYNC_BATCH       256 /* records that are sent before the peer has acknowledged them */
+#define SYNC_BATCH_BYTES (2 * 1024 * 1024)
+#define SYNC_BATCH_MS    5000 /* not every peer acknowledges what it refuses */
+
 static void sync_ask(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
     struct bypeer_graph_message message = {
@@ -68,6 +72,45 @@ void graph_on_sync_end(struct bypeer_graph *graph, struct bypeer_graph_time now,
     }
 }
 
+bool graph_queue_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                        const struct bypeer_guid *id)
+{
+    if (bypeer_buffer_append(&link->queue, id->bytes, sizeof(id->bytes)) == 0)
+        return true;
+    graph_link_close(graph, now, link, "no memory");
+    return false;
+}
+
+/* What a peer cannot take yet stays here as a list, and not in its stream as bytes. */
+void graph_send_queue(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
+{
+    const struct bypeer_graph_message end = {.type = BYPEER_GRAPH_SYNC_END, .is_final = true};
+    uint64_t peer_now = bypeer_graph_peer_time(graph, now), limit = graph->counters.sent_bytes + SYNC_BATCH_BYTES;
+    if (link->awaited > 0)
+        return;
+    while (link->state == LINK_CONNECTED && link->queue_at < link->queue.length && link->awaited < SYNC_BATCH &&
+           graph->counters.sent_bytes < limit) {
+        struct bypeer_guid id;
+        memcpy(id.bytes, link->queue.bytes + link->queue_at, sizeof(id.bytes));
+        link->queue_at += sizeof(id.bytes);
+        const struct graph_entry *entry = graph_database_find(&graph->database, &id);
+        if (entry && entry->record->expires > peer_now) {
+            graph_send_record(graph, now, link, entry->record);
+            link->awaited++;
+        }
+    }
+    link->queue_due_ms = now.ms + SYNC_BATCH_MS;
+    if (link->state != LINK_CONNECTED || link->queue_at < link->queue.length)
+        return;
+    bypeer_buffer_clear(&link->queue);
+    link->queue_at = 0;
+    link->awaited = 0;
+    if (link->has_end) {
+        link->has_end = false;
+        graph_send(graph, now, link, &end);
+    }
+}
+
 static bool sync_is_asked_for(const struct bypeer_graph_solicit *solicit, const struct bypeer_record *record)
 {
     bool is_listed = false;
@@ -93,18 +136,22 @@ void graph_on_solicit(struct bypeer_graph *graph, struct bypeer_graph_time now, 
                       enum bypeer_graph_type type, const struct bypeer_graph_solicit *solicit)
 {
     const struct graph_index *index = &graph->database.by_type;
-    const struct bypeer_graph_message end = {.type = BYPEER_GRAPH_SYNC_END, .is_final = true};
     uint64_t peer_now = bypeer_graph_peer_time(graph, now);
+    if (link->queue.length > 0) {
+        graph_link_close(graph, now, link, "it asks again before it was answered");
+        return;
+    }
     sync_send_first(graph, now, link);
     if (type == BYPEER_GRAPH_SOLICIT_HASH) {
         graph_answer_hashes(graph, now, link, solicit);
         return;
     }
-    for (size_t at = 0; at < index->count && link->state == LINK_CONNECTED; at++) {
+    for (size_t at = 0; at < index->count; at++) {
         const struct bypeer_record *record = index->at[at]->record;
-        if (record->expires > peer_now && sync_is_asked_for(solicit, record))
-            graph_send_record(graph, now, link, record);
+        if (record->expires > peer_now && sync_is_asked_for(solicit, record) &&
+            !graph_queue_record(graph, now, link, &record->id))
+            return;
     }
-    if (link->state == LINK_CONNECTED)
-        graph_send(graph, now, link, &end);
+    link->has_end = true;
+    graph_send_queue(graph, now, link);
 }

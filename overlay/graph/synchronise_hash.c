@@ -241,33 +241,25 @@ void graph_on_advertise(struct bypeer_graph *graph, struct bypeer_graph_time now
 void graph_on_request(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                       const struct bypeer_graph_abstracts *request)
 {
-    const struct bypeer_graph_message end = {.type = BYPEER_GRAPH_SYNC_END, .is_final = true};
-    uint64_t peer_now = bypeer_graph_peer_time(graph, now);
     if (!link->is_asked) {
         graph_link_close(graph, now, link, "it asks for records that were not listed");
         return;
     }
     link->is_asked = false;
-    for (uint32_t at = 0; at < request->count && link->state == LINK_CONNECTED; at++) {
+    for (uint32_t at = 0; at < request->count; at++) {
         struct bypeer_graph_abstract abstract;
         bypeer_graph_abstract_at(request->bytes, at, &abstract);
-        const struct graph_entry *entry = graph_database_find(&graph->database, &abstract.id);
-        if (entry && entry->record->expires > peer_now)
-            graph_send_record(graph, now, link, entry->record);
+        if (!graph_queue_record(graph, now, link, &abstract.id))
+            return;
     }
-    if (link->state == LINK_CONNECTED)
-        graph_send(graph, now, link, &end);
+    link->has_end = true;
+    graph_send_queue(graph, now, link);
 }
 
 void graph_send_rest(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
-    uint64_t peer_now = bypeer_graph_peer_time(graph, now);
-    for (size_t at = 0; at < link->to_send.length && link->state == LINK_CONNECTED; at += sizeof(struct bypeer_guid)) {
-        struct bypeer_guid id;
-        memcpy(id.bytes, link->to_send.bytes + at, sizeof(id.bytes));
-        const struct graph_entry *entry = graph_database_find(&graph->database, &id);
-        if (entry && entry->record->expires > peer_now)
-            graph_send_record(graph, now, link, entry->record);
-    }
-    bypeer_buffer_clear(&link->to_send);
+    bypeer_buffer_clear(&link->queue);
+    link->queue = link->to_send;
+    link->to_send = (struct bypeer_buffer){0};
+    graph_send_queue(graph, now, link);
 }

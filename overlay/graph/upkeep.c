@@ -101,6 +101,10 @@ static void upkeep_links(struct bypeer_graph *graph, struct bypeer_graph_time no
         if (link && link->state != LINK_CLOSED && link->due_ms <= now.ms)
             graph_link_close(graph, now, link,
                              link->state == LINK_DIALLING ? "it cannot be reached" : "it does not answer");
+        else if (link && link->state == LINK_CONNECTED && link->queue.length > 0 && link->queue_due_ms <= now.ms) {
+            link->awaited = 0;
+            graph_send_queue(graph, now, link);
+        }
     }
 }
 
@@ -134,8 +138,13 @@ uint64_t bypeer_graph_deadline(const struct bypeer_graph *graph)
     uint64_t first = GRAPH_NEVER;
     for (unsigned at = 0; at < sizeof(due) / sizeof(due[0]); at++)
         graph_hasten(&first, due[at]);
-    for (uint32_t at = 0; at < graph->link_room; at++)
-        if (graph->links[at] && graph->links[at]->state != LINK_CLOSED)
-            graph_hasten(&first, graph->links[at]->due_ms);
+    for (uint32_t at = 0; at < graph->link_room; at++) {
+        const struct graph_link *link = graph->links[at];
+        if (link == NULL || link->state == LINK_CLOSED)
+            continue;
+        graph_hasten(&first, link->due_ms);
+        if (link->state == LINK_CONNECTED && link->queue.length > 0)
+            graph_hasten(&first, link->queue_due_ms);
+    }
     return first;
 }

@@ -237,6 +237,10 @@ static void hear(struct wire *wire, const uint8_t *bytes, size_t length)
         if (bypeer_unit_take(&wire->units, payload, payload_bytes, &unit, &unit_bytes) <= 0)
             continue;
         cr_assert_eq(bypeer_graph_message_read(&message, wire->profile, unit, unit_bytes), 0);
+        if (message.type == BYPEER_GRAPH_FLOOD) {
+            wire->flood_count++;
+            continue;
+        }
         cr_assert_lt(wire->heard_count, WIRE_MESSAGES);
         wire->heard[wire->heard_count++] = message.type;
         wire->last.length = 0;
@@ -249,7 +253,7 @@ static void take_stream(struct wire *wire, struct wire_stream *stream)
 {
     bypeer_frame_reader_clear(&wire->frames);
     bypeer_unit_reader_clear(&wire->units);
-    wire->heard_count = 0;
+    wire->heard_count = wire->flood_count = 0;
     wire->is_ended = false;
     wire->own = stream;
 }

@@ -45,9 +45,9 @@ struct wire {
     struct bypeer_frame_reader frames;
     struct bypeer_unit_reader units;
     enum bypeer_graph_type heard[WIRE_MESSAGES];
-    unsigned heard_count;
-    struct bypeer_buffer last; /* the last message, whole */
-    bool is_ended;             /* the node closed it */
+    unsigned heard_count, flood_count; /* the latter's messages are only counted */
+    struct bypeer_buffer last;         /* the last message, whole */
+    bool is_ended;                     /* the node closed it */
 };
 
 void wire_init(struct wire *wire, const struct bypeer_profile *profile);
