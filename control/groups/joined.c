@@ -479,7 +479,7 @@ void joined_row(const struct bypeer_joined *joined, struct bypeer_store_joined *
         .chain = joined->chain,
         .chain_bytes = joined->chain_bytes,
         .seed_count = joined->seed_count,
-        .time_delta = joined->time_delta,
+        .time_delta = bypeer_graph_time_delta(joined->graph),
         .synchronised = joined->is_synchronised,
     };
     memcpy(ret_row->seeds, joined->seeds, sizeof(joined->seeds));

@@ -94,6 +94,11 @@ int groups_flush(struct bypeer_groups *groups, struct bypeer_problem *problem)
     if (result < 0)
         return result;
     groups->audit_count = 0;
+    if (groups->audit_lost > 0)
+        bypeer_log_limited(&groups->store_limit, BYPEER_LOG_WARNING,
+                           "groups: %u entries of the audit log came faster than they were written, and are lost",
+                           groups->audit_lost);
+    groups->audit_lost = 0;
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next) {
         if (!joined->is_stored)
             continue;
