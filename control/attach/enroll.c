@@ -166,7 +166,7 @@ int bypeer_attach_enroll(struct bypeer_attach *attach, struct bypeer_joined *joi
     memcpy(attachment.member_address, enrolled.member.address, 16);
     attach_describe(attach, &attachment);
     uint64_t until = enrolled.member.until < self.until ? enrolled.member.until : self.until;
-    result = attach_say(attach, joined, &attachment, has_own ? &id : NULL, until, problem);
+    result = attach_say(joined, &attachment, has_own ? &id : NULL, until, problem);
     if (result < 0)
         return result;
     if (has_own && memcmp(present.member_key, attachment.member_key, 32) != 0)

@@ -104,9 +104,8 @@ static int gather_attachments(struct attach_group *group)
     return 0;
 }
 
-int attach_gather(struct bypeer_attach *attach, struct attach_group *group)
+int attach_gather(struct attach_group *group)
 {
-    (void)attach;
     int result = gather_members(group);
     return result < 0 ? result : gather_attachments(group);
 }

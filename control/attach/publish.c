@@ -128,13 +128,12 @@ static uint64_t publish_peer_time(uint64_t unix_s)
                                : BYPEER_PEER_TIME_1970 + unix_s * BYPEER_PEER_TIME_SECOND;
 }
 
-int attach_say(struct bypeer_attach *attach, struct bypeer_joined *joined, struct bypeer_attachment *attachment,
-               const struct bypeer_guid *id, uint64_t until, struct bypeer_problem *problem)
+int attach_say(struct bypeer_joined *joined, struct bypeer_attachment *attachment, const struct bypeer_guid *id,
+               uint64_t until, struct bypeer_problem *problem)
 {
     uint8_t payload[BYPEER_ATTACHMENT_BYTES_MAX];
     struct bypeer_guid ignored;
     struct timespec now;
-    (void)attach;
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     attachment->sequence = attachment->sequence + 1 > now_ms ? attachment->sequence + 1 : now_ms;
@@ -195,7 +194,7 @@ static void publish_refresh(struct bypeer_attach *attach, struct bypeer_joined *
                              (publish_is_here(attach, &own->attachment) ? 0 : BYPEER_PLAN_STANDBY));
     if (publish_is_same(&now, &own->attachment) && publish_peer_time(until) == own->expires)
         return;
-    if (attach_say(attach, joined, &now, &own->id, until, &problem) < 0)
+    if (attach_say(joined, &now, &own->id, until, &problem) < 0)
         publish_failed(attach, joined, &problem);
 }
 
@@ -244,7 +243,7 @@ static void publish_group(struct bypeer_attach *attach, struct bypeer_joined *jo
     struct bypeer_attachment attachment = {.member = self.name, .supernode = self.name};
     memcpy(attachment.member_address, self.address, 16);
     attach_describe(attach, &attachment);
-    if (attach_say(attach, joined, &attachment, NULL, self.until, &problem) < 0)
+    if (attach_say(joined, &attachment, NULL, self.until, &problem) < 0)
         publish_failed(attach, joined, &problem);
 }
 

@@ -77,7 +77,7 @@ struct bypeer_attach {
 /* --- gather.c --- */
 
 /* What the records of a group say, into its arrays. 0 or -ENOMEM. */
-int attach_gather(struct bypeer_attach *attach, struct attach_group *group);
+int attach_gather(struct attach_group *group);
 void attach_free_group(struct attach_group *group);
 /* Which links are heard now; returns whether a plan made before is old by that. */
 bool attach_listen(struct bypeer_attach *attach);
@@ -106,8 +106,8 @@ void attach_publish(struct bypeer_attach *attach);
 /* The own attachment of a member; id NULL: not wanted. False: there is none. */
 bool attach_find_own(const struct bypeer_joined *joined, const uint8_t member[static 16],
                      struct bypeer_attachment *ret_attachment, struct bypeer_guid *ret_id, uint64_t *ret_expires);
-int attach_say(struct bypeer_attach *attach, struct bypeer_joined *joined, struct bypeer_attachment *attachment,
-               const struct bypeer_guid *id, uint64_t until, struct bypeer_problem *problem);
+int attach_say(struct bypeer_joined *joined, struct bypeer_attachment *attachment, const struct bypeer_guid *id,
+               uint64_t until, struct bypeer_problem *problem);
 /* Endpoints and key of this node, and whether it drains. */
 void attach_describe(const struct bypeer_attach *attach, struct bypeer_attachment *attachment);
 

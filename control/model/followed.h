@@ -53,7 +53,8 @@ int bypeer_model_unfollow_member(struct bypeer_model *model, const uint8_t addre
 /* All of them, by address; .line is 0. Valid until the next change. */
 const struct bypeer_model_member *bypeer_model_followed_members(const struct bypeer_model *model, size_t *ret_count);
 
-/* Ids of links that multicast of the group goes to; this host's own is group->local_link. */
+/* Ids of links that multicast of the group goes to, of more than BYPEER_MULTICAST_LINKS_MAX the first; this host's own
+ * is group->local_link. */
 int bypeer_model_follow_multicast(struct bypeer_model *model, uint32_t group, const uint32_t *links, uint32_t count,
                                   uint32_t packets_s, struct bypeer_problem *problem);
 

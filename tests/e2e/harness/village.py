@@ -1,6 +1,4 @@
 """A group on several supernodes of one Ethernet, and WireGuard clients of theirs, made by the command line alone."""
-import json
-
 from .client import Client, read_file
 from .member import Member
 from .namespace import cable
@@ -107,6 +105,3 @@ class Village:
         """Another tunnel of a client, with the same address and another key, by the same node."""
         text = node.cli("group", "enroll", GROUP, name, "--new-key").stdout
         return Client(self.lab, self.clients[name].namespace, text, metric=2048).up()
-
-    def audit(self, node):
-        return json.loads(node.cli("audit", "-o", "json").stdout)
