@@ -91,7 +91,9 @@ static void heap_put(struct graph_net *net, struct event event)
 
 static struct event heap_take(struct graph_net *net)
 {
-    struct event first = net->heap[0], last = net->heap[--net->count];
+    struct event first = net->heap[0];
+    net->heap[0].bytes = NULL; /* they are the taker's */
+    struct event last = net->heap[--net->count];
     size_t at = 0;
     for (size_t child = 1; child < net->count; child = 2 * at + 1) {
         if (child + 1 < net->count && is_before(&net->heap[child + 1], &net->heap[child]))

@@ -142,7 +142,7 @@ static void report_links(const struct simulation *simulation, json_t *report)
         neighbors += counters.neighbors;
         most = counters.neighbors > most ? counters.neighbors : most;
     }
-    json_object_set_new(report, "memory_per_member", json_integer((json_int_t)(memory / simulation->members)));
+    json_object_set_new(report, "memory_per_member", json_integer((json_int_t)((double)memory / simulation->members)));
     json_object_set_new(report, "neighbors_mean", json_real((double)neighbors / simulation->members));
     json_object_set_new(report, "neighbors_max", json_integer((json_int_t)most));
 }

@@ -33,7 +33,7 @@ int method_group_enroll(struct call *call)
     }
     if (result == 0)
         result = bypeer_attach_enroll(call->node->attach, joined, &client, &enrolled, &call->problem);
-    if (result < 0)
+    if (result != 0)
         return result;
     call->result = json_pack("{s:o, s:s, s:b}", "member", call_member(joined, &enrolled.member), "peer", enrolled.link,
                              "issued", enrolled.is_new);

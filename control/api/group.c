@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -230,7 +231,7 @@ int method_group_create(struct call *call)
     int result = group_need(call);
     if (result == 0)
         result = bypeer_groups_create(call->node->groups, &founding, &joined, &call->problem);
-    if (result < 0)
+    if (result != 0)
         return result;
     call->result = group_details(call->node->groups, joined);
     return 0;
@@ -266,7 +267,7 @@ static void joining_on_change(void *context, bool is_changed);
 static int joining_give_up(struct call *call, struct bypeer_joined *joined)
 {
     char why[BYPEER_STORE_AUDIT_TEXT];
-    strcpy(why, bypeer_joined_refusal(joined));
+    snprintf(why, sizeof(why), "%s", bypeer_joined_refusal(joined));
     bypeer_groups_leave(call->node->groups, joined, NULL);
     return bypeer_problem_set(&call->problem, -ETIMEDOUT, "not_joined",
                               "the group\nwas not joined: %.150s\ncheck the password, and that a member is reachable",
@@ -320,7 +321,7 @@ int method_group_join(struct call *call)
     if (joining) {
         *joining =
             (struct joining){.call = call, .by_password = password, .end_ns = uv_hrtime() + timeout_ms * 1000000};
-        strcpy(joining->name, bypeer_joined_name_text(joined));
+        snprintf(joining->name, sizeof(joining->name), "%s", bypeer_joined_name_text(joined));
         joining->wait = bypeer_joined_wait(joined, (uint32_t)timeout_ms, joining_on_change, joining);
     }
     if (!joining || !joining->wait) {

@@ -88,8 +88,9 @@ int method_group_export(struct call *call)
 {
     const struct bypeer_joined *joined = call_group(call);
     char *text;
-    int result = joined ? bypeer_joined_export(joined, call_string(call, "password"), &text, &call->problem)
-                        : call->problem.error;
+    if (!joined)
+        return call->problem.error;
+    int result = bypeer_joined_export(joined, call_string(call, "password"), &text, &call->problem);
     if (result < 0)
         return result;
     call->result = json_pack("{s:s}", "xml", text);

@@ -229,11 +229,13 @@ int method_record_list(struct call *call)
     json_int_t limit = call_integer(call, "limit", LIST_DEFAULT);
     struct records_filter filter;
     struct bypeer_guid after;
-    int result = joined ? records_read_filter(call, &filter) : call->problem.error;
+    if (!joined)
+        return call->problem.error;
+    int result = records_read_filter(call, &filter);
     bool continues = call_string(call, "after") != NULL;
     if (result == 0 && continues && (result = records_guid(call, "after", &after)) < 0)
         bypeer_record_search_free(filter.search);
-    if (result < 0)
+    if (result != 0)
         return result;
     const struct bypeer_graph *graph = bypeer_joined_graph(joined);
     const struct bypeer_record *record = continues ? bypeer_graph_find(graph, &after) : NULL;

@@ -72,7 +72,7 @@ void attach_replan(struct bypeer_attach *attach)
 {
     struct bypeer_plan *plan;
     attach->is_stale = false;
-    if (!attach_is_complete(attach) || attach_make_plan(attach, &plan) < 0) {
+    if (!attach_is_complete(attach) || attach_make_plan(attach, &plan) != 0) {
         bypeer_log_limited(&attach->log_limit, BYPEER_LOG_ERROR, "groups: no memory left to follow them");
         attach->is_stale = true;
         return;

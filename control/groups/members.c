@@ -63,14 +63,17 @@ int bypeer_joined_find_member(const struct bypeer_joined *joined, const char *te
         found = bypeer_group_find_key(joined->group, key, ret_member);
     if (found || members_find_text(joined, text, ret_member, &count))
         return 0;
-    return count > 1 ? bypeer_problem_set(problem, -EINVAL, "ambiguous_member",
-                                          "member \"%.100s\"\nis the friendly name of %u members\n"
-                                          "give the peer name, see bypeer group members",
-                                          text, count)
-                     : bypeer_problem_set(problem, -ENOENT, "no_such_member",
-                                          "member \"%.100s\"\nis not known in group %.60s\n"
-                                          "list the members with: bypeer group members",
-                                          text, joined->friendly);
+    if (count > 1)
+        bypeer_problem_set(problem, -EINVAL, "ambiguous_member",
+                           "member \"%.100s\"\nis the friendly name of %u members\n"
+                           "give the peer name, see bypeer group members",
+                           text, count);
+    else
+        bypeer_problem_set(problem, -ENOENT, "no_such_member",
+                           "member \"%.100s\"\nis not known in group %.60s\n"
+                           "list the members with: bypeer group members",
+                           text, joined->friendly);
+    return count > 1 ? -EINVAL : -ENOENT;
 }
 
 /* --- issuing --- */
@@ -143,7 +146,7 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
                          struct bypeer_problem *problem)
 {
     struct bypeer_identity_info info;
-    struct bypeer_chain *chain;
+    struct bypeer_chain *chain = NULL;
     char why[160] = "";
     int result = bypeer_identity_info_read(&info, order->identity, strlen(order->identity), why);
     if (result < 0)
@@ -164,7 +167,7 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
     else if ((result = bypeer_group_issue(joined->group, bypeer_groups_now(), &grant, &chain, why)) < 0)
         members_refuse("the invitation", result, why, problem);
     bypeer_joined_touched(joined);
-    if (result == 0) {
+    if (chain) {
         members_begin_invitation(joined, ret_invitation);
         result = members_keep_chain(chain, ret_invitation, problem);
         members_describe(chain, ret_member);

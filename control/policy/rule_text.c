@@ -122,7 +122,7 @@ int bypeer_rule_read(const char *text, struct bypeer_policy_rule *ret_rule, cons
     *ret_why = "a rule is at most: allow or deny, from whom, to whom, protocol, ports";
     if (strlen(text) >= sizeof(copy))
         return -EINVAL;
-    strcpy(copy, text);
+    snprintf(copy, sizeof(copy), "%s", text);
     for (char *word = strtok_r(copy, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
         if (count == RULE_WORDS)
             return -EINVAL;

@@ -5,15 +5,21 @@
 
 #define LABEL_BYTES 8
 
+static void derive_key(const char label[static LABEL_BYTES], const uint8_t public_key[static 32],
+                       uint8_t ret_key[static BYPEER_BLAKE2S_HASH])
+{
+    uint8_t text[LABEL_BYTES + 32];
+    memcpy(text, label, LABEL_BYTES);
+    memcpy(text + LABEL_BYTES, public_key, 32);
+    bypeer_blake2s_hash(text, sizeof(text), ret_key);
+}
+
 static void derive_keys(struct bypeer_cookie_keys *ret_keys, const uint8_t public_key[static 32])
 {
-    uint8_t text[LABEL_BYTES + 32], mac1[BYPEER_BLAKE2S_HASH];
-    memcpy(text + LABEL_BYTES, public_key, 32);
-    memcpy(text, "mac1----", LABEL_BYTES);
-    bypeer_blake2s_hash(text, sizeof(text), mac1);
+    uint8_t mac1[BYPEER_BLAKE2S_HASH];
+    derive_key("mac1----", public_key, mac1);
     bypeer_blake2s_key_init(&ret_keys->mac1, mac1, sizeof(mac1));
-    memcpy(text, "cookie--", LABEL_BYTES);
-    bypeer_blake2s_hash(text, sizeof(text), ret_keys->cookie);
+    derive_key("cookie--", public_key, ret_keys->cookie);
 }
 
 void bypeer_cookie_checker_init(struct bypeer_cookie_checker *ret_checker, const uint8_t public_key[static 32],

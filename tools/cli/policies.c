@@ -13,12 +13,12 @@
 static int add_multicast(const struct cli *cli, json_t *params)
 {
     const char *text = cli->options[CLI_OPTION_MULTICAST];
-    char *end;
+    char *end = NULL;
     if (!text)
         return CLI_OK;
     errno = 0;
     long long packets = strcmp(text, "off") == 0 ? 0 : strtoll(text, &end, 10);
-    if (strcmp(text, "off") != 0 && (*end != '\0' || end == text || errno != 0 || packets < 0 || packets > NO_LIMIT))
+    if (end && (*end != '\0' || end == text || errno != 0 || packets < 0 || packets > NO_LIMIT))
         return cli_fail(CLI_USAGE, "--multicast: %s is neither off nor a number up to %d", text, NO_LIMIT);
     json_object_set_new(params, "multicast", json_integer(packets));
     return CLI_OK;

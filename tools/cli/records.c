@@ -1,4 +1,5 @@
 /* bypeer record list, publish, update, delete and watch. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -110,7 +111,7 @@ static const char *preview(const json_t *record, char ret_text[static PREVIEW + 
         ret_text[length] = (unsigned char)text[length] < ' ' || text[length] == 0x7f ? '?' : text[length];
     while (length > 0 && text[length] && ((unsigned char)text[length] & 0xc0) == 0x80)
         length--; /* not within a character */
-    strcpy(ret_text + length, text[length] ? "..." : "");
+    snprintf(ret_text + length, PREVIEW + 4 - length, "%s", text[length] ? "..." : "");
     return ret_text;
 }
 
