@@ -6,24 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "perf/graph_events.h"
 #include "tests/random.h"
 
 #define FIRST_UTC  (BYPEER_PEER_TIME_1970 + UINT64_C(1767225600) * BYPEER_PEER_TIME_SECOND) /* 2026 */
 #define FIRST_MS   1000000
 #define PORT       3587
 #define REFUSED_MS 3 /* until a connection to nobody fails */
-
-enum event_kind { EVENT_TICK, EVENT_CONNECT, EVENT_CONNECTED, EVENT_BYTES, EVENT_CLOSED, EVENT_SEEK };
-
-struct event {
-    uint64_t at_ms, number; /* events of one ms in the order in which they were put */
-    enum event_kind kind;
-    uint32_t node, generation; /* whom it concerns; of an older generation: nobody any more */
-    uint32_t link;
-    uint32_t from, from_generation, from_link; /* of CONNECT */
-    size_t length;
-    uint8_t *bytes;
-};
 
 /* One end of a stream. */
 struct end {
@@ -53,14 +42,11 @@ struct caller {
 
 struct graph_net {
     struct graph_net_options options;
-    uint64_t now_ms, random, numbers, bytes;
-    struct event *heap;
-    size_t count, room;
+    uint64_t now_ms, random, bytes;
+    struct graph_events events;
     struct node *nodes;
     struct caller *callers;
 };
-
-/* --- the heap ----------------------------------------------------------------------------------------------------- */
 
 static void *need(void *memory)
 {
@@ -69,43 +55,6 @@ static void *need(void *memory)
         exit(EXIT_FAILURE);
     }
     return memory;
-}
-
-static bool is_before(const struct event *a, const struct event *b)
-{
-    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->number < b->number;
-}
-
-static void heap_put(struct graph_net *net, struct event event)
-{
-    event.number = net->numbers++;
-    if (net->count == net->room) {
-        net->room = net->room ? 2 * net->room : 1024;
-        net->heap = need(realloc(net->heap, net->room * sizeof(net->heap[0])));
-    }
-    size_t at = net->count++;
-    for (; at > 0 && is_before(&event, &net->heap[(at - 1) / 2]); at = (at - 1) / 2)
-        net->heap[at] = net->heap[(at - 1) / 2];
-    net->heap[at] = event;
-}
-
-static struct event heap_take(struct graph_net *net)
-{
-    struct event first = net->heap[0];
-    net->heap[0].bytes = NULL; /* they are the taker's */
-    struct event last = net->heap[--net->count];
-    size_t at = 0;
-    for (size_t child = 1; child < net->count; child = 2 * at + 1) {
-        if (child + 1 < net->count && is_before(&net->heap[child + 1], &net->heap[child]))
-            child++;
-        if (!is_before(&net->heap[child], &last))
-            break;
-        net->heap[at] = net->heap[child];
-        at = child;
-    }
-    if (net->count > 0)
-        net->heap[at] = last;
-    return first;
 }
 
 /* --- ends of streams ---------------------------------------------------------------------------------------------- */
@@ -150,11 +99,11 @@ static uint32_t latency(const struct graph_net *net, uint32_t a, uint32_t b)
 static void end_cut(struct graph_net *net, uint32_t number, struct end *end)
 {
     if (end->is_tied)
-        heap_put(net, (struct event){.at_ms = net->now_ms + latency(net, number, end->peer),
-                                     .kind = EVENT_CLOSED,
-                                     .node = end->peer,
-                                     .generation = end->peer_generation,
-                                     .link = end->peer_link});
+        graph_events_put(&net->events, (struct event){.at_ms = net->now_ms + latency(net, number, end->peer),
+                                                      .kind = EVENT_CLOSED,
+                                                      .node = end->peer,
+                                                      .generation = end->peer_generation,
+                                                      .link = end->peer_link});
     end_remove(&net->nodes[number], end->link);
 }
 
@@ -170,13 +119,13 @@ static void sink_send(void *context, uint32_t link, const uint8_t *bytes, size_t
     uint8_t *copy = need(malloc(length));
     memcpy(copy, bytes, length);
     net->bytes += length;
-    heap_put(net, (struct event){.at_ms = net->now_ms + latency(net, caller->node, end->peer),
-                                 .kind = EVENT_BYTES,
-                                 .node = end->peer,
-                                 .generation = end->peer_generation,
-                                 .link = end->peer_link,
-                                 .bytes = copy,
-                                 .length = length});
+    graph_events_put(&net->events, (struct event){.at_ms = net->now_ms + latency(net, caller->node, end->peer),
+                                                  .kind = EVENT_BYTES,
+                                                  .node = end->peer,
+                                                  .generation = end->peer_generation,
+                                                  .link = end->peer_link,
+                                                  .bytes = copy,
+                                                  .length = length});
 }
 
 static uint32_t node_at(const struct graph_net *net, const struct bypeer_graph_address *address)
@@ -214,7 +163,7 @@ static void sink_connect(void *context, uint32_t link, const struct bypeer_graph
                                .from_generation = node->generation,
                                .from_link = link};
     }
-    heap_put(net, event);
+    graph_events_put(&net->events, event);
 }
 
 static void sink_close(void *context, uint32_t link)
@@ -226,11 +175,11 @@ static void sink_close(void *context, uint32_t link)
     if (end == NULL || end->is_ending)
         return;
     end->is_ending = true;
-    heap_put(net, (struct event){.at_ms = net->now_ms,
-                                 .kind = EVENT_CLOSED,
-                                 .node = caller->node,
-                                 .generation = node->generation,
-                                 .link = link});
+    graph_events_put(&net->events, (struct event){.at_ms = net->now_ms,
+                                                  .kind = EVENT_CLOSED,
+                                                  .node = caller->node,
+                                                  .generation = node->generation,
+                                                  .link = link});
 }
 
 static void sink_record(void *context, enum bypeer_record_change change, const struct bypeer_record *record)
@@ -257,10 +206,10 @@ static void sink_connection_required(void *context)
     if (node->is_seeking)
         return;
     node->is_seeking = true;
-    heap_put(caller->net, (struct event){.at_ms = caller->net->now_ms + 50,
-                                         .kind = EVENT_SEEK,
-                                         .node = caller->node,
-                                         .generation = node->generation});
+    graph_events_put(&caller->net->events, (struct event){.at_ms = caller->net->now_ms + 50,
+                                                          .kind = EVENT_SEEK,
+                                                          .node = caller->node,
+                                                          .generation = node->generation});
 }
 
 /* --- nodes -------------------------------------------------------------------------------------------------------- */
@@ -295,8 +244,9 @@ void graph_net_touched(struct graph_net *net, uint32_t number)
     if (deadline == UINT64_MAX || deadline >= node->tick_ms)
         return;
     node->tick_ms = deadline > net->now_ms ? deadline : net->now_ms;
-    heap_put(net, (struct event){
-                      .at_ms = node->tick_ms, .kind = EVENT_TICK, .node = number, .generation = node->generation});
+    graph_events_put(
+        &net->events,
+        (struct event){.at_ms = node->tick_ms, .kind = EVENT_TICK, .node = number, .generation = node->generation});
 }
 
 static void node_open(struct graph_net *net, uint32_t number)
@@ -422,11 +372,11 @@ void graph_net_part(struct graph_net *net, uint32_t number, uint32_t part)
         next = end->next;
         if (!end->is_tied || net->nodes[end->peer].part == part)
             continue;
-        heap_put(net, (struct event){.at_ms = net->now_ms,
-                                     .kind = EVENT_CLOSED,
-                                     .node = number,
-                                     .generation = node->generation,
-                                     .link = end->link});
+        graph_events_put(&net->events, (struct event){.at_ms = net->now_ms,
+                                                      .kind = EVENT_CLOSED,
+                                                      .node = number,
+                                                      .generation = node->generation,
+                                                      .link = end->link});
     }
 }
 
@@ -489,7 +439,7 @@ static void event_connect(struct graph_net *net, const struct event *event)
         there->peer_link = link;
         answer.kind = EVENT_CONNECTED;
     }
-    heap_put(net, answer);
+    graph_events_put(&net->events, answer);
 }
 
 static void event_closed(struct graph_net *net, const struct event *event)
@@ -532,8 +482,8 @@ static void event_happen(struct graph_net *net, const struct event *event)
 void graph_net_run(struct graph_net *net, uint64_t ms)
 {
     uint64_t end_ms = net->now_ms + ms;
-    while (net->count > 0 && net->heap[0].at_ms <= end_ms) {
-        struct event event = heap_take(net);
+    struct event event;
+    while (graph_events_take(&net->events, end_ms, &event)) {
         net->now_ms = event.at_ms;
         event_happen(net, &event);
         free(event.bytes);
@@ -592,9 +542,7 @@ void graph_net_close(struct graph_net *net)
             free(node->kept[at]);
         free(node->kept);
     }
-    while (net->count > 0)
-        free(net->heap[--net->count].bytes);
-    free(net->heap);
+    graph_events_clear(&net->events);
     free(net->nodes);
     free(net->callers);
     free(net);
