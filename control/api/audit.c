@@ -43,7 +43,7 @@ int method_audit_list(struct call *call)
             call->node->groups ? bypeer_groups_find(call->node->groups, list.group, NULL) : NULL;
         list.group = joined ? bypeer_joined_name_text(joined) : list.group;
     }
-    if (!json_object_get(call->parameters, "after") && !list.group)
+    if (!json_is_integer(json_object_get(call->parameters, "after")) && !list.group)
         result = bypeer_store_audit_tail(store, (unsigned)list.limit, &after, &call->problem);
     if (result < 0)
         return result;

@@ -36,7 +36,7 @@ int method_policies_set(struct call *call)
     /* What is too long is no name, and said so. */
     snprintf(policy.group, sizeof(policy.group), "%s", strlen(group) < sizeof(policy.group) ? group : "");
     policy.multicast_s = (uint32_t)call_integer(call, "multicast", policy.multicast_s);
-    int result = rules ? policies_read_rules(call, rules, &policy) : 0;
+    int result = json_is_array(rules) ? policies_read_rules(call, rules, &policy) : 0;
     if (result == 0)
         result = bypeer_policies_set(policies, &policy, &call->problem);
     return result < 0 ? result : call_number(call, "set", 1);

@@ -133,8 +133,9 @@ static int records_attributes(struct call *call)
 int method_record_publish(struct call *call)
 {
     struct bypeer_joined *joined = call_group(call);
-    struct bypeer_record_draft draft = {.is_autorefresh = !json_object_get(call->parameters, "refresh") ||
-                                                          call_boolean(call, "refresh")};
+    struct bypeer_record_draft draft = {.is_autorefresh =
+                                            !json_is_boolean(json_object_get(call->parameters, "refresh")) ||
+                                            call_boolean(call, "refresh")};
     struct bypeer_guid id;
     uint8_t *payload = NULL;
     int result = joined ? records_guid(call, "type", &draft.type) : call->problem.error;

@@ -162,8 +162,8 @@ struct bypeer_record_draft {
 };
 /*
  * 0; -EINVAL: a reserved type, attributes that are wrong, an expiration that has passed or is nearer than before;
- * -EMSGSIZE: larger than the graph allows; -ENOENT, -ESTALE (it is deleted); -EEXIST: the ID is taken; -ENOSPC; what
- * signing it gives.
+ * -EMSGSIZE: larger than the graph allows; -ENOENT, -ESTALE (it is deleted); -EEXIST: the ID is taken; -EOVERFLOW: no
+ * version comes after its present one; -ENOSPC; what signing it gives.
  */
 int bypeer_graph_publish(struct bypeer_graph *graph, struct bypeer_graph_time now,
                          const struct bypeer_record_draft *draft, struct bypeer_guid *ret_id);

@@ -302,14 +302,16 @@ void graph_on_connect(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     }
 }
 
-/* The graph's time, as the responder tells it: half a round trip old. */
+/* The graph's time, as the responder tells it: half a round trip old. It stays near the node's own clock, whatever
+ * peers say one after another, or they could have all records expire, revocations among them. */
 static void handshake_take_time(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct graph_link *link,
                                 uint64_t peer_time)
 {
     uint64_t own = bypeer_graph_peer_time(graph, now);
     uint64_t told = peer_time + (own > link->connect_time ? (own - link->connect_time) / 2 : 0);
     uint64_t apart = told > own ? told - own : own - told;
-    if (apart > HANDSHAKE_TIME_LIMIT)
+    uint64_t ahead = told > now.utc ? told - now.utc : now.utc - told;
+    if (apart > HANDSHAKE_TIME_LIMIT || ahead > HANDSHAKE_TIME_LIMIT)
         return;
     int64_t delta = (int64_t)(now.utc - told);
     graph->delta = graph_neighbor_count(graph) == 0 ? delta : graph->delta + (delta - graph->delta) / 5;

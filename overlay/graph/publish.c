@@ -106,6 +106,8 @@ static struct bypeer_record *publish_copy(const struct bypeer_graph *graph, cons
         *ret_result = -ENOENT;
     else if (bypeer_record_is_deleted(entry->record))
         *ret_result = -ESTALE;
+    else if (entry->record->version == UINT32_MAX)
+        *ret_result = -EOVERFLOW;
     else if ((copy = bypeer_record_copy(entry->record)) == NULL)
         *ret_result = -ENOMEM;
     return copy;
@@ -188,6 +190,8 @@ int graph_publish_internal(struct bypeer_graph *graph, struct bypeer_graph_time 
         .payload_bytes = payload_bytes,
     };
     const struct graph_entry *entry = id ? graph_database_find(&graph->database, id) : NULL;
+    if (entry && entry->record->version == UINT32_MAX)
+        return -EOVERFLOW; /* somebody has put an end to it, until it expires */
     if (id)
         record.id = *id;
     else

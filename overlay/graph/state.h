@@ -96,7 +96,8 @@ struct graph_link {
     bool has_end;                 /* SYNC_END follows the last */
     uint32_t awaited;             /* acknowledgements of the present batch */
     uint64_t queue_due_ms;        /* when the next one goes without them; while there is one */
-    struct bypeer_buffer to_send; /* GUIDs, at the end of SYNC_HASH */
+    bool has_list;                /* of SYNC_HASH: the peer has listed its records */
+    struct bypeer_buffer to_send; /* GUIDs, at the end of it */
 
     uint8_t acks[GRAPH_ACKS * BYPEER_GRAPH_ACK_BYTES];
     uint16_t ack_count;

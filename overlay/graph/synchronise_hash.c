@@ -61,6 +61,7 @@ void graph_ask_hashes(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     struct bypeer_buffer hashes = {0};
     link->sync = SYNC_HASH;
     link->is_asked = false;
+    link->has_list = false;
     link->to_send.length = 0;
     for (size_t from = 0; from < index->count; from += GRAPH_RANGE) {
         size_t to = index->count - from < GRAPH_RANGE ? index->count : from + GRAPH_RANGE;
@@ -206,10 +207,11 @@ void graph_on_advertise(struct bypeer_graph *graph, struct bypeer_graph_time now
     size_t next = 0;
     bool has_memory = true;
     uint32_t first = 0;
-    if (link->sync != SYNC_HASH || !link->is_initiator) {
+    if (link->sync != SYNC_HASH || !link->is_initiator || link->has_list) {
         graph_link_close(graph, now, link, "it lists records that were not asked for");
         return;
     }
+    link->has_list = true;
     for (uint32_t at = 0; at < advertise->boundary_count && has_memory; at++) {
         struct bypeer_graph_boundary boundary;
         bypeer_graph_boundary_at(advertise->boundaries, at, &boundary);

@@ -69,12 +69,12 @@ enum bypeer_policy_step bypeer_policy_judge(const struct bypeer_policy_rule *rul
     return match == RULES_YES || rules_answers(rule, packet) ? BYPEER_POLICY_STEP_PASS : BYPEER_POLICY_STEP_NEXT;
 }
 
-/* Whether a packet passes whatever the rules say. */
+/* Whether a packet passes whatever the rules say: an ICMPv6 error to one member. */
 static bool rules_is_exempt(const struct bypeer_policy_packet *packet)
 {
     const struct bypeer_upper *upper = &packet->upper;
-    return upper->is_known && upper->protocol == BYPEER_NEXT_ICMPV6 && upper->has_header &&
-           upper->icmp_type < BYPEER_ICMPV6_INFORM;
+    return packet->to_roles != BYPEER_POLICY_ALL_MEMBERS && upper->is_known && upper->protocol == BYPEER_NEXT_ICMPV6 &&
+           upper->has_header && upper->icmp_type < BYPEER_ICMPV6_INFORM;
 }
 
 bool bypeer_policy_allows(const struct bypeer_tables *tables, uint32_t group_id, uint32_t from_roles, uint32_t to_roles,

@@ -168,6 +168,59 @@ Test(graph_replication, ranges_that_overlap_bring_no_record_twice)
     cr_assert_geq(wire.flood_count, 5);
 }
 
+/* Somebody whom node 0 dials, and whose clock is ahead of the graph's. */
+static uint32_t answer_as_mallory(uint64_t ahead)
+{
+    struct bypeer_graph_message welcome = {.type = BYPEER_GRAPH_WELCOME};
+    const struct bypeer_graph_address address = wire_address(WIRE_NODES);
+    uint32_t link;
+    cr_assert_eq(bypeer_graph_connect(graph_of(0), wire.now, &address, NULL, BYPEER_GRAPH_NEIGHBOR, &link), 0);
+    wire_run(&wire);
+    welcome.welcome.node_id = 77;
+    welcome.welcome.peer_time = bypeer_graph_peer_time(graph_of(0), wire.now) + ahead;
+    welcome.welcome.peer_id = (struct bypeer_graph_text){"0.mallory", 9};
+    wire_say(&wire, &welcome);
+    return link;
+}
+
+Test(graph_replication, who_lists_twice_is_parted_from)
+{
+    struct bypeer_graph_message advertise = {.type = BYPEER_GRAPH_ADVERTISE};
+    wire_publish(&wire, 0, 1, "one");
+    answer_as_mallory(0);
+    wire_say(&wire, &advertise);
+    cr_assert_eq(wire_neighbors(&wire, 0), 1);
+    wire_say(&wire, &advertise);
+    cr_assert_eq(wire_neighbors(&wire, 0), 0);
+}
+
+Test(graph_replication, peers_do_not_take_the_graphs_time_far_from_the_clock)
+{
+    const uint64_t minute = 60 * BYPEER_PEER_TIME_SECOND;
+    for (unsigned at = 0; at < 5; at++) {
+        bypeer_graph_disconnect(graph_of(0), wire.now, answer_as_mallory(15 * minute));
+        wire_run(&wire);
+        uint64_t ahead = bypeer_graph_peer_time(graph_of(0), wire.now) - wire.now.utc;
+        cr_assert(ahead >= 14 * minute && ahead <= 20 * minute, "%d minutes", (int)(ahead / minute));
+    }
+}
+
+Test(graph_replication, no_version_comes_after_the_last)
+{
+    struct bypeer_guid id;
+    struct bypeer_record_draft draft = {.type = {{0x7a}}, .expires = wire.now.utc + 1000000000};
+    cr_assert_eq(bypeer_graph_publish(graph_of(0), wire.now, &draft, &id), 0);
+    struct bypeer_record last = *bypeer_graph_find(graph_of(0), &id);
+    last.version = UINT32_MAX;
+    last.modifier = last.creator;
+    last.modified++;
+    struct bypeer_record *copy = bypeer_record_copy(&last);
+    cr_assert_eq(bypeer_graph_restore(graph_of(0), wire.now, copy), 0);
+    free(copy);
+    cr_assert_eq(bypeer_graph_update(graph_of(0), wire.now, &id, &draft), -EOVERFLOW);
+    cr_assert_eq(bypeer_graph_delete(graph_of(0), wire.now, &id, false), -EOVERFLOW);
+}
+
 Test(graph_replication, what_was_published_alone_is_told)
 {
     wire_open(&wire, 1, NULL);

@@ -291,6 +291,12 @@ Test(multicast, rules_of_the_group)
     walk_once();
     cr_assert_eq(walk_dropped(BYPEER_DROP_POLICY_RULE), 1);
     walk_packet(inner, walk_address(MEMBER_A), mdns, BYTES);
+    inner[BYPEER_IPV6_NEXT_HEADER] = BYPEER_NEXT_ICMPV6;
+    inner[BYPEER_IPV6_BYTES] = 1; /* an error, which passes to one member whatever the rules say */
+    walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, BYTES));
+    walk_once();
+    cr_assert_eq(walk_dropped(BYPEER_DROP_POLICY_RULE), 2);
+    walk_packet(inner, walk_address(MEMBER_A), mdns, BYTES);
     bypeer_store16(inner + BYPEER_IPV6_BYTES + 2, 5353);
     walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, BYTES));
     walk_once();

@@ -86,9 +86,13 @@ static void print_group(const json_t *group)
     char text[512], until[GROUP_TIME];
     size_t i;
     json_t *link;
-    printf("%s, %s\n", cli_text(group, "name"), cli_text(group, "state"));
-    if (cli_text(group, "comment")[0])
-        printf("  comment    %s\n", cli_text(group, "comment"));
+    cli_print_clean(cli_text(group, "name"));
+    printf(", %s\n", cli_text(group, "state"));
+    if (cli_text(group, "comment")[0]) {
+        printf("  comment    ");
+        cli_print_clean(cli_text(group, "comment"));
+        putchar('\n');
+    }
     printf("  peer name  %s\n", cli_text(group, "group"));
     printf("  this node  %s\n", cli_text(group, "identity"));
     printf("  roles      %s\n", group_join_texts(json_object_get(group, "roles"), text, sizeof(text)));
