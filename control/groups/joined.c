@@ -12,7 +12,8 @@
 #include "overlay/identity/identity.h"
 #include "overlay/profile/openssl.h"
 
-#define TURNS_MAX 8 /* of what one change makes change, within a turn of the loop */
+#define TURNS_MAX         8          /* of what one change makes change, within a turn of the loop */
+#define JOINED_RECORD_MAX (2u << 20) /* bytes of payload and attributes; several fit the queue of a stream */
 
 /* --- what the graph says --- */
 
@@ -348,6 +349,7 @@ static void joined_describe(const struct bypeer_joined *joined, const struct byp
 {
     ret_info->presence_max = UINT32_MAX;
     ret_info->presence_s = BYPEER_GROUP_PRESENCE_S;
+    ret_info->record_max = JOINED_RECORD_MAX;
     snprintf(ret_info->friendly_name, sizeof(ret_info->friendly_name), "%s", joined->friendly);
     if (found)
         snprintf(ret_info->comment, sizeof(ret_info->comment), "%s", found->comment);

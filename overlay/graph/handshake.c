@@ -234,10 +234,14 @@ static void handshake_refuse(struct bypeer_graph *graph, struct bypeer_graph_tim
         graph_link_close(graph, now, link, why);
 }
 
-static struct graph_link *handshake_find_node(const struct bypeer_graph *graph, uint64_t node_id)
+/* Another link to the same node. Its ID is only what it says, so it is believed of the same peer alone: nobody takes
+ * the place of another's. */
+static struct graph_link *handshake_find_node(const struct bypeer_graph *graph, const struct graph_link *link,
+                                              uint64_t node_id)
 {
     for (uint32_t at = 0; at < graph->link_room; at++)
-        if (graph_is_neighbor(graph->links[at]) && graph->links[at]->node_id == node_id)
+        if (graph_is_neighbor(graph->links[at]) && graph->links[at]->node_id == node_id &&
+            strcmp(graph->links[at]->peer_id, link->peer_id) == 0)
             return graph->links[at];
     return NULL;
 }
@@ -287,7 +291,7 @@ void graph_on_connect(struct bypeer_graph *graph, struct bypeer_graph_time now, 
         handshake_welcome(graph, now, link, false);
         if (link->state != LINK_CLOSED)
             handshake_connected(graph, link);
-    } else if (connect->node_id == graph->node_id || handshake_find_node(graph, connect->node_id)) {
+    } else if (connect->node_id == graph->node_id || handshake_find_node(graph, link, connect->node_id)) {
         handshake_refuse(graph, now, link, BYPEER_REFUSE_DUPLICATE, "there is a link to it already");
     } else if (graph_neighbor_count(graph) >= GRAPH_NEIGHBORS_MAX) {
         handshake_refuse(graph, now, link, BYPEER_REFUSE_BUSY, "there are enough neighbors");
@@ -327,9 +331,10 @@ static void handshake_ping_all(struct bypeer_graph *graph, struct bypeer_graph_t
 }
 
 /* Both ends dialled each other at once: they keep the link of the one with the smaller ID. True: it is not this one. */
-static bool handshake_loses(struct bypeer_graph *graph, struct bypeer_graph_time now, uint64_t node_id)
+static bool handshake_loses(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct graph_link *link,
+                            uint64_t node_id)
 {
-    struct graph_link *other = handshake_find_node(graph, node_id);
+    struct graph_link *other = handshake_find_node(graph, link, node_id);
     if (other == NULL)
         return false;
     if (other->is_initiator || graph->node_id > node_id)
@@ -353,7 +358,7 @@ void graph_on_welcome(struct bypeer_graph *graph, struct bypeer_graph_time now, 
         return;
     }
     graph_add_referrals(graph, &welcome->addresses);
-    if (welcome->node_id == graph->node_id || handshake_loses(graph, now, welcome->node_id)) {
+    if (welcome->node_id == graph->node_id || handshake_loses(graph, now, link, welcome->node_id)) {
         graph_link_close(graph, now, link, "there is a link to it already");
         return;
     }

@@ -106,6 +106,15 @@ Test(graph_links, a_node_has_one_link)
     cr_assert_eq(wire_neighbors(&wire, 0), 1);
 }
 
+Test(graph_links, nobody_takes_the_place_of_anothers_node)
+{
+    wire_join(&wire, 1);
+    be_neighbor(bypeer_graph_node_id(wire.nodes[1].graph));
+    cr_assert(wire_heard(&wire, BYPEER_GRAPH_WELCOME));
+    cr_assert_eq(wire_neighbors(&wire, 0), 2);
+    cr_assert_eq(wire_neighbors(&wire, 1), 1);
+}
+
 Test(graph_links, a_node_is_not_its_own_neighbor)
 {
     uint32_t link;
