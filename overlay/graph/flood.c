@@ -185,6 +185,8 @@ int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, 
         return 0;
     }
     const char *why = bypeer_record_fault(record, &rules);
+    if (!why && old && !bypeer_guid_is_equal(&record->type, &old->record->type))
+        why = "its ID is that of a record of another type"; /* which its provider may hold to be for ever */
     enum bypeer_graph_verdict verdict = why ? BYPEER_GRAPH_INVALID : BYPEER_GRAPH_VALID;
     if (!why && graph->security.validate)
         verdict = graph->security.validate(graph->security.context, now, record, &why);

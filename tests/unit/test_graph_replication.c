@@ -205,6 +205,19 @@ Test(graph_replication, peers_do_not_take_the_graphs_time_far_from_the_clock)
     }
 }
 
+Test(graph_replication, a_record_stays_of_its_type)
+{
+    struct bypeer_guid id = wire_publish(&wire, 0, 1, "a note");
+    struct bypeer_record other = *bypeer_graph_find(graph_of(0), &id);
+    other.version++;
+    other.modifier = other.creator;
+    other.modified++;
+    other.type.bytes[5] ^= 1;
+    cr_assert_eq(bypeer_graph_restore(graph_of(0), wire.now, &other), -EKEYREJECTED);
+    other.type.bytes[5] ^= 1;
+    cr_assert_eq(bypeer_graph_restore(graph_of(0), wire.now, &other), 0);
+}
+
 Test(graph_replication, no_version_comes_after_the_last)
 {
     struct bypeer_guid id;
