@@ -35,6 +35,8 @@ static void flood_heed(struct bypeer_graph *graph, struct bypeer_graph_time now,
         graph->info = info;
         graph->has_info = true;
         graph_weigh_presence(graph, now);
+    } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_GRAPH_INFO)) {
+        graph_hasten(&graph->timers.maintenance, now.ms); /* its creator publishes it again */
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_SIGNATURE)) {
         graph_weigh_signature(graph, now);
         graph_renew_contact(graph, now);
@@ -44,6 +46,8 @@ static void flood_heed(struct bypeer_graph *graph, struct bypeer_graph_time now,
         graph_weigh_partition(graph, now);
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_PRESENCE)) {
         graph_tell_presence(graph, change, record);
+        if (change == BYPEER_RECORD_EXPIRED)
+            graph_weigh_presence(graph, now);
     }
 }
 

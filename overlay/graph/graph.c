@@ -87,6 +87,7 @@ int bypeer_graph_open(struct bypeer_graph **ret_graph, const struct bypeer_graph
     graph->timers = (struct graph_timers){
         .maintenance = now.ms,
         .signature = GRAPH_NEVER,
+    graph->ticked = now;
         .contact = GRAPH_NEVER,
         .partition = GRAPH_NEVER,
         .presence = GRAPH_NEVER,
@@ -142,8 +143,7 @@ bool graph_is_listening(const struct bypeer_graph *graph)
 void graph_begin_listening(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     if (graph_is_listening(graph)) {
-        if (graph->is_creator && !graph->has_info && !graph_live(graph, &BYPEER_RECORD_GRAPH_INFO_ID))
-            graph_publish_info(graph, now);
+        graph_weigh_info(graph, now);
         graph_announce_addresses(graph, now);
         graph_renew_contact(graph, now);
         graph_renew_presence(graph, now);

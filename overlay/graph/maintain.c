@@ -144,6 +144,8 @@ void graph_maintain(struct bypeer_graph *graph, struct bypeer_graph_time now, bo
 {
     if (graph->is_leaving)
         return;
+    graph_weigh_info(graph, now);
+    graph_weigh_presence(graph, now);
     graph_weigh_signature(graph, now);
     graph_weigh_contacts(graph, now);
     graph_weigh_partition(graph, now);

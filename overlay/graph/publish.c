@@ -236,6 +236,12 @@ int graph_publish_info(struct bypeer_graph *graph, struct bypeer_graph_time now)
                                   (size_t)bytes, GRAPH_INFO_S, NULL);
 }
 
+void graph_weigh_info(struct bypeer_graph *graph, struct bypeer_graph_time now)
+{
+    if (graph->is_creator && graph_is_listening(graph) && !graph_live(graph, &BYPEER_RECORD_GRAPH_INFO_ID))
+        graph_publish_info(graph, now);
+}
+
 int bypeer_graph_set_info(struct bypeer_graph *graph, struct bypeer_graph_time now,
                           const struct bypeer_graph_info *info)
 {

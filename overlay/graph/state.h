@@ -164,6 +164,7 @@ uint64_t graph_random(struct bypeer_graph *graph);
 uint64_t graph_random_between(struct bypeer_graph *graph, uint64_t low, uint64_t high);
 
 /* --- database.c --- */
+    struct bypeer_graph_time ticked;                 /* the last time */
 struct graph_entry *graph_database_find(const struct graph_database *database, const struct bypeer_guid *id);
 /* Puts a record in, in place of the one with its ID, which is freed; owns it then. 0 or -ENOMEM. */
 int graph_database_put(struct graph_database *database, struct bypeer_record *record);
@@ -306,3 +307,5 @@ void graph_begin_listening(struct bypeer_graph *graph, struct bypeer_graph_time 
 /* --- upkeep.c --- */
 void graph_arm_expiry(struct bypeer_graph *graph, struct bypeer_graph_time now, uint64_t expires);
 void graph_hasten(uint64_t *timer, uint64_t due);
+/* The graph's info is its creator's to keep there. */
+void graph_weigh_info(struct bypeer_graph *graph, struct bypeer_graph_time now);

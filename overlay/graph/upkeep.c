@@ -8,6 +8,7 @@
 #define UPKEEP_EXPIRY_MOST_MS  (24 * 60 * GRAPH_MINUTE)
 #define UPKEEP_REFRESH_AHEAD   (20 * BYPEER_PEER_TIME_SECOND)
 #define UPKEEP_MS              10000 /* 100 ns */
+#define UPKEEP_PAUSE           (10 * BYPEER_PEER_TIME_SECOND)
 
 void graph_hasten(uint64_t *timer, uint64_t due)
 {
@@ -25,35 +26,6 @@ void graph_arm_expiry(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     if (wait > UPKEEP_EXPIRY_MOST_MS)
         wait = UPKEEP_EXPIRY_MOST_MS;
     graph_hasten(&graph->timers.expiry, now.ms + wait);
-}
-
-/* Without a link nothing expires, if the graph wants it so. */
-static void upkeep_expire(struct bypeer_graph *graph, struct bypeer_graph_time now)
-{
-    uint64_t peer_now = bypeer_graph_peer_time(graph, now), next = UINT64_MAX;
-    const struct graph_index *index = &graph->database.by_id;
-    graph->timers.expiry = GRAPH_NEVER;
-    if ((graph->info.flags & BYPEER_GRAPH_INFO_DEFER) && graph_neighbor_count(graph) == 0)
-        return;
-    for (size_t at = graph->waiting_count; at-- > 0;)
-        if (graph->waiting[at].record->expires <= peer_now) {
-            free(graph->waiting[at].record);
-            graph_forget_waiting(graph, at);
-        }
-    for (size_t at = index->count; at-- > 0;) {
-        if (at >= index->count) /* a removal had others follow */
-            continue;
-        const struct bypeer_record *record = index->at[at]->record;
-        if (record->expires <= peer_now) {
-            struct bypeer_guid id = record->id;
-            graph->counters.expired++;
-            graph_remove(graph, now, &id, BYPEER_RECORD_EXPIRED);
-        } else if (record->expires < next) {
-            next = record->expires;
-        }
-    }
-    if (next != UINT64_MAX)
-        graph_arm_expiry(graph, now, next);
 }
 
 /* Whether a record is still this node's to keep alive. */
@@ -94,6 +66,39 @@ static void upkeep_refresh(struct bypeer_graph *graph, struct bypeer_graph_time 
                  now.ms + (wait > GRAPH_REFRESH_LEAST_MS ? wait : (uint64_t)GRAPH_REFRESH_LEAST_MS));
 }
 
+/*
+ * Without a link nothing expires, if the graph wants it so. After a pause own records are past their time before their
+ * refresh is due: it comes first.
+ */
+static void upkeep_expire(struct bypeer_graph *graph, struct bypeer_graph_time now)
+{
+    upkeep_refresh(graph, now);
+    uint64_t peer_now = bypeer_graph_peer_time(graph, now), next = UINT64_MAX;
+    const struct graph_index *index = &graph->database.by_id;
+    graph->timers.expiry = GRAPH_NEVER;
+    if ((graph->info.flags & BYPEER_GRAPH_INFO_DEFER) && graph_neighbor_count(graph) == 0)
+        return;
+    for (size_t at = graph->waiting_count; at-- > 0;)
+        if (graph->waiting[at].record->expires <= peer_now) {
+            free(graph->waiting[at].record);
+            graph_forget_waiting(graph, at);
+        }
+    for (size_t at = index->count; at-- > 0;) {
+        if (at >= index->count) /* a removal had others follow */
+            continue;
+        const struct bypeer_record *record = index->at[at]->record;
+        if (record->expires <= peer_now) {
+            struct bypeer_guid id = record->id;
+            graph->counters.expired++;
+            graph_remove(graph, now, &id, BYPEER_RECORD_EXPIRED);
+        } else if (record->expires < next) {
+            next = record->expires;
+        }
+    }
+    if (next != UINT64_MAX)
+        graph_arm_expiry(graph, now, next);
+}
+
 static void upkeep_links(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     for (uint32_t at = 0; at < graph->link_room; at++) {
@@ -108,10 +113,23 @@ static void upkeep_links(struct bypeer_graph *graph, struct bypeer_graph_time no
     }
 }
 
+/* While a machine sleeps the timers' clock stands still, and records grow old. */
+static void upkeep_notice_pause(struct bypeer_graph *graph, struct bypeer_graph_time now)
+{
+    uint64_t passed = (now.ms - graph->ticked.ms) * UPKEEP_MS;
+    bool has_slept = graph->ticked.utc + passed + UPKEEP_PAUSE < now.utc;
+    graph->ticked = now;
+    if (!has_slept)
+        return;
+    graph_hasten(&graph->timers.refresh, now.ms);
+    graph_hasten(&graph->timers.maintenance, now.ms);
+}
+
 void bypeer_graph_tick(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     struct graph_timers *timers = &graph->timers;
     upkeep_links(graph, now);
+    upkeep_notice_pause(graph, now);
     if (timers->expiry <= now.ms)
         upkeep_expire(graph, now);
     if (timers->refresh <= now.ms)
