@@ -99,12 +99,15 @@ static void database_remove_entry(struct graph_database *database, const struct 
     graph_index_remove(&database->by_type, graph_order_type, record);
     graph_index_remove(&database->by_id, graph_order_id, record);
     graph_index_remove(&database->by_key, graph_order_key, record);
+    graph_shares_remove(&database->shares, record);
     database->bytes -= bypeer_record_memory(record);
 }
 
 int graph_database_put(struct graph_database *database, struct bypeer_record *record)
 {
     struct graph_entry *entry = graph_database_find(database, &record->id);
+    if (graph_shares_reserve(&database->shares) < 0)
+        return -ENOMEM;
     if (entry) {
         database_remove_entry(database, entry->record);
         free(entry->record);
@@ -120,6 +123,7 @@ int graph_database_put(struct graph_database *database, struct bypeer_record *re
     graph_index_insert(&database->by_type, graph_order_type, entry);
     graph_index_insert(&database->by_id, graph_order_id, entry);
     graph_index_insert(&database->by_key, graph_order_key, entry);
+    graph_shares_add(&database->shares, record);
     database->bytes += bypeer_record_memory(record);
     return 0;
 }
@@ -144,6 +148,7 @@ void graph_database_clear(struct graph_database *database)
     free(database->by_type.at);
     free(database->by_id.at);
     free(database->by_key.at);
+    free(database->shares.at);
 }
 
 const struct bypeer_record *graph_live(const struct bypeer_graph *graph, const struct bypeer_guid *id)

@@ -85,14 +85,6 @@ static void flood_send_all(struct bypeer_graph *graph, struct bypeer_graph_time 
     }
 }
 
-static bool flood_has_room(const struct bypeer_graph *graph, const struct bypeer_record *record)
-{
-    const struct graph_database *database = &graph->database;
-    const struct graph_entry *old = graph_database_find(database, &record->id);
-    uint64_t bytes = database->bytes + bypeer_record_memory(record) - (old ? bypeer_record_memory(old->record) : 0);
-    return (old || database->by_id.count < graph->limits.records) && bytes <= graph->limits.bytes;
-}
-
 int graph_store(struct bypeer_graph *graph, struct bypeer_graph_time now, struct bypeer_record *record,
                 const struct graph_link *but)
 {
@@ -101,8 +93,11 @@ int graph_store(struct bypeer_graph *graph, struct bypeer_graph_time now, struct
     enum bypeer_record_change change = bypeer_record_is_deleted(record) ? BYPEER_RECORD_REMOVED
                                        : was_live                       ? BYPEER_RECORD_UPDATED
                                                                         : BYPEER_RECORD_ADDED;
-    int result = flood_has_room(graph, record) ? graph_database_put(&graph->database, record) : -ENOSPC;
+    const char *fault = graph_share_fault(graph, record);
+    int result = fault ? -ENOSPC : graph_database_put(&graph->database, record);
     if (result < 0) {
+        if (fault && but)
+            graph_refuse(graph, record, but, fault);
         free(record);
         return result;
     }
@@ -128,47 +123,10 @@ void graph_remove(struct bypeer_graph *graph, struct bypeer_graph_time now, cons
     free(record);
 }
 
-void graph_forget_waiting(struct bypeer_graph *graph, size_t at)
-{
-    graph->waiting[at] = graph->waiting[--graph->waiting_count];
-}
-
-/* Keeps a record that waits; one that waits already, in another version or the same, gives way to the newer. */
-static int flood_wait(struct bypeer_graph *graph, struct bypeer_record *record, const struct graph_link *link)
-{
-    graph->counters.deferred++;
-    for (size_t at = 0; at < graph->waiting_count; at++) {
-        struct graph_waiting *waiting = &graph->waiting[at];
-        if (!bypeer_guid_is_equal(&waiting->record->id, &record->id))
-            continue;
-        bool is_newer = bypeer_record_compare(record, waiting->record) > 0;
-        free(is_newer ? waiting->record : record);
-        if (is_newer)
-            waiting->record = record;
-        return -EAGAIN;
-    }
-    if (graph->waiting_count == graph->limits.waiting) {
-        graph_refuse(graph, record, link, "too many records wait for what they depend on");
-        free(record);
-        return -ENOSPC;
-    }
-    if (graph->waiting_count == graph->waiting_room) {
-        size_t room = graph->waiting_room ? 2 * graph->waiting_room : 16;
-        struct graph_waiting *grown = realloc(graph->waiting, room * sizeof(*grown));
-        if (grown == NULL) {
-            free(record);
-            return -ENOMEM;
-        }
-        graph->waiting = grown;
-        graph->waiting_room = room;
-    }
-    graph->waiting[graph->waiting_count++] = (struct graph_waiting){record, link ? link->number : 0};
-    return -EAGAIN;
-}
-
 int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct bypeer_record *record,
-                      struct graph_link *link, bool is_restored)
+                      const struct graph_origin *origin)
 {
+    struct graph_link *link = origin->link;
     const struct bypeer_record_rules rules = {
         .profile = graph->profile,
         .graph = graph->graph_id,
@@ -195,18 +153,16 @@ int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     if (!why && graph->security.validate)
         verdict = graph->security.validate(graph->security.context, now, record, &why);
     if (verdict == BYPEER_GRAPH_DEFERRED)
-        return flood_wait(graph, record, link);
+        return graph_wait(graph, record, origin);
     if (verdict != BYPEER_GRAPH_VALID) {
         graph_refuse(graph, record, link, why ? why : "it is not valid");
         free(record);
         return -EKEYREJECTED;
     }
     graph->counters.floods_new += link != NULL;
-    if (is_restored && record->modified > graph->restored_until)
+    if (origin->is_restored && record->modified > graph->restored_until)
         graph->restored_until = record->modified;
     int result = graph_store(graph, now, record, link);
-    if (result == -ENOSPC)
-        graph_refuse(graph, NULL, link, "the database is full");
     return result < 0 ? result : 1;
 }
 
@@ -234,7 +190,8 @@ void graph_on_flood(struct bypeer_graph *graph, struct bypeer_graph_time now, st
         return;
     }
     struct bypeer_graph_ack_entry entry = {.id = record->id};
-    result = graph_take_record(graph, now, record, link, false);
+    const struct graph_origin origin = {link, graph_share_key(&graph->database.shares, link->peer_id), false, false};
+    result = graph_take_record(graph, now, record, &origin);
     if (link->state != LINK_CONNECTED)
         return;
     entry.is_useful = result > 0;

@@ -8,10 +8,11 @@
 #include "overlay/graph/text.h"
 #include "overlay/ip/wire.h"
 
-#define GRAPH_RECORDS 65536
-#define GRAPH_BYTES   (256u * 1024 * 1024)
-#define GRAPH_LINKS   64
-#define GRAPH_WAITING 1024
+#define GRAPH_RECORDS       65536
+#define GRAPH_BYTES         (256u * 1024 * 1024)
+#define GRAPH_LINKS         64
+#define GRAPH_WAITING       1024
+#define GRAPH_WAITING_BYTES (16u * 1024 * 1024)
 
 /* false: it is empty where it may not be, too long, or no UTF-8. */
 static bool graph_keep_text(char ret_text[static BYPEER_GRAPH_TEXT_BYTES], const char *text, size_t least)
@@ -30,6 +31,7 @@ static void graph_set_limits(struct bypeer_graph_limits *limits, const struct by
     limits->bytes = wanted->bytes ? wanted->bytes : GRAPH_BYTES;
     limits->links = wanted->links ? wanted->links : GRAPH_LINKS;
     limits->waiting = wanted->waiting ? wanted->waiting : GRAPH_WAITING;
+    limits->waiting_bytes = wanted->waiting_bytes ? wanted->waiting_bytes : GRAPH_WAITING_BYTES;
     limits->frame = wanted->frame ? wanted->frame : BYPEER_FRAME_GROUP;
 }
 
@@ -72,6 +74,7 @@ int bypeer_graph_open(struct bypeer_graph **ret_graph, const struct bypeer_graph
         graph->security = *settings->security;
     graph->random[0] = bypeer_load64(settings->seed);
     graph->random[1] = bypeer_load64(settings->seed + 8);
+    graph->database.shares.seed = graph->random[0] ^ graph->random[1];
     do
         graph->node_id = graph_random(graph);
     while (graph->node_id == 0 || graph->node_id == UINT64_MAX);
@@ -84,10 +87,10 @@ int bypeer_graph_open(struct bypeer_graph **ret_graph, const struct bypeer_graph
     graph_set_limits(&graph->limits, &settings->limits);
     graph_set_precedence(graph, settings);
     graph_set_info(graph, settings);
+    graph->ticked = now;
     graph->timers = (struct graph_timers){
         .maintenance = now.ms,
         .signature = GRAPH_NEVER,
-    graph->ticked = now;
         .contact = GRAPH_NEVER,
         .partition = GRAPH_NEVER,
         .presence = GRAPH_NEVER,
@@ -105,14 +108,12 @@ void bypeer_graph_free(struct bypeer_graph *graph)
     for (uint32_t at = 0; at < graph->link_room; at++)
         if (graph->links[at])
             graph_link_free(graph, graph->links[at]);
-    for (size_t at = 0; at < graph->waiting_count; at++)
-        free(graph->waiting[at].record);
+    graph_clear_waiting(graph);
     graph_database_clear(&graph->database);
     bypeer_buffer_clear(&graph->unit);
     bypeer_buffer_clear(&graph->frames);
     bypeer_buffer_clear(&graph->plain);
     bypeer_buffer_clear(&graph->token);
-    free(graph->waiting);
     free(graph->links);
     free(graph->attributes);
     free(graph);
@@ -128,7 +129,8 @@ int bypeer_graph_restore(struct bypeer_graph *graph, struct bypeer_graph_time no
     if (copy == NULL)
         return -ENOMEM;
     copy->flags &= ~BYPEER_RECORD_AUTOREFRESH;
-    int result = graph_take_record(graph, now, copy, NULL, true);
+    const struct graph_origin store = {.is_restored = true};
+    int result = graph_take_record(graph, now, copy, &store);
     struct graph_entry *entry = result > 0 ? graph_database_find(&graph->database, &record->id) : NULL;
     if (entry)
         entry->record->flags |= record->flags & BYPEER_RECORD_AUTOREFRESH;
@@ -352,17 +354,6 @@ const struct bypeer_record *bypeer_graph_next(const struct bypeer_graph *graph, 
     return index->at[place]->record;
 }
 
-static void graph_revalidate_waiting(struct bypeer_graph *graph, struct bypeer_graph_time now)
-{
-    struct graph_waiting *waiting = graph->waiting;
-    size_t count = graph->waiting_count;
-    graph->waiting = NULL;
-    graph->waiting_count = graph->waiting_room = 0;
-    for (size_t at = 0; at < count; at++)
-        graph_take_record(graph, now, waiting[at].record, NULL, false);
-    free(waiting);
-}
-
 void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     const struct graph_index *index = &graph->database.by_id;
@@ -455,7 +446,8 @@ void bypeer_graph_counters(const struct bypeer_graph *graph, struct bypeer_graph
 size_t bypeer_graph_memory(const struct bypeer_graph *graph)
 {
     const struct graph_database *database = &graph->database;
-    size_t bytes = sizeof(*graph) + database->bytes + database->by_id.count * sizeof(struct graph_entry) +
+    size_t bytes = sizeof(*graph) + database->bytes + database->shares.room * sizeof(struct graph_share) +
+                   database->by_id.count * sizeof(struct graph_entry) +
                    (database->by_id.room + database->by_type.room + database->by_key.room) * sizeof(void *) +
                    graph->unit.room + graph->frames.room + graph->plain.room + graph->token.room +
                    graph->waiting_room * sizeof(graph->waiting[0]) + graph->link_room * sizeof(graph->links[0]);

@@ -11,9 +11,9 @@
  * the thousand, in tests with a clock of their own.
  *
  * Files, in the order to read: guid.h, frame.h, message.h, record.h, payload.h, attributes.h, search.h (formats);
- * security.h; state.h (what a node is made of), database.c, link.c, handshake.c (one link's life), flood.c,
- * synchronise.c, synchronise_hash.c, maintain.c (connections), contact.c (signature, contacts, partitions), presence.c,
- * publish.c, upkeep.c (timers); graph.c ties them together.
+ * security.h; state.h (what a node is made of), database.c, share.c (who may have how much), waiting.c, link.c,
+ * handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections), contact.c
+ * (signature, contacts, partitions), presence.c, publish.c, upkeep.c (timers); graph.c ties them together.
  *
  * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in.
  */
@@ -79,12 +79,17 @@ struct bypeer_graph_sink {
     void (*refused)(void *context, const struct bypeer_record *record, uint32_t link, const char *why);
 };
 
+/*
+ * Of the database each creator may have half of what the others leave, and likewise each peer of what waits; a
+ * sixteenth of the database is for records that the security provider calls first.
+ */
 struct bypeer_graph_limits {
-    uint32_t records; /* in the database; 0: 65536 */
-    uint64_t bytes;   /* of the database; 0: 256 MiB */
-    uint32_t links;   /* of both kinds; 0: 64 */
-    uint32_t waiting; /* records that wait for validation; 0: 1024 */
-    uint16_t frame;   /* bytes of a frame's payload before it is sealed; 0: BYPEER_FRAME_GROUP */
+    uint32_t records;       /* in the database; 0: 65536 */
+    uint64_t bytes;         /* of the database; 0: 256 MiB */
+    uint32_t links;         /* of both kinds; 0: 64 */
+    uint32_t waiting;       /* records that wait for validation; 0: 1024 */
+    uint64_t waiting_bytes; /* of them; 0: 16 MiB */
+    uint16_t frame;         /* bytes of a frame's payload before it is sealed; 0: BYPEER_FRAME_GROUP */
 };
 
 struct bypeer_graph_settings {
@@ -163,7 +168,7 @@ struct bypeer_record_draft {
 /*
  * 0; -EINVAL: a reserved type, attributes that are wrong, an expiration that has passed or is nearer than before;
  * -EMSGSIZE: larger than the graph allows; -ENOENT, -ESTALE (it is deleted); -EEXIST: the ID is taken; -EOVERFLOW: no
- * version comes after its present one; -ENOSPC; what signing it gives.
+ * version comes after its present one; -ENOSPC: struct bypeer_graph_limits; what signing it gives.
  */
 int bypeer_graph_publish(struct bypeer_graph *graph, struct bypeer_graph_time now,
                          const struct bypeer_record_draft *draft, struct bypeer_guid *ret_id);

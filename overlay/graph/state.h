@@ -8,6 +8,7 @@
 
 #include "overlay/graph/frame.h"
 #include "overlay/graph/graph.h"
+#include "overlay/graph/share.h"
 
 #define GRAPH_SECURITY_MAX     1024 /* bytes of security data that a provider may make */
 #define GRAPH_SECOND           1000u
@@ -50,6 +51,7 @@ void graph_index_remove(struct graph_index *index, graph_order *order, const str
 
 struct graph_database {
     struct graph_index by_type, by_id, by_key;
+    struct graph_shares shares;
     uint64_t bytes;
     uint32_t listings; /* ranges that peers have listed so far; none is 0 */
 };
@@ -111,7 +113,14 @@ struct graph_referral {
 /* A record that waits for what it depends on. */
 struct graph_waiting {
     struct bypeer_record *record;
-    uint32_t link; /* that it came by; 0: none */
+    uint64_t from; /* graph_share_key() of the peer that sent it; 0: none did */
+};
+
+/* Where a record comes from. */
+struct graph_origin {
+    struct graph_link *link; /* NULL: none */
+    uint64_t from;           /* as of struct graph_waiting */
+    bool is_restored, has_waited;
 };
 
 /* When each is due; GRAPH_NEVER: it does not run. */
@@ -155,6 +164,7 @@ struct bypeer_graph {
     uint64_t contact_signature; /* that the own contact tells */
     char *attributes;           /* of the own presence; NULL: none */
     struct graph_timers timers;
+    struct bypeer_graph_time ticked;                 /* the last time */
     struct bypeer_buffer unit, frames, plain, token; /* scratch */
     struct bypeer_graph_counters counters;
 };
@@ -164,7 +174,6 @@ uint64_t graph_random(struct bypeer_graph *graph);
 uint64_t graph_random_between(struct bypeer_graph *graph, uint64_t low, uint64_t high);
 
 /* --- database.c --- */
-    struct bypeer_graph_time ticked;                 /* the last time */
 struct graph_entry *graph_database_find(const struct graph_database *database, const struct bypeer_guid *id);
 /* Puts a record in, in place of the one with its ID, which is freed; owns it then. 0 or -ENOMEM. */
 int graph_database_put(struct graph_database *database, struct bypeer_record *record);
@@ -227,7 +236,7 @@ int graph_store(struct bypeer_graph *graph, struct bypeer_graph_time now, struct
 /* Judges a record that came, of which it takes possession, and does what follows. 1: useful; 0: not; negative: it was
  * refused, or waits (-EAGAIN). */
 int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct bypeer_record *record,
-                      struct graph_link *link, bool is_restored);
+                      const struct graph_origin *origin);
 void graph_on_flood(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                     const struct bypeer_graph_flood *flood);
 void graph_on_ack(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
@@ -242,7 +251,13 @@ void graph_tell_record(struct bypeer_graph *graph, struct bypeer_graph_time now,
                        const struct bypeer_record *record);
 void graph_refuse(struct bypeer_graph *graph, const struct bypeer_record *record, const struct graph_link *link,
                   const char *why);
-void graph_forget_waiting(struct bypeer_graph *graph, size_t at);
+
+/* --- waiting.c --- */
+/* Keeps a record that waits; owns it. -EAGAIN: it does; -ENOSPC, -ENOMEM: it was let go. */
+int graph_wait(struct bypeer_graph *graph, struct bypeer_record *record, const struct graph_origin *origin);
+void graph_expire_waiting(struct bypeer_graph *graph, uint64_t peer_now);
+void graph_revalidate_waiting(struct bypeer_graph *graph, struct bypeer_graph_time now);
+void graph_clear_waiting(struct bypeer_graph *graph);
 
 /* --- synchronise.c --- */
 void graph_synchronise(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);
@@ -299,6 +314,8 @@ int graph_publish_internal(struct bypeer_graph *graph, struct bypeer_graph_time 
                            uint32_t lifetime_s, struct bypeer_guid *ret_id);
 /* Of a record that refreshes itself. */
 void graph_refresh(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_guid *id);
+/* The graph's info is its creator's to keep there. */
+void graph_weigh_info(struct bypeer_graph *graph, struct bypeer_graph_time now);
 int graph_publish_info(struct bypeer_graph *graph, struct bypeer_graph_time now);
 bool graph_is_listening(const struct bypeer_graph *graph);
 /* After the first synchronisation, or when addresses changed. */
@@ -307,5 +324,3 @@ void graph_begin_listening(struct bypeer_graph *graph, struct bypeer_graph_time 
 /* --- upkeep.c --- */
 void graph_arm_expiry(struct bypeer_graph *graph, struct bypeer_graph_time now, uint64_t expires);
 void graph_hasten(uint64_t *timer, uint64_t due);
-/* The graph's info is its creator's to keep there. */
-void graph_weigh_info(struct bypeer_graph *graph, struct bypeer_graph_time now);

@@ -78,11 +78,7 @@ static void upkeep_expire(struct bypeer_graph *graph, struct bypeer_graph_time n
     graph->timers.expiry = GRAPH_NEVER;
     if ((graph->info.flags & BYPEER_GRAPH_INFO_DEFER) && graph_neighbor_count(graph) == 0)
         return;
-    for (size_t at = graph->waiting_count; at-- > 0;)
-        if (graph->waiting[at].record->expires <= peer_now) {
-            free(graph->waiting[at].record);
-            graph_forget_waiting(graph, at);
-        }
+    graph_expire_waiting(graph, peer_now);
     for (size_t at = index->count; at-- > 0;) {
         if (at >= index->count) /* a removal had others follow */
             continue;

@@ -380,7 +380,7 @@ Test(graph_replication, a_full_database_takes_no_more)
         id = wire_publish(&wire, 0, 1, "more");
     wire_run(&wire);
     cr_assert_null(bypeer_graph_find(graph_of(1), &id));
-    cr_assert_str_eq(wire.nodes[1].refused, "the database is full");
+    cr_assert_str_eq(wire.nodes[1].refused, "its creator has half of what others leave of the database");
     cr_assert_eq(wire_neighbors(&wire, 1), 1);
 }
 
