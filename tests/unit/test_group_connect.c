@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "overlay/group/password.h"
 #include "tests/unit/group_net.h"
 
 TestSuite(group_connect, .timeout = 60);
@@ -74,6 +75,34 @@ Test(group_connect, the_password_makes_a_member)
     cr_expect_not_null(net_find(&net.members[0], &id));
     cr_expect_eq(net_connect(alice, &net.members[0], NULL), 1, "and comes back without it");
     cr_expect_eq(net.members[0].admitted, 1);
+    net_close(&net);
+}
+
+Test(group_connect, a_password_that_was_changed_is_refused)
+{
+    struct net net;
+    struct bypeer_group_properties next;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, "castling");
+    struct net_member *inviter = net_welcome(&net.members[0], "inviter", BYPEER_ROLE_INVITING);
+    next = *bypeer_group_properties(net.members[0].node);
+    cr_assert_eq(bypeer_password_form(net.profile, &net.group, "en passant", next.password), 0);
+    net.now++;
+    cr_assert_eq(bypeer_group_set_properties(net.members[0].node, net_time(&net), &next, why), 0, "%s", why);
+    net_restart(inviter);
+    struct net_member *alice = net_add(&net, "alice");
+    net_join(alice, NULL, "castling");
+    cr_expect_lt(net_connect(alice, &net.members[0], NULL), 0);
+    cr_expect_lt(net_connect(alice, inviter, NULL), 0, "wherever she tries");
+    struct net_member *bob = net_add(&net, "bob");
+    net_join(bob, NULL, "en passant");
+    cr_expect_eq(net_connect(bob, inviter, NULL), 1, "%s / %s", bob->why, inviter->why);
+    next.has_password = false;
+    net.now++;
+    cr_assert_eq(bypeer_group_set_properties(net.members[0].node, net_time(&net), &next, why), 0, "%s", why);
+    struct net_member *carol = net_add(&net, "carol");
+    net_join(carol, NULL, "en passant");
+    cr_expect_lt(net_connect(carol, inviter, NULL), 0, "there is none any more");
     net_close(&net);
 }
 
