@@ -88,9 +88,6 @@ struct bypeer_chain_question {
 enum bypeer_chain_fault bypeer_chain_judge_question(const struct bypeer_chain *chain,
                                                     const struct bypeer_chain_question *question,
                                                     struct bypeer_chain_verdict *ret_verdict);
-/* The same for most: a membership of that group, now, by that key (or NULL). */
-enum bypeer_chain_fault bypeer_chain_judge(const struct bypeer_chain *chain, const struct bypeer_peer_name *group,
-                                           const uint8_t *leaf_key, uint64_t now);
 /* An IDC by itself: self-signed, its peer name the hash of its key, for authentication, valid now (0: whenever). */
 enum bypeer_chain_fault bypeer_certificate_judge_identity(const struct bypeer_certificate *certificate, uint64_t now);
 /* Whether the classifiers of the chain's last certificate cover this classifier. The root's cover all. */

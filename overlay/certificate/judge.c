@@ -181,13 +181,6 @@ enum bypeer_chain_fault bypeer_chain_judge_question(const struct bypeer_chain *c
     return fault;
 }
 
-enum bypeer_chain_fault bypeer_chain_judge(const struct bypeer_chain *chain, const struct bypeer_peer_name *group,
-                                           const uint8_t *leaf_key, uint64_t now)
-{
-    const struct bypeer_chain_question question = {.now = now, .group = group, .leaf_key = leaf_key};
-    return bypeer_chain_judge_question(chain, &question, NULL);
-}
-
 enum bypeer_chain_fault bypeer_certificate_judge_identity(const struct bypeer_certificate *certificate, uint64_t now)
 {
     const struct bypeer_certificate_facts *facts = &certificate->facts;

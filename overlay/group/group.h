@@ -139,9 +139,6 @@ bool bypeer_group_find_key(const struct bypeer_group_node *group, const uint8_t 
                            struct bypeer_group_member *ret_member);
 bool bypeer_group_find_address(const struct bypeer_group_node *group, const uint8_t address[static 16],
                                struct bypeer_group_member *ret_member);
-/* Revocations that count; after NULL: the first. Its record is the graph's. */
-bool bypeer_group_next_revocation(const struct bypeer_group_node *group, const uint8_t *after_key,
-                                  struct bypeer_revocation *ret_revocation, struct bypeer_peer_name *ret_by);
 bool bypeer_group_is_revoked(const struct bypeer_group_node *group, const uint8_t *key, uint64_t now_unix_s);
 
 struct bypeer_group_order {

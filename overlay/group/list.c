@@ -47,36 +47,6 @@ bool bypeer_group_find_address(const struct bypeer_group_node *node, const uint8
     return false;
 }
 
-/* Several administrators may have revoked one key: it is shown once. */
-static bool list_is_first(const struct bypeer_group_node *node, size_t at)
-{
-    for (size_t before = 0; before < at; before++)
-        if (node->revocations[before]->counts &&
-            memcmp(node->revocations[before]->key, node->revocations[at]->key, node->profile->public_key_bytes) == 0)
-            return false;
-    return node->revocations[at]->counts;
-}
-
-bool bypeer_group_next_revocation(const struct bypeer_group_node *node, const uint8_t *after_key,
-                                  struct bypeer_revocation *ret_revocation, struct bypeer_peer_name *ret_by)
-{
-    bool is_behind = !after_key;
-    for (size_t at = 0; at < node->revocation_count; at++) {
-        const struct group_revocation *revocation = node->revocations[at];
-        if (!list_is_first(node, at))
-            continue;
-        if (!is_behind) {
-            is_behind = memcmp(revocation->key, after_key, node->profile->public_key_bytes) == 0;
-            continue;
-        }
-        *ret_revocation = (struct bypeer_revocation){.key = revocation->key, .until = revocation->until};
-        memcpy(ret_revocation->reason, revocation->reason, sizeof(revocation->reason));
-        *ret_by = revocation->by;
-        return true;
-    }
-    return false;
-}
-
 bool bypeer_group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now_unix_s)
 {
     return group_is_revoked(node, key, now_unix_s);

@@ -60,8 +60,12 @@ size_t bypeer_revocation_write(const struct bypeer_revocation *revocation, const
 void bypeer_revocation_id(const struct bypeer_profile *profile, const char *creator, const char *group,
                           const uint8_t *key, struct bypeer_guid *ret_id)
 {
-    uint8_t hash[20];
-    struct bypeer_piece pieces[] = {{group, strlen(group) + 1}, {key, profile->public_key_bytes}};
-    bypeer_profile_hash(profile, pieces, 2, hash);
-    bypeer_record_make_id(profile, creator, hash, ret_id);
+    static const char purpose[] = "revocation";
+    const struct bypeer_piece pieces[] = {
+        {purpose, sizeof(purpose)},
+        {creator, strlen(creator) + 1},
+        {group, strlen(group) + 1},
+        {key, profile->public_key_bytes},
+    };
+    bypeer_graph_hash(profile, pieces, sizeof(pieces) / sizeof(pieces[0]), ret_id->bytes);
 }

@@ -10,8 +10,9 @@
  * What it means. The key is refused until `until`, under whatever serial; so is each membership that the key issued,
  * unless somebody else signs it again, and each record of those, unless an administrator signs it again. It counts
  * while its signer is an administrator who is not revoked himself. Against an administrator counts only the group key.
- * Its record is of version 1 for ever: never modified, never deleted, and its ID is made of signer, group and target,
- * so that nobody can put another in its place.
+ * Its record is of version 1 for ever: never modified, never deleted. Its ID is a hash of signer, group and target, and
+ * not one of its creator's (overlay/graph/record.h), which every other record's has to be: so nobody can put a record
+ * in its place, or be there first.
  *
  * Threads: any; nothing here has state.
  */
@@ -41,6 +42,6 @@ int bypeer_revocation_read(struct bypeer_revocation *ret_revocation, const struc
 /* Returns the length, or 0 if room is too small, or the reason or the chain too long. */
 size_t bypeer_revocation_write(const struct bypeer_revocation *revocation, const struct bypeer_profile *profile,
                                uint8_t *ret_bytes, size_t room);
-/* The record ID of creator's revocation of key. creator and group: texts of peer names. */
+/* The record ID of creator's revocation of key. creator and group: texts of peer names, in their one form. */
 void bypeer_revocation_id(const struct bypeer_profile *profile, const char *creator, const char *group,
                           const uint8_t *key, struct bypeer_guid *ret_id);

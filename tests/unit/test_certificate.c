@@ -116,6 +116,14 @@ Test(certificate, order_of_the_bag_does_not_matter)
     club_close(&club);
 }
 
+/* As a membership of that group, now, by that key (or NULL: anybody's). */
+static enum bypeer_chain_fault judged(const struct bypeer_chain *chain, const struct bypeer_peer_name *group,
+                                      const uint8_t *leaf_key)
+{
+    const struct bypeer_chain_question question = {.now = FIXTURE_NOW, .group = group, .leaf_key = leaf_key};
+    return bypeer_chain_judge_question(chain, &question, NULL);
+}
+
 /* A chain of these certificates, as somebody puts it together. */
 static struct bypeer_chain *pieced(struct bypeer_certificate *const certificates[], size_t count)
 {
@@ -156,7 +164,7 @@ Test(certificate, each_fault_of_what_is_asked_has_its_name)
         question.is_revoked = is_admin_revoked;
         question.context = &club.admin.name;
         expect(club.of_member, &question, BYPEER_CHAIN_REVOKED, 1);
-        cr_assert_eq(bypeer_chain_judge(club.of_member, &club.group.name, NULL, FIXTURE_NOW), BYPEER_CHAIN_SOUND);
+        cr_assert_eq(judged(club.of_member, &club.group.name, NULL), BYPEER_CHAIN_SOUND);
         club_close(&club);
     }
 }
@@ -266,7 +274,7 @@ Test(certificate, chain_has_25_certificates_at_most)
         bypeer_chain_free(chain);
         chain = next;
     }
-    cr_assert_eq(bypeer_chain_judge(chain, &people[0].name, NULL, FIXTURE_NOW), BYPEER_CHAIN_SOUND);
+    cr_assert_eq(judged(chain, &people[0].name, NULL), BYPEER_CHAIN_SOUND);
     cr_assert_eq(fixture_try(&longer, chain, &people[24], &people[25], BYPEER_ROLE_MEMBER, &why), -E2BIG);
 
     size_t length;
@@ -325,9 +333,9 @@ Test(certificate, membership_moves_to_a_new_key_and_keeps_its_name)
     struct club club = club_open(BYPEER_PROFILE_MODERN);
     struct fixture_person moved = {.key = club.other.key, .name = club.member.name};
     struct bypeer_chain *chain = fixture_issue(club.of_inviting, &club.inviting, &moved, BYPEER_ROLE_MEMBER);
-    cr_assert_eq(bypeer_chain_judge(chain, &club.group.name, bypeer_key_public(club.other.key), FIXTURE_NOW),
+    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.other.key)),
                  BYPEER_CHAIN_SOUND);
-    cr_assert_eq(bypeer_chain_judge(chain, &club.group.name, bypeer_key_public(club.member.key), FIXTURE_NOW),
+    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.member.key)),
                  BYPEER_CHAIN_WRONG_KEY);
     cr_assert(bypeer_name_is_equal(&bypeer_chain_leaf(chain)->subject, &club.member.name));
     bypeer_chain_free(chain);

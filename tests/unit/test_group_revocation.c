@@ -263,3 +263,29 @@ Test(group_revocation, of_a_key_holds_for_new_memberships)
     bypeer_chain_free(unused);
     net_close(&net);
 }
+
+/* An administrator signs a record in the name of another, who is about to revoke somebody, under the ID that needs. */
+Test(group_revocation, has_an_id_that_no_other_record_can_have)
+{
+    struct net net;
+    struct bypeer_guid id;
+    char group[BYPEER_NAME_TEXT_MAX];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(mallory, "alice", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    cr_assert_eq(net_update(mallory, &id, "e4"), 0);
+    struct bypeer_record *squatter = bypeer_record_copy(net_find(admin, &id));
+    bypeer_name_write(&net.group, group);
+    bypeer_revocation_id(net.profile, admin->id, group, bypeer_key_public(alice->key), &squatter->id);
+    squatter->creator = admin->id;
+    const struct bypeer_record_rules rules = {.profile = net.profile, .graph = group};
+    const char *fault = bypeer_record_fault(squatter, &rules);
+    cr_assert_not_null(fault);
+    cr_expect_str_eq(fault, "its ID is not one of its creator's");
+    free(squatter);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_expect_null(bypeer_record_fault(revocation_record(admin), &rules));
+    net_close(&net);
+}
