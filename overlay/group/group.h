@@ -172,10 +172,10 @@ int bypeer_group_revoke(struct bypeer_group_node *group, struct bypeer_graph_tim
                         const struct bypeer_group_verdict *verdict, char why[static 160]);
 
 /*
- * Sets the properties anew: with the group key only. To change the password, or to have none any more: the properties as
- * they are, with .password made by bypeer_password_form(), or without .has_password; each member takes the new one as soon
- * as it has the record, and refuses the old one from then on. Who is a member stays so. 0; -EPERM, -EINVAL with why; what
- * publishing gives.
+ * Sets the properties anew: with the group key only. To change the password, or to have none any more: the properties
+ * as they are, with .password made by bypeer_password_form(), or without .has_password; each member takes the new one
+ * as soon as it has the record, and refuses the old one from then on. Who is a member stays so. 0; -EPERM, -EINVAL with
+ * why; what publishing gives.
  */
 int bypeer_group_set_properties(struct bypeer_group_node *group, struct bypeer_graph_time now,
                                 const struct bypeer_group_properties *properties, char why[static 160]);

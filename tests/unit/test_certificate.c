@@ -333,10 +333,8 @@ Test(certificate, membership_moves_to_a_new_key_and_keeps_its_name)
     struct club club = club_open(BYPEER_PROFILE_MODERN);
     struct fixture_person moved = {.key = club.other.key, .name = club.member.name};
     struct bypeer_chain *chain = fixture_issue(club.of_inviting, &club.inviting, &moved, BYPEER_ROLE_MEMBER);
-    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.other.key)),
-                 BYPEER_CHAIN_SOUND);
-    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.member.key)),
-                 BYPEER_CHAIN_WRONG_KEY);
+    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.other.key)), BYPEER_CHAIN_SOUND);
+    cr_assert_eq(judged(chain, &club.group.name, bypeer_key_public(club.member.key)), BYPEER_CHAIN_WRONG_KEY);
     cr_assert(bypeer_name_is_equal(&bypeer_chain_leaf(chain)->subject, &club.member.name));
     bypeer_chain_free(chain);
     club_close(&club);
