@@ -185,11 +185,17 @@ int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t id, const str
 /* --- growth ---------------------------------------------------------------------------------------------------------
  */
 
+/* Chains first, so that a group takes one record, as there is for each. */
 static int group_copy(struct bypeer_writer *to, const struct bypeer_writer *from, const struct bypeer_group *group)
 {
     struct bypeer_multicast_receiver receivers[BYPEER_MULTICAST_LINKS_MAX];
     struct bypeer_policy_rule rules[BYPEER_GROUP_RULES_MAX];
     const struct bypeer_group_part *parts = from->group_parts.records;
+    struct bypeer_group copy = *group;
+    int error = chain_room(to, parts_for(group->multicast_links, BYPEER_PART_RECEIVERS) +
+                                   parts_for(group->rule_count, BYPEER_PART_RULES));
+    if (error)
+        return -ENOSPC;
     uint32_t slot = group->multicast;
     for (uint32_t at = 0; at < group->multicast_links; at++) {
         receivers[at] = parts[slot].receivers[at % BYPEER_PART_RECEIVERS];
@@ -200,19 +206,19 @@ static int group_copy(struct bypeer_writer *to, const struct bypeer_writer *from
         rules[at] = parts[slot].rules[at % BYPEER_PART_RULES];
         slot = at % BYPEER_PART_RULES == BYPEER_PART_RULES - 1 ? parts[slot].next : slot;
     }
-    int result = bypeer_writer_put_group(to, group);
-    if (result >= 0)
-        result = bypeer_writer_set_multicast(to, group->id, receivers, group->multicast_links, group->multicast_rate);
-    return result == 0 ? bypeer_writer_set_rules(to, group->id, rules, group->rule_count) : result;
+    copy.multicast = chain_of_receivers(to, receivers, group->multicast_links);
+    copy.rules = chain_of_rules(to, rules, group->rule_count);
+    if (copy.rules != 0)
+        bypeer_writer_count_judged(to, 1);
+    return bypeer_slots_writer_put(&to->groups, copy.id, &copy);
 }
 
 int bypeer_writer_copy_groups(struct bypeer_writer *to, const struct bypeer_writer *from)
 {
     for (uint32_t id = 1; id <= from->groups.capacity; id++) {
         const struct bypeer_group *group = bypeer_writer_find_group(from, id);
-        int result = group ? group_copy(to, from, group) : 0;
-        if (result < 0)
-            return result == -EINVAL ? -ENOSPC : result; /* an id beyond what there is room for */
+        if (group && (id > to->groups.capacity || group_copy(to, from, group) < 0))
+            return -ENOSPC;
     }
     return 0;
 }

@@ -201,6 +201,37 @@ Test(writer_groups, the_next_generation_has_them_too)
     cr_assert(bypeer_tables_has_judged(&tables));
 }
 
+/* As many as there is room for, each with rules and a list: the next generation takes one record of each. */
+Test(writer_groups, a_full_table_of_groups_can_be_copied)
+{
+    const uint32_t count = 2000;
+    const struct bypeer_tables_size full = {.destinations = 1000,
+                                            .links = 100,
+                                            .adjacencies = 10,
+                                            .groups = count,
+                                            .prefixes = 16,
+                                            .group_parts = 2 * count};
+    bypeer_writer_free(writer);
+    free(memory[0]);
+    make(0, &full, &writer);
+    for (uint32_t id = 1; id <= count; id++) {
+        const struct bypeer_policy_rule rule = {.port_high = (uint16_t)id, .verdict = BYPEER_POLICY_ALLOW};
+        const struct bypeer_multicast_receiver receiver = {.link = id};
+        cr_assert_eq(bypeer_writer_put_group(writer, &(struct bypeer_group){.id = id, .vni = id}), 1);
+        cr_assert_eq(bypeer_writer_set_rules(writer, id, &rule, 1), 0);
+        cr_assert_eq(bypeer_writer_set_multicast(writer, id, &receiver, 1, 5), 0);
+        pass_grace_period();
+    }
+    make(1, &full, &other);
+    cr_assert_eq(bypeer_writer_copy(other, writer), 0);
+    for (uint32_t id = 1; id <= count; id++) {
+        const struct bypeer_group *group = bypeer_tables_group(&tables, id);
+        cr_assert_eq(group->vni, id);
+        cr_assert_eq(bypeer_tables_group_part(&tables, group->rules)->rules[0].port_high, id);
+        cr_assert_eq(bypeer_tables_group_part(&tables, group->multicast)->receivers[0].link, id);
+    }
+}
+
 Test(writer_groups, no_member_is_of_all_groups)
 {
     const struct bypeer_destination anybody = {.key = {0xfd}, .link = 3, .group = BYPEER_GROUP_ANY, .prefix_bits = 8};
