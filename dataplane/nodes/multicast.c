@@ -11,10 +11,14 @@
  * A packet that came by a trunk goes to no trunk: supernodes of a group have trunks to each other, so each member gets
  * it once. Errors are not sent (RFC 4443, 2.4 e; that of a packet too big for some links would come from each of them).
  *
- * What it may cost: its group's rate of packets from each link, by a meter that all workers share, and a rate of copies
- * for each worker. A trunk has no rate of its own, since the supernode behind it has judged its members already.
+ * What it may cost: its group's rate of packets from each link, by a meter that all workers share, which is asked
+ * before anything that takes longer; and a rate of copies for each worker, which groups share (overlay/meter/share.h),
+ * so that a flood in one leaves the others theirs. Beside that, what is copied at once is bounded whoever has a share.
+ * A trunk has no rate of its own, since the supernode behind it has judged its members already.
  */
 #include "dataplane/nodes/multicast.h"
+
+#include <rte_malloc.h>
 
 #include "dataplane/nodes/dispatch.h"
 #include "dataplane/nodes/limits.h"
@@ -35,6 +39,27 @@ enum {
 #define MULTICAST_SECOND       UINT64_C(1000000000)
 #define MULTICAST_UDP_BYTES    8
 #define MULTICAST_UDP_CHECKSUM 6
+
+/* Copies as bytes of a share: so many that the longest list is as large as the smallest bucket. */
+#define MULTICAST_COPY_BYTES 32
+_Static_assert(BYPEER_MULTICAST_LINKS_MAX *MULTICAST_COPY_BYTES *BYPEER_SHARE_UNITS <= BYPEER_SHARE_BUCKET_MIN,
+               "any packet passes in the end");
+
+#define MULTICAST_GROUP_BITS 12 /* 4096 words: groups of further ids have one in common with others */
+
+/* Of one worker, in memory of the node's own; its context holds the pointer. */
+struct multicast_state {
+    uint64_t at_once; /* rate.h: all copies, at twice the rate that groups share, so that it bounds bursts only */
+    struct bypeer_share share;
+    uint64_t groups[1 << MULTICAST_GROUP_BITS];
+};
+
+/* One call of the node. */
+struct multicast_burst {
+    struct multicast_state *state;
+    uint64_t round;
+    uint64_t bytes; /* of the share, that have passed */
+};
 
 /* A rate of packets, or copies, as one of bytes (rate.h). */
 static uint64_t multicast_cost(uint32_t per_s)
@@ -71,22 +96,41 @@ static const struct bypeer_multicast_receiver *multicast_find(const struct bypee
     return NULL;
 }
 
-/* Whether its sender may send one more, and this worker make the copies. */
-static bool multicast_has_rate(const struct bypeer_worker *worker, uint64_t *copies_word,
-                               const struct multicast_packet *packet)
+/* Whether its sender may send one more. */
+static bool multicast_is_within_rate(const struct bypeer_worker *worker, const struct multicast_packet *packet)
 {
     const struct bypeer_sessions *shared = worker->shared;
-    const uint64_t now_ns = bypeer_worker_now_ns(worker);
     const uint32_t rate = packet->group->multicast_rate, session = packet->ingress->session;
-    if (!packet->by_trunk && rate == 0)
+    if (packet->by_trunk)
+        return true;
+    return rate != 0 && (shared == NULL || session >= shared->size.links ||
+                         bypeer_rate_take(&shared->meters[session].multicast, multicast_cost(rate),
+                                          multicast_ahead(rate, rate), 1, bypeer_worker_now_ns(worker)));
+}
+
+static void multicast_begin(struct multicast_burst *ret_burst, struct multicast_state *state, uint64_t now_ns)
+{
+    const uint64_t bits_s = UINT64_C(8) * BYPEER_MULTICAST_COPIES_PER_SECOND * MULTICAST_COPY_BYTES;
+    *ret_burst = (struct multicast_burst){
+        .state = state, .round = bypeer_share_turn(&state->share, bypeer_share_capacity(bits_s), now_ns)};
+}
+
+/* Whether this worker may make the copies. */
+static bool multicast_has_share(struct multicast_burst *burst, const struct multicast_packet *packet, uint64_t now_ns)
+{
+    const uint64_t bits_s = UINT64_C(8) * BYPEER_MULTICAST_COPIES_PER_SECOND * MULTICAST_COPY_BYTES;
+    const uint64_t room = UINT64_C(1) * BYPEER_MULTICAST_COPIES_BURST * MULTICAST_COPY_BYTES * BYPEER_SHARE_UNITS;
+    const uint32_t copies = RTE_MIN((uint32_t)packet->group->multicast_links, (uint32_t)BYPEER_MULTICAST_LINKS_MAX);
+    struct multicast_state *state = burst->state;
+    uint64_t *member = &state->groups[packet->group->id % RTE_DIM(state->groups)];
+    if (!bypeer_share_take(&state->share, member, bypeer_share_capacity(bits_s), room, copies * MULTICAST_COPY_BYTES,
+                           burst->round) ||
+        !bypeer_rate_take(&state->at_once, multicast_cost(2 * BYPEER_MULTICAST_COPIES_PER_SECOND),
+                          multicast_ahead(2 * BYPEER_MULTICAST_COPIES_PER_SECOND, BYPEER_MULTICAST_COPIES_BURST),
+                          copies, now_ns))
         return false;
-    if (!packet->by_trunk && shared != NULL && session < shared->size.links &&
-        !bypeer_rate_take(&shared->meters[session].multicast, multicast_cost(rate), multicast_ahead(rate, rate), 1,
-                          now_ns))
-        return false;
-    return bypeer_rate_take(copies_word, multicast_cost(BYPEER_MULTICAST_COPIES_PER_SECOND),
-                            multicast_ahead(BYPEER_MULTICAST_COPIES_PER_SECOND, BYPEER_MULTICAST_COPIES_BURST),
-                            packet->group->multicast_links, now_ns);
+    burst->bytes += copies * MULTICAST_COPY_BYTES;
+    return true;
 }
 
 /* The source and the UDP checksum, by difference: their sum, and so that of the packet, stays what it is. */
@@ -108,11 +152,12 @@ static bool multicast_name_sender(const struct bypeer_tables *tables, const stru
 {
     static const uint8_t none[16];
     uint8_t *inner = rte_pktmbuf_mtod(packet->mbuf, uint8_t *);
+    if (packet->by_trunk || inner[BYPEER_IPV6_NEXT_HEADER] != BYPEER_NEXT_UDP ||
+        packet->mbuf->data_len < BYPEER_IPV6_BYTES + MULTICAST_UDP_BYTES)
+        return false;
     const struct bypeer_multicast_receiver *sender = multicast_find(tables, packet->group, packet->ingress->id);
     const struct bypeer_destination *record = NULL;
-    if (sender == NULL || packet->by_trunk || memcmp(sender->address, none, 16) == 0 ||
-        inner[BYPEER_IPV6_NEXT_HEADER] != BYPEER_NEXT_UDP ||
-        packet->mbuf->data_len < BYPEER_IPV6_BYTES + MULTICAST_UDP_BYTES)
+    if (sender == NULL || memcmp(sender->address, none, 16) == 0)
         return false;
     const uint8_t *key = sender->address;
     bypeer_destinations_lookup(tables, &key, 1, &record);
@@ -124,7 +169,7 @@ static bool multicast_name_sender(const struct bypeer_tables *tables, const stru
 }
 
 /* 0, or why it goes to nobody. */
-static unsigned multicast_refusal(const struct bypeer_worker *worker, uint64_t *copies_word,
+static unsigned multicast_refusal(const struct bypeer_worker *worker, struct multicast_burst *burst,
                                   const struct multicast_packet *packet)
 {
     const uint8_t *inner = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
@@ -136,6 +181,8 @@ static unsigned multicast_refusal(const struct bypeer_worker *worker, uint64_t *
         return BYPEER_DROP_POLICY;
     if (packet->group->multicast_links == 0)
         return BYPEER_DROP_MULTICAST_GROUP;
+    if (!multicast_is_within_rate(worker, packet))
+        return BYPEER_DROP_MULTICAST_RATE;
     if (bypeer_ipv6_is_link_local(inner + BYPEER_IPV6_SOURCE) && !multicast_name_sender(worker->tables, packet))
         return BYPEER_DROP_INNER_SCOPE;
     if ((inner[BYPEER_IPV6_DESTINATION + 1] & 0x0f) != BYPEER_IPV6_SCOPE_LINK && ingress->kind != BYPEER_LINK_LOCAL &&
@@ -143,7 +190,7 @@ static unsigned multicast_refusal(const struct bypeer_worker *worker, uint64_t *
         return BYPEER_DROP_HOP_LIMIT;
     if (!bypeer_policy_allows(worker->tables, facts->group, facts->from_roles, BYPEER_POLICY_ALL_MEMBERS, inner, bytes))
         return BYPEER_DROP_POLICY_RULE;
-    if (!multicast_has_rate(worker, copies_word, packet))
+    if (!multicast_has_share(burst, packet, bypeer_worker_now_ns(worker)))
         return BYPEER_DROP_MULTICAST_RATE;
     if (!bypeer_tables_has_limits(worker->tables))
         return 0;
@@ -239,8 +286,11 @@ static void multicast_hop(struct rte_mbuf *mbuf, const struct bypeer_link *ingre
 static uint16_t multicast_process(struct rte_graph *graph, struct rte_node *node, void **objs, uint16_t count)
 {
     struct bypeer_worker *worker = bypeer_worker_self();
-    uint64_t *copies_word = (uint64_t *)node->ctx;
+    struct multicast_state *state;
+    struct multicast_burst burst;
     const bool runs = bypeer_trace_runs(worker);
+    memcpy(&state, node->ctx, sizeof(state));
+    multicast_begin(&burst, state, bypeer_worker_now_ns(worker));
 
     bypeer_count(worker, BYPEER_COUNT_NODE_MULTICAST, count);
     for (unsigned i = 0; i < count; i++) {
@@ -249,7 +299,7 @@ static uint16_t multicast_process(struct rte_graph *graph, struct rte_node *node
                                           .ingress = bypeer_tables_link(worker->tables, facts->ingress),
                                           .group = bypeer_tables_group(worker->tables, facts->group)};
         packet.by_trunk = packet.ingress->group == BYPEER_GROUP_ANY;
-        unsigned reason = multicast_refusal(worker, copies_word, &packet);
+        unsigned reason = multicast_refusal(worker, &burst, &packet);
         rte_edge_t next = MULTICAST_DROP;
         if (unlikely(reason != 0)) {
             facts->reason = (uint8_t)reason;
@@ -262,12 +312,33 @@ static uint16_t multicast_process(struct rte_graph *graph, struct rte_node *node
             bypeer_dispatch_trace(worker, node, &packet.mbuf, &next, 1);
         rte_node_enqueue_x1(graph, node, next, packet.mbuf);
     }
+    bypeer_share_passed(&state->share, burst.bytes, burst.round);
     return count;
+}
+
+static int multicast_init(const struct rte_graph *graph, struct rte_node *node)
+{
+    (void)graph;
+    struct multicast_state *state = rte_zmalloc("multicast", sizeof(*state), RTE_CACHE_LINE_SIZE);
+    if (state == NULL)
+        return -ENOMEM;
+    memcpy(node->ctx, &state, sizeof(state));
+    return 0;
+}
+
+static void multicast_fini(const struct rte_graph *graph, struct rte_node *node)
+{
+    struct multicast_state *state;
+    (void)graph;
+    memcpy(&state, node->ctx, sizeof(state));
+    rte_free(state);
 }
 
 static struct rte_node_register multicast_node = {
     .name = "multicast",
     .process = multicast_process,
+    .init = multicast_init,
+    .fini = multicast_fini,
     .nb_edges = MULTICAST_EDGES,
     .next_nodes = {[MULTICAST_FABRIC_ENCAP] = "fabric_encap",
                    [MULTICAST_WIREGUARD_SEAL] = "wireguard_seal",

@@ -1,4 +1,4 @@
-/* What multicast may cost a worker: copies a second, all groups together, and at once; so also in one walk. */
+/* What multicast may cost a worker: copies a second, which groups share fairly, and at once; so also in one walk. */
 #pragma once
 
 #define BYPEER_MULTICAST_COPIES_PER_SECOND 65536

@@ -210,7 +210,7 @@ Test(drops, multicast)
     const struct bypeer_multicast_receiver links[] = {{.link = LINK_A}, {.link = LINK_B}};
     const uint8_t *a = walk_address(MEMBER_A);
     expect_route(LINK_A, a, link_scope, BYPEER_DROP_MULTICAST_GROUP);
-    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, links, 2, 1), 0);
+    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, links, 2, 3), 0);
     expect_route(LINK_C, a, link_scope, BYPEER_DROP_INNER_SOURCE);
     expect_route(LINK_A, walk_address(MEMBER_UNKNOWN), link_scope, BYPEER_DROP_INNER_SOURCE);
     walk_packet(inner, a, site, 60);

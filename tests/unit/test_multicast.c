@@ -233,18 +233,46 @@ Test(multicast, a_trunk_has_the_rate_of_all_behind_it)
     cr_assert_eq(offer(LINK_A, MEMBER_A, 25), 25);
 }
 
+static void set_many_links(uint32_t group, enum walk_link link, uint32_t count)
+{
+    uint32_t links[100];
+    for (unsigned i = 0; i < count; i++)
+        links[i] = link;
+    set_links(group, 1000000, links, count);
+}
+
 /* However many packets of however many senders: what a worker copies is bounded, in a walk and in a second. */
 Test(multicast, copies_of_a_worker_are_bounded)
 {
-    static uint32_t links[90];
-    for (unsigned i = 0; i < 90; i++)
-        links[i] = LINK_B;
     walk.worker.now_ms = 1000000;
-    set_links(1, 1000000, links, 90);
-    unsigned got = offer(LINK_A, MEMBER_A, 40);
-    cr_assert_eq(got, 22 * 90); /* 2048 / 90 */
-    walk.worker.now_ms += 2;    /* 131 copies */
-    cr_assert_eq(offer(LINK_A, MEMBER_A, 40), 2 * 90);
+    set_many_links(1, LINK_B, 90);
+    cr_assert_eq(offer(LINK_A, MEMBER_A, 40), 22 * 90); /* 2048 / 90 */
+    unsigned got = 0;
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        walk.worker.now_ms++;
+        got += offer(LINK_A, MEMBER_A, 4);
+    }
+    cr_assert(got > 60000 && got < 68000, "%u", got);
+}
+
+/* The whole budget would be used up by group 1 alone. */
+Test(multicast, a_flood_in_one_group_leaves_others_their_share)
+{
+    walk.worker.now_ms = 1000000;
+    set_many_links(1, LINK_B, 90);
+    set_many_links(2, LINK_HERE_X, 90);
+    unsigned before = (unsigned)walk_dropped(BYPEER_DROP_MULTICAST_RATE), refused = 0;
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        walk.worker.now_ms++;
+        offer(LINK_A, MEMBER_A, 20);
+        if (ms < 200 || ms % 10 != 0)
+            continue;
+        before = (unsigned)walk_dropped(BYPEER_DROP_MULTICAST_RATE);
+        offer(LINK_X, MEMBER_X, 1);
+        refused += (unsigned)walk_dropped(BYPEER_DROP_MULTICAST_RATE) - before;
+    }
+    cr_assert_gt(before, 10000);
+    cr_assert_eq(refused, 0, "%u of 80", refused);
 }
 
 Test(multicast, without_memory_some_go_without)
