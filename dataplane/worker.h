@@ -53,6 +53,7 @@ struct bypeer_worker {
     uint16_t index;             /* of the worker, from 0; also its transmit queue on every port */
     uint16_t workers;           /* all together, among which a rate of the node is divided */
     uint16_t burst;             /* frames to read at once, at most 128 */
+    bool is_judging;            /* the tables have groups with rules, or trunks */
     uint64_t now_tsc;           /* at the start of the walk */
     uint64_t now_ms;            /* CLOCK_MONOTONIC at the start of the walk, as control reads it */
     uint64_t now_realtime_s;    /* whole seconds, for last-seen stamps; updated about once a second */
@@ -73,6 +74,13 @@ struct bypeer_worker {
 static inline uint64_t bypeer_worker_now_ns(const struct bypeer_worker *worker)
 {
     return worker->now_ms * UINT64_C(1000000);
+}
+
+/* Decides for a whole walk whether packets are judged by rules: overlay_lookup notes what policy then asks for, and the
+ * word may change between them. Call it at the start of a walk, once .tables is set. */
+static inline void bypeer_worker_begin(struct bypeer_worker *worker)
+{
+    worker->is_judging = worker->tables != NULL && bypeer_tables_has_judged(worker->tables);
 }
 
 RTE_DECLARE_PER_LCORE(struct bypeer_worker *, bypeer_worker);

@@ -35,6 +35,7 @@ static void worker_look(struct bypeer_worker *worker)
     bool has_row = view->sessions.entries != NULL && worker->index < view->sessions.size.workers;
     worker->sessions = has_row ? view->sessions.entries + (size_t)worker->index * view->sessions.size.links : NULL;
     worker->session_count = has_row ? view->sessions.size.links : 0;
+    bypeer_worker_begin(worker);
 }
 
 static uint64_t worker_taken_in(const struct bypeer_worker *worker)

@@ -110,7 +110,7 @@ static void overlay_lookup_burst(struct bypeer_worker *worker, struct rte_node *
         keys[count + i] = inner + BYPEER_IPV6_SOURCE;
     }
     bypeer_destinations_lookup(tables, keys, 2 * count, found);
-    const bool judged = bypeer_tables_has_judged(tables);
+    const bool judged = worker->is_judging;
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const struct bypeer_destination *destination = found[i], *source = found[count + i];

@@ -42,7 +42,8 @@ static inline rte_edge_t policy_forward(struct bypeer_packet *packet, uint8_t *i
     return way;
 }
 
-/* Whether the packet leaves its group. What came by a trunk is of its source's group. */
+/* Whether the packet leaves its group. What came by a trunk is of its source's group; of what came by a link that has
+ * become one during this walk nothing was noted, and it leaves. */
 static inline bool policy_is_foreign(const struct bypeer_packet *packet, const struct bypeer_link *ingress)
 {
     return packet->group != ingress->group && (ingress->group != BYPEER_GROUP_ANY || !packet->is_inside);
@@ -52,7 +53,7 @@ static void policy_burst(struct bypeer_worker *worker, struct rte_node *node, st
                          rte_edge_t *nexts)
 {
     const struct bypeer_slots links = worker->tables->links; /* a copy, which no store to a packet can change */
-    const bool limited = bypeer_tables_has_limits(worker->tables), judged = bypeer_tables_has_judged(worker->tables);
+    const bool limited = bypeer_tables_has_limits(worker->tables), judged = worker->is_judging;
     struct bypeer_limits_burst limits = {.share = NULL};
     enum bypeer_counter reason;
     (void)node;

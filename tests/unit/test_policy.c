@@ -27,17 +27,22 @@ static void make_trunk(enum walk_link id)
     cr_assert_eq(bypeer_writer_put_link(walk.writer, &link), 0);
 }
 
-/* What one walk does with a packet of the members by the link: whether it leaves, by whatever port. */
-static bool passes(enum walk_link by, enum walk_member from, enum walk_member to)
+/* What a walk does with a packet of the members by the link: whether it leaves, by whatever port. */
+static bool passes_in(void (*walk_so)(void), enum walk_link by, enum walk_member from, enum walk_member to)
 {
     walk_packet(inner, walk_address(from), walk_address(to), BYTES);
     walk_arrive(by == LINK_B, frame, walk_frame(frame, by, inner, BYTES));
     uint64_t generated = walk.counters[BYPEER_COUNT_GENERATED], sent = walk.counters[BYPEER_COUNT_SENT];
-    walk_once();
+    walk_so();
     sent = walk.counters[BYPEER_COUNT_SENT] - sent - (walk.counters[BYPEER_COUNT_GENERATED] - generated);
     while (walk_sent(0, out) > 0 || walk_sent(1, out) > 0)
         ;
     return sent == 1;
+}
+
+static bool passes(enum walk_link by, enum walk_member from, enum walk_member to)
+{
+    return passes_in(walk_once, by, from, to);
 }
 
 Test(policy, a_trunk_carries_several_groups_and_mixes_none)
@@ -93,6 +98,21 @@ Test(policy, errors_to_who_is_behind_a_trunk_come_from_the_address_in_his_group)
         cr_assert_arr_eq(error + BYPEER_IPV6_SOURCE, walk_address(hosts[i]), 16);
         cr_assert_arr_eq(error + BYPEER_IPV6_DESTINATION, walk_address(senders[i]), 16);
     }
+}
+
+/* Tables change while a walk is under way: what was not noted in it is not asked for. */
+Test(policy, a_walk_judges_by_what_it_began_with)
+{
+    const struct bypeer_policy_rule deny = {.verdict = BYPEER_POLICY_DENY, .port_high = UINT16_MAX};
+    cr_assert(passes(LINK_A, MEMBER_A, MEMBER_B));
+    cr_assert_eq(bypeer_writer_set_rules(walk.writer, 1, &deny, 1), 0);
+    cr_assert(passes_in(walk_on, LINK_A, MEMBER_A, MEMBER_B));
+    make_trunk(LINK_A);
+    set_member(MEMBER_X, LINK_A, 2, 0);
+    cr_assert(!passes_in(walk_on, LINK_A, MEMBER_X, MEMBER_B), "from one group into another");
+    cr_assert_eq(walk_dropped(BYPEER_DROP_POLICY), 1);
+    cr_assert(!passes(LINK_A, MEMBER_A, MEMBER_B));
+    cr_assert_eq(walk_dropped(BYPEER_DROP_POLICY_RULE), 1);
 }
 
 Test(policy, rules_by_role)

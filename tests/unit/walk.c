@@ -287,6 +287,12 @@ uint64_t walk_dropped(enum bypeer_counter reason)
 
 void walk_once(void)
 {
+    bypeer_worker_begin(RTE_PER_LCORE(bypeer_worker));
+    walk_on();
+}
+
+void walk_on(void)
+{
     static uint64_t walks;
     bypeer_graph_walk(RTE_PER_LCORE(bypeer_worker) == &second ? second_graph : walk.graph, walks++);
 

@@ -74,6 +74,8 @@ void walk_tear_down(void);
 
 /* One walk; fails the test if the sum does not hold or a buffer is lost. */
 void walk_once(void);
+/* The same, but as one that had begun before the last change of the tables: what a walk asks only once it has asked. */
+void walk_on(void);
 /* From now on walk_once() is a walk of this worker: 0, or 1, which has tables, regions, ports and counters in common
  * with the first, and all else of its own. */
 void walk_turn_to(unsigned index);
