@@ -25,16 +25,15 @@ static inline void bypeer_limits_end(struct bypeer_limits_burst *burst)
     burst->share = NULL;
 }
 
-static inline bool bypeer_limits_share(struct bypeer_limits_burst *burst, struct bypeer_share *share,
-                                       struct bypeer_link_meter *meter, const struct bypeer_limit *limit,
-                                       uint32_t bytes, uint64_t now_ns)
+static inline bool bypeer_limits_share(struct bypeer_limits_burst *burst, struct bypeer_share *share, uint64_t *member,
+                                       const struct bypeer_limit *limit, uint32_t bytes, uint64_t now_ns)
 {
     if (burst->share != share) {
         bypeer_limits_end(burst);
         *burst =
             (struct bypeer_limits_burst){.share = share, .round = bypeer_share_turn(share, limit->capacity, now_ns)};
     }
-    if (!bypeer_share_take(share, &meter->share, limit->capacity, limit->room, bytes, burst->round))
+    if (!bypeer_share_take(share, member, limit->capacity, limit->room, bytes, burst->round))
         return false;
     burst->bytes += bytes;
     return true;
@@ -57,10 +56,12 @@ static inline enum bypeer_counter bypeer_limits_judge_sender(const struct bypeer
     struct bypeer_link_meter *sender = &shared->meters[ingress->session];
     if ((from->flags & BYPEER_LIMIT_RATE) && !bypeer_rate_take(&sender->sent, from->cost, from->ahead, bytes, now_ns))
         return BYPEER_DROP_RATE;
-    if ((group->flags & BYPEER_LIMIT_RATE) && group->id < shared->size.groups &&
-        !bypeer_limits_share(burst, &shared->shares[group->id], sender, group, bytes, now_ns))
-        return BYPEER_DROP_SHARE;
-    return 0;
+    if (!(group->flags & BYPEER_LIMIT_RATE) || group->id >= shared->size.groups)
+        return 0;
+    struct bypeer_group_meter *meter = &shared->groups[group->id];
+    uint64_t *member =
+        ingress->group == BYPEER_GROUP_ANY ? &meter->trunks[ingress->session % BYPEER_GROUP_TRUNKS] : &sender->share;
+    return bypeer_limits_share(burst, &meter->share, member, group, bytes, now_ns) ? 0 : BYPEER_DROP_SHARE;
 }
 
 /* Who gets it: the link that a packet leaves by. Likewise. */

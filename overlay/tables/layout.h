@@ -608,11 +608,20 @@ _Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "
 struct bypeer_link_meter {
     uint64_t sent;      /* rate.h: of packets that the link's peer sends */
     uint64_t received;  /* of packets that go to it */
-    uint64_t share;     /* share.h: of its group's rate */
+    uint64_t share;     /* share.h: of its group's rate; unused of a trunk */
     uint64_t multicast; /* rate.h: of multicast packets that the link's peer sends */
     uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct bypeer_link_meter) == BYPEER_CACHE_LINE, "one line");
+
+/* Meters of one group. A trunk is a member of each group that it carries, and may be greedy in one of them: so its
+ * words are here, by the remainder of its session, and not with the link's other meters. */
+#define BYPEER_GROUP_TRUNKS 8
+struct bypeer_group_meter {
+    struct bypeer_share share;
+    uint64_t trunks[BYPEER_GROUP_TRUNKS]; /* share.h: of the group's rate, as bypeer_link_meter.share */
+};
+_Static_assert(sizeof(struct bypeer_group_meter) == 3 * BYPEER_CACHE_LINE, "three lines");
 
 enum bypeer_sessions_section {
     BYPEER_SESSIONS_LINKS,     /* struct bypeer_session [worker * links + link session] */
@@ -620,7 +629,7 @@ enum bypeer_sessions_section {
     BYPEER_SESSIONS_WIREGUARD, /* struct bypeer_wireguard_state [slot] */
     BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [number] */
     BYPEER_SESSIONS_METERS,    /* struct bypeer_link_meter [link session] */
-    BYPEER_SESSIONS_SHARES,    /* struct bypeer_share [group id] */
+    BYPEER_SESSIONS_GROUPS,    /* struct bypeer_group_meter [group id] */
     BYPEER_SESSIONS_SECTIONS,
 };
 

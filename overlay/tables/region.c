@@ -84,7 +84,7 @@ static const struct region_shape region_sessions = {
             [BYPEER_SESSIONS_WIREGUARD] = sizeof(struct bypeer_wireguard_state),
             [BYPEER_SESSIONS_RELAYS] = sizeof(struct bypeer_relay_state),
             [BYPEER_SESSIONS_METERS] = sizeof(struct bypeer_link_meter),
-            [BYPEER_SESSIONS_SHARES] = sizeof(struct bypeer_share),
+            [BYPEER_SESSIONS_GROUPS] = sizeof(struct bypeer_group_meter),
         },
 };
 

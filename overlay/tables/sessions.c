@@ -24,7 +24,7 @@ static void section_counts(const struct bypeer_sessions_size *size,
     ret_counts[BYPEER_SESSIONS_WIREGUARD] = size->slots;
     ret_counts[BYPEER_SESSIONS_RELAYS] = size->relays;
     ret_counts[BYPEER_SESSIONS_METERS] = size->links;
-    ret_counts[BYPEER_SESSIONS_SHARES] = size->groups;
+    ret_counts[BYPEER_SESSIONS_GROUPS] = size->groups;
 }
 
 uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size)
@@ -128,7 +128,7 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
         .wireguard = (void *)(start + region.sections[BYPEER_SESSIONS_WIREGUARD].offset),
         .relays = (void *)(start + region.sections[BYPEER_SESSIONS_RELAYS].offset),
         .meters = (void *)(start + region.sections[BYPEER_SESSIONS_METERS].offset),
-        .shares = (void *)(start + region.sections[BYPEER_SESSIONS_SHARES].offset),
+        .groups = (void *)(start + region.sections[BYPEER_SESSIONS_GROUPS].offset),
         .size = size,
         .generation = region.generation,
         .born_ns = __atomic_load_n(&header->born_ns, __ATOMIC_RELAXED),

@@ -6,7 +6,7 @@
  * when they are touched (memory.h); so it never has to grow, and nothing in it is ever copied.
  *
  *   | header | worker 0: link 0, 1, ... | worker 1: ... | peers, by link | WireGuard, by slot | relay addresses |
- *   | meters, by link | shares, by group |
+ *   | meters, by link | meters, by group |
  *
  *   entry             bytes                written by     a million of them in use
  *   link and worker   64                   that worker    64 MB a worker
@@ -14,7 +14,7 @@
  *   WireGuard slot    1792                 all workers    1.8 GB
  *   relay address     128                  all workers    128 MB
  *   limited link      64                   all workers    64 MB
- *   limited group     128                  all workers    128 MB
+ *   limited group     192                  all workers    192 MB
  *
  * An entry belongs to the link, session or pair whose serial (or use) it bears. A worker that finds another serial
  * there than its link has starts the entry anew (bypeer_session_begin(), bypeer_peer_begin()); a reader of sums leaves
@@ -54,7 +54,7 @@ struct bypeer_sessions {
     struct bypeer_wireguard_state *wireguard;
     struct bypeer_relay_state *relays;
     struct bypeer_link_meter *meters;
-    struct bypeer_share *shares;
+    struct bypeer_group_meter *groups;
     struct bypeer_sessions_size size;
     uint64_t generation;
     uint64_t born_ns; /* as the header had it; constant */

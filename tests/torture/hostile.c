@@ -470,7 +470,7 @@ static void write_sessions(const struct bypeer_sessions *sessions)
         sink += bypeer_counter_next_use(0, &state->next_counter, &state->window);
         sink += bypeer_window_accept(&state->window, draw());
         sink += sessions->relays[i ? size->relays - 1 : 0].serial;
-        struct bypeer_share *share = &sessions->shares[i ? size->groups - 1 : 0];
+        struct bypeer_share *share = &sessions->groups[i ? size->groups - 1 : 0].share;
         struct bypeer_link_meter *meter = &sessions->meters[links[i]];
         uint64_t round = bypeer_share_turn(share, 1000, draw());
         sink += bypeer_share_take(share, &meter->share, 1000, 4000, 1400, round);

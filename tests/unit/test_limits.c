@@ -111,6 +111,39 @@ Test(limits, groups_do_not_share)
     cr_assert(got >= 480 && got <= 700, "%u", got);
 }
 
+/* A trunk is a member of each group that it carries: A floods one, X sends half of what the other may. */
+Test(limits, a_greedy_group_leaves_another_on_the_trunk_its_rate)
+{
+    struct bypeer_link trunk = walk_link(LINK_A), other = walk_link(LINK_C);
+    struct bypeer_destination record = {.link = LINK_A, .group = 2, .prefix_bits = 128};
+    trunk.group = BYPEER_GROUP_ANY;
+    other.group = 2;
+    cr_assert_eq(bypeer_writer_put_link(walk.writer, &trunk) + bypeer_writer_put_link(walk.writer, &other), 0);
+    memcpy(record.key, walk_address(MEMBER_X), 16);
+    cr_assert_eq(bypeer_writer_put_destination(walk.writer, &record), 0);
+    record.link = LINK_C;
+    memcpy(record.key, walk_address(MEMBER_C), 16);
+    cr_assert_eq(bypeer_writer_put_destination(walk.writer, &record), 0);
+    set_clock();
+    limit_group(1, 8000000);
+    limit_group(2, 8000000);
+    unsigned got = 0;
+    for (unsigned ms = 0; ms < 1000; ms++) {
+        walk.worker.now_ms++;
+        for (unsigned i = 0; i < 8; i++)
+            offer(LINK_A, MEMBER_A, MEMBER_B);
+        if (ms % 2 == 0)
+            offer(LINK_A, MEMBER_X, MEMBER_C);
+        walk_once();
+        while (walk_sent(1, out) > 0)
+            ;
+        while (walk_sent(0, out) > 0)
+            got++;
+    }
+    cr_assert_eq(got, 500);
+    cr_assert_gt(walk_dropped(BYPEER_DROP_SHARE), 6000);
+}
+
 Test(limits, a_used_up_quota_stops_both_directions)
 {
     set_clock();
