@@ -10,6 +10,7 @@
 #include "dataplane/channel.h"
 #include "dataplane/log.h"
 #include "overlay/tables/passing.h"
+#include "overlay/wireguard/crypto.h"
 
 /* A generation of 100 million members takes about 9 GiB. */
 #define TABLES_BYTES_MAX (UINT64_C(1) << 40)
@@ -161,25 +162,23 @@ static int channel_adopt_sessions(const struct bypeer_channel *channel, struct b
     return 0;
 }
 
-static uint64_t channel_clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static int channel_make_sessions(const struct bypeer_channel *channel, struct bypeer_view *next)
 {
     const struct bypeer_sessions_size size = BYPEER_SESSIONS_LARGEST;
-    uint64_t now_ns = channel_clock_ns(CLOCK_REALTIME);
     struct bypeer_memory memory;
     struct bypeer_sessions sessions;
-    int status =
+    struct timespec now;
+    uint64_t generation;
+    int status = bypeer_crypto_random(&generation, sizeof(generation));
+    if (status < 0)
+        return status;
+    status =
         bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "bypeer-sessions", bypeer_sessions_bytes(&size), false);
     if (status < 0)
         return status;
-    status = bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, now_ns, now_ns,
-                                  channel_clock_ns(CLOCK_MONOTONIC));
+    clock_gettime(CLOCK_REALTIME, &now);
+    status = bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, generation >> 1 | 1,
+                                  (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
     if (status == 0)
         status = bypeer_sessions_use_rows(&sessions, channel->workers);
     if (status < 0) {

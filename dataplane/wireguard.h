@@ -47,8 +47,7 @@ static inline bool bypeer_wireguard_slot_seals(const struct bypeer_tables *table
     const struct bypeer_wireguard_session *session = bypeer_tables_session_in(tables, slot);
     struct bypeer_wireguard_state *state = bypeer_wireguard_state_in(sessions, slot);
     if (session == NULL || state == NULL || session->peer != link->id ||
-        !bypeer_sessions_has_nonces(sessions, session->created_ns) ||
-        !bypeer_wireguard_session_is_usable(session, 0, now_ns))
+        !bypeer_sessions_has_nonces(sessions, session) || !bypeer_wireguard_session_is_usable(session, 0, now_ns))
         return false;
     *ret_sealer = (struct bypeer_wireguard_sealer){session, state};
     return true;

@@ -39,6 +39,7 @@
 #include "perf/prepared.h"
 
 #define GROUP     1
+#define REGION    1 /* of sessions */
 #define NEXT_HOP  1
 #define LOOK_MS   5 /* for sessions to renew: far less than half a file takes */
 #define REKEY_MS  5
@@ -82,7 +83,7 @@ static void put_session(uint32_t peer)
 {
     struct bypeer_wireguard_session session = {.local_index = prepared_index(peer),
                                                .remote_index = peer,
-                                               .serial = peer,
+                                               .region = REGION,
                                                .peer = peer,
                                                .created_ns = now_ns(),
                                                .use = 1};
@@ -151,7 +152,7 @@ static bool rekey_peer(uint32_t peer)
     struct bypeer_wireguard_session session = {
         .local_index = (uint32_t)(random_next(&random) << BYPEER_SESSION_SLOT_BITS) | slot,
         .remote_index = peer,
-        .serial = random_next(&random),
+        .region = REGION,
         .peer = peer,
         .created_ns = now_ns(),
         .use = bypeer_counter_next_use(0, &state->next_counter, &state->window),
@@ -273,7 +274,7 @@ static void make_sessions(void)
     char pid[32];
     require(bypeer_memory_create(&self.memory, BYPEER_MEMORY_SESSIONS, "bypeer-sessions", bytes, false), "sessions");
     require(
-        bypeer_sessions_init(&self.sessions, self.memory.base, self.memory.bytes, &BYPEER_SESSIONS_LARGEST, 1, 1, 0),
+        bypeer_sessions_init(&self.sessions, self.memory.base, self.memory.bytes, &BYPEER_SESSIONS_LARGEST, REGION, 1),
         "sessions");
     /* As systemd gives back what a process before this one parked. */
     if (self.memory.fd == LISTEN_FD ? dup2(dup(LISTEN_FD), LISTEN_FD) < 0 : dup2(self.memory.fd, LISTEN_FD) < 0)

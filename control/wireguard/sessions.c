@@ -161,13 +161,15 @@ static int sink_publish(void *context, struct bypeer_peer *peer, const struct by
     struct wireguard_link *link = context;
     struct bypeer_wireguard *engine = link->engine;
     struct wireguard_slot *slot = sessions_find(engine, session->local_index);
+    const struct bypeer_sessions_view *view = engine->dataplane.sessions(engine->dataplane.context);
     struct bypeer_wireguard_session record = *session;
     (void)peer;
-    if (!slot)
+    if (!slot || !view || !view->entries)
         return -ENOBUFS;
     int result = wireguard_pair(link, &record.pair);
     if (result == 0) {
         record.use = slot->use;
+        record.region = view->generation;
         bypeer_wireguard_session_finish(&record);
         bypeer_writer_put_session(wireguard_writer(engine), session->local_index & BYPEER_SESSIONS_MAX, &record);
         slot->is_public = true;

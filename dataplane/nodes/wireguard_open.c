@@ -90,7 +90,7 @@ static inline unsigned wireguard_open_refusal(const struct bypeer_worker *worker
                                               struct wireguard_open_message *message, uint64_t now_ns)
 {
     if (unlikely(message->session == NULL || message->state == NULL || message->link->kind != BYPEER_LINK_WIREGUARD ||
-                 !bypeer_sessions_has_nonces(worker->shared, message->session->created_ns) ||
+                 !bypeer_sessions_has_nonces(worker->shared, message->session) ||
                  !bypeer_wireguard_session_is_usable(message->session, 0, now_ns)))
         return BYPEER_DROP_WIREGUARD_SESSION;
     message->peer = bypeer_wireguard_peer(worker->shared, message->link);

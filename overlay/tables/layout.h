@@ -640,9 +640,8 @@ struct bypeer_sessions_header {
     uint32_t slots;
     uint32_t relays;
     uint32_t groups;
-    uint32_t rows;    /* of workers, that were ever in use: who sums up reads no others */
-    uint64_t born_ns; /* CLOCK_MONOTONIC. A WireGuard session that is not younger had its nonces in another region */
-    uint64_t reserved[4];
+    uint32_t rows; /* of workers, that were ever in use: who sums up reads no others */
+    uint64_t reserved[5];
     struct bypeer_section sections[BYPEER_SESSIONS_SECTIONS];
     uint8_t reserved1[48];
 };

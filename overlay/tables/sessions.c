@@ -37,8 +37,7 @@ uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size)
 }
 
 int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
-                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns,
-                         uint64_t born_ns)
+                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns)
 {
     if (!size_allowed(size))
         return -EINVAL;
@@ -53,7 +52,6 @@ int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint6
     header->slots = size->slots;
     header->relays = size->relays;
     header->groups = size->groups;
-    header->born_ns = born_ns;
     bypeer_region_publish(base);
     char why[BYPEER_REGION_WHY_BYTES];
     return bypeer_sessions_attach(ret_sessions, base, bytes, why);
@@ -120,7 +118,6 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
     if (error)
         return error;
     uint8_t *start = base;
-    const struct bypeer_sessions_header *header = base;
     *ret_sessions = (struct bypeer_sessions){
         .header = base,
         .entries = (void *)(start + region.sections[BYPEER_SESSIONS_LINKS].offset),
@@ -131,7 +128,6 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
         .groups = (void *)(start + region.sections[BYPEER_SESSIONS_GROUPS].offset),
         .size = size,
         .generation = region.generation,
-        .born_ns = __atomic_load_n(&header->born_ns, __ATOMIC_RELAXED),
     };
     return 0;
 }

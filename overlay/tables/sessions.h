@@ -20,9 +20,10 @@
  * there than its link has starts the entry anew (bypeer_session_begin(), bypeer_peer_begin()); a reader of sums leaves
  * it out.
  *
- * Nonces must never begin anew. When a region had to be made though tables live on (none was parked, or it was
- * refused), the WireGuard sessions in these are older than it: they end there (bypeer_sessions_has_nonces()), and
- * handshakes make others.
+ * Nonces must never begin anew. A WireGuard session therefore names the region that they are in by its generation, a
+ * random number: control names the one that it has parked. When another one had to be made though tables live on (none
+ * was parked, or another data plane still has it), sessions of the one before end there (bypeer_sessions_has_nonces()),
+ * and handshakes make others; and a data plane that hung, with tables that live on, seals by none of these.
  */
 #pragma once
 
@@ -57,7 +58,6 @@ struct bypeer_sessions {
     struct bypeer_group_meter *groups;
     struct bypeer_sessions_size size;
     uint64_t generation;
-    uint64_t born_ns; /* as the header had it; constant */
 };
 
 /* Control's, read-only. */
@@ -74,10 +74,9 @@ struct bypeer_sessions_view {
 /* Bytes of a region of this size; 0: outside the limits. */
 uint64_t bypeer_sessions_bytes(const struct bypeer_sessions_size *size);
 
-/* Makes and publishes a region in bytes of zeroed memory at base. born_ns: now, by CLOCK_MONOTONIC. 0 or -EINVAL. */
+/* Makes and publishes a region in bytes of zeroed memory at base. generation: random, not 0. 0 or -EINVAL. */
 int bypeer_sessions_init(struct bypeer_sessions *ret_sessions, void *base, uint64_t bytes,
-                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns,
-                         uint64_t born_ns);
+                         const struct bypeer_sessions_size *size, uint64_t generation, uint64_t created_ns);
 
 /* Checks a region that somebody else made. Errors as of bypeer_region_check(); -EPROTO also if the sections do not have
  * the sizes that the header says. */
@@ -89,11 +88,12 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
 /* Says that so many workers will count here, before they do. -ENOSPC: there are not so many rows. */
 int bypeer_sessions_use_rows(const struct bypeer_sessions *sessions, uint32_t workers);
 
-/* Whether the nonces and the window of a WireGuard session that was made at created_ns are in this region from its
- * first packet on. If not, it must neither seal (nonces would be used twice) nor open (replays would pass). */
-static inline bool bypeer_sessions_has_nonces(const struct bypeer_sessions *sessions, uint64_t created_ns)
+/* Whether the nonces and the window of a WireGuard session are in this region. If not, it must neither seal (nonces
+ * would be used twice) nor open (replays would pass). */
+static inline bool bypeer_sessions_has_nonces(const struct bypeer_sessions *sessions,
+                                              const struct bypeer_wireguard_session *session)
 {
-    return created_ns > sessions->born_ns;
+    return session->region == sessions->generation;
 }
 
 /* Sum over all workers of what belongs to the link with this serial; .last_received_ns is the latest. */

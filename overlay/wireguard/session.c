@@ -2,9 +2,9 @@
 
 #include <xxhash.h>
 
-static uint64_t session_checksum(const struct bypeer_wireguard_session *session)
+static uint32_t session_checksum(const struct bypeer_wireguard_session *session)
 {
-    return XXH3_64bits(session, offsetof(struct bypeer_wireguard_session, checksum));
+    return (uint32_t)XXH3_64bits(session, offsetof(struct bypeer_wireguard_session, checksum));
 }
 
 void bypeer_wireguard_session_finish(struct bypeer_wireguard_session *session)

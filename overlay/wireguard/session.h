@@ -2,14 +2,16 @@
  * One session as control publishes it and as workers use it: keys, indexes, role, times. 128 bytes, two lines:
  *
  *   0              4              8        16       24           32         64
- *   | local index  | remote index | serial | peer.. | created_ns | send key |
- *   64            96               108   112    120        128
- *   | receive key | last timestamp | use | pair | checksum |
+ *   | local index  | remote index | region | peer.. | created_ns | send key |
+ *   64            96               108   112    120      124        128
+ *   | receive key | last timestamp | use | pair | serial | checksum |
  *
  * Sealing touches the first line, opening the first 32 bytes and the second line. A record never changes once it is
- * published; what changes per packet (counter, window, endpoint, times) lies elsewhere, in an entry that bears .serial.
- * A restart copies records out of memory that a crash may have left half written: each is whole by its own checksum,
- * which is no secret's and keeps no attacker away. Integers are in host byte order.
+ * published; what changes per packet (counter, window, endpoint, times) lies elsewhere: nonces and window in the one
+ * region of memory that the record names, so that no process which counts in another one, as one that hung while its
+ * successor took over, can use a nonce for the second time. A restart copies records out of memory that a crash may
+ * have left half written: each is whole by its own checksum, which is no secret's and keeps no attacker away. Integers
+ * are in host byte order.
  *
  * The rules of time (whitepaper, 6.1, 6.2) are functions of the record, the counter and the present time, in
  * nanoseconds of a clock that goes on through restarts of processes. They hold in a worker whose control is away.
@@ -38,7 +40,7 @@
 struct bypeer_wireguard_session {
     uint32_t local_index;  /* what the peer sends to; 0: no session */
     uint32_t remote_index; /* what the peer receives under */
-    uint64_t serial;       /* from the handshake: no two sessions have the same */
+    uint64_t region;       /* the owner's: where its nonces are counted; 0: nowhere, and nobody may use it */
     uint32_t peer;         /* the owner's number of it */
     uint32_t flags;
     uint64_t created_ns;
@@ -47,7 +49,8 @@ struct bypeer_wireguard_session {
     uint8_t timestamp[BYPEER_WIREGUARD_TIMESTAMP]; /* greatest of the peer's initiations when this was made */
     uint32_t use;                                  /* which use of its slot this is: counter.h */
     uint64_t pair;                                 /* the owner's: tells with which keys of both sides it was made */
-    uint64_t checksum;
+    uint32_t serial; /* from the handshake: the same at both ends, and of two sessions of theirs hardly ever */
+    uint32_t checksum;
 };
 _Static_assert(sizeof(struct bypeer_wireguard_session) == 128, "two lines");
 _Static_assert(offsetof(struct bypeer_wireguard_session, created_ns) == 24, "as drawn");
@@ -56,7 +59,8 @@ _Static_assert(offsetof(struct bypeer_wireguard_session, receive_key) == 64, "as
 _Static_assert(offsetof(struct bypeer_wireguard_session, timestamp) == 96, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, use) == 108, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, pair) == 112, "as drawn");
-_Static_assert(offsetof(struct bypeer_wireguard_session, checksum) == 120, "as drawn");
+_Static_assert(offsetof(struct bypeer_wireguard_session, serial) == 120, "as drawn");
+_Static_assert(offsetof(struct bypeer_wireguard_session, checksum) == 124, "as drawn");
 
 /* Sets .checksum: last, after every other field. */
 void bypeer_wireguard_session_finish(struct bypeer_wireguard_session *session);

@@ -486,7 +486,7 @@ static void attack_sessions(unsigned rounds)
     struct bypeer_sessions sessions;
     struct bypeer_sessions_view view;
     char why[BYPEER_REGION_WHY_BYTES];
-    bypeer_sessions_init(&sessions, region.base, region.bytes, &size, 1, 0, 0);
+    bypeer_sessions_init(&sessions, region.base, region.bytes, &size, 1, 0);
     bypeer_sessions_use_rows(&sessions, size.workers);
     for (unsigned i = 0; i < 300; i++)
         sessions.entries[i].link_serial = 7;

@@ -250,7 +250,7 @@ static void walk_session(struct reader_thread *thread, struct reader_tables *use
     const struct bypeer_wireguard_session *found = bypeer_tables_session_in(&use->tables, slot);
     if (!found)
         return;
-    struct bypeer_wireguard_session expected = torture_session(slot, found->serial);
+    struct bypeer_wireguard_session expected = torture_session(slot, found->region);
     remember(thread, (const uint8_t *)found + index_bytes, sizeof(*found) - index_bytes);
     const void *copy = thread->seen[thread->seen_count - 1].copy;
     if (memcmp(copy, (const uint8_t *)&expected + index_bytes, sizeof(*found) - index_bytes) != 0)

@@ -159,7 +159,7 @@ struct bypeer_name torture_name(uint32_t number, uint64_t version)
 
 struct bypeer_wireguard_session torture_session(uint32_t slot, uint64_t serial)
 {
-    struct bypeer_wireguard_session session = {.serial = serial,
+    struct bypeer_wireguard_session session = {.region = serial,
                                                .local_index = (uint32_t)mix(serial) << BYPEER_SESSION_SLOT_BITS | slot};
     fill(session.send_key, sizeof(session.send_key), slot, serial);
     fill(session.receive_key, sizeof(session.receive_key), slot, serial + 1);

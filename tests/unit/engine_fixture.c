@@ -79,7 +79,7 @@ static void plane_begin(struct engine_fixture *fixture)
     cr_assert_eq(bypeer_status_attach(&fixture->status_view, fixture->status_memory, bytes, why), 0, "%s", why);
     bytes = bypeer_sessions_bytes(&sessions);
     fixture->sessions_memory = plane_memory(bytes);
-    cr_assert_eq(bypeer_sessions_init(&fixture->sessions, fixture->sessions_memory, bytes, &sessions, 1, 0, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&fixture->sessions, fixture->sessions_memory, bytes, &sessions, 1, 0), 0);
     cr_assert_eq(bypeer_sessions_view(&fixture->sessions_view, fixture->sessions_memory, bytes, why), 0, "%s", why);
     fixture->is_attached = true;
 }

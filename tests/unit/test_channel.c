@@ -25,7 +25,7 @@ static int attached; /* how often it was said, minus how often the end of it */
 static unsigned ports_said;
 static uint32_t layout_needed;
 static unsigned adopted; /* how often */
-static uint64_t adopted_serial;
+static uint64_t adopted_region;
 
 static const struct bypeer_tables_size small = {
     .destinations = 1000, .links = 8, .adjacencies = 8, .groups = 8, .prefixes = 8, .sessions = 8};
@@ -74,7 +74,7 @@ static void on_adopt(void *context, const struct bypeer_tables *old)
     adopted++;
     cr_assert_not_null(session);
     cr_assert_eq(bypeer_writer_adopt_session(generation->writer, OLD_SLOT, session), 0);
-    adopted_serial = session->serial;
+    adopted_region = session->region;
 }
 
 static void set_up(void)
@@ -248,7 +248,7 @@ Test(channel, sessions_are_parked_for_the_next_one)
     const struct bypeer_sessions_size size = {1, 9, 4, 4, 4};
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "sessions", bypeer_sessions_bytes(&size), false),
                  0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &size, 1, 1), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, 1), 0);
     sessions.entries[3] = (struct bypeer_session){.sent_packets = 11, .link_serial = 5};
     struct bypeer_handover made = {.type = BYPEER_HANDOVER_SESSIONS_MADE};
@@ -280,7 +280,7 @@ Test(channel, sessions_are_parked_for_the_next_one)
 static struct bypeer_generation *make_old(uint64_t number)
 {
     struct bypeer_generation *old = make_generation(number, BYPEER_LAYOUT_NEWEST);
-    const struct bypeer_wireguard_session session = {.local_index = 0xfff00000 | OLD_SLOT, .serial = number};
+    const struct bypeer_wireguard_session session = {.local_index = 0xfff00000 | OLD_SLOT, .region = number};
     cr_assert_eq(bypeer_writer_adopt_session(old->writer, OLD_SLOT, &session), 0);
     return old;
 }
@@ -303,8 +303,8 @@ Test(channel, sessions_of_a_control_that_died_are_taken_over_before_new_tables_l
 
     player_says_hello_with(&player, old->memory.fd);
     cr_assert_eq(adopted, 1);
-    cr_assert_eq(adopted_serial, 6);
-    cr_assert_eq(bypeer_writer_find_session(generation->writer, OLD_SLOT)->serial, 6);
+    cr_assert_eq(adopted_region, 6);
+    cr_assert_eq(bypeer_writer_find_session(generation->writer, OLD_SLOT)->region, 6);
     close(player.socket);
     turn();
     player_says_hello_with(&player, older->memory.fd);

@@ -249,7 +249,7 @@ static struct bypeer_memory make_sessions(const struct bypeer_sessions_size *siz
 {
     struct bypeer_memory memory;
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(size), false), 0);
-    cr_assert_eq(bypeer_sessions_init(ret_sessions, memory.base, memory.bytes, size, 1, 1, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(ret_sessions, memory.base, memory.bytes, size, 1, 1), 0);
     return memory;
 }
 
@@ -272,7 +272,8 @@ Test(dataplane_channel, goes_on_counting_in_parked_sessions)
     bypeer_view_now->sessions.entries[50 + 3].sent_packets++;
     cr_assert_eq(sessions.entries[50 + 3].sent_packets, 1235, "it is the same memory");
     cr_assert_eq(sessions.header->rows, 2, "control is told of the rows that are in use");
-    cr_assert(bypeer_sessions_has_nonces(&bypeer_view_now->sessions, 1), "and sessions go on in it");
+    const struct bypeer_wireguard_session session = {.region = sessions.generation};
+    cr_assert(bypeer_sessions_has_nonces(&bypeer_view_now->sessions, &session), "and sessions go on in it");
 
     /* Asked again, it stays with what it counts in. */
     say((struct bypeer_handover){.type = BYPEER_HANDOVER_SESSIONS}, -1);
@@ -288,14 +289,12 @@ Test(dataplane_channel, parked_sessions_that_lack_rows_are_not_used)
     greet();
     struct bypeer_sessions sessions;
     struct bypeer_memory parked = make_sessions(&(struct bypeer_sessions_size){1, 50, 4, 4, 4}, &sessions);
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t before_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    const struct bypeer_wireguard_session session = {.region = sessions.generation};
     say_parked(&parked);
     hear_type(BYPEER_HANDOVER_SESSIONS_MADE, fds);
     close(fds[0]);
     cr_assert_eq(bypeer_view_now->sessions.size.workers, BYPEER_SESSIONS_WORKERS_MAX);
-    cr_assert(!bypeer_sessions_has_nonces(&bypeer_view_now->sessions, before_ns),
+    cr_assert(!bypeer_sessions_has_nonces(&bypeer_view_now->sessions, &session),
               "older sessions have theirs elsewhere");
     bypeer_memory_free(&parked);
 }

@@ -22,7 +22,7 @@ static struct bypeer_sessions made(struct bypeer_sessions_view *ret_view)
     struct bypeer_sessions sessions;
     cr_assert_leq(bytes, sizeof(base));
     memset(base, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, base, bytes, &small, 7, 99, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, base, bytes, &small, 7, 99), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, small.workers), 0);
     cr_assert_eq(bypeer_sessions_view(ret_view, base, bytes, why), 0, "%s", why);
     cr_assert_eq(bypeer_sessions_attach(&sessions, base, bytes, why), 0, "%s", why);
@@ -129,7 +129,7 @@ Test(sessions, counts_go_on_where_a_killed_data_plane_left_them)
     struct bypeer_session sum;
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bypeer_sessions_bytes(&small), false),
                  0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &small, 7, 99, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &small, 7, 99), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, small.workers), 0);
     int parked = dup(memory.fd);
     bypeer_memory_free(&memory);
@@ -156,7 +156,7 @@ Test(sessions, what_the_header_says_must_fill_the_region)
     struct bypeer_sessions_header *header = aligned_alloc(BYPEER_CACHE_LINE, bytes);
     struct bypeer_sessions sessions;
     memset(header, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, header, bytes, &small, 7, 99, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, header, bytes, &small, 7, 99), 0);
     uint32_t *counts[] = {&header->workers, &header->links, &header->slots, &header->relays, &header->groups};
     for (unsigned i = 0; i < 5; i++) {
         uint32_t was = *counts[i];
@@ -197,7 +197,7 @@ Test(sessions, the_largest_region_takes_only_what_is_touched)
     struct bypeer_session sum;
     cr_assert_gt(bytes, UINT64_C(5) << 30);
     cr_assert_eq(bypeer_memory_create(&memory, BYPEER_MEMORY_SESSIONS, "test", bytes, true), 0);
-    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &largest, 7, 99, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, memory.base, memory.bytes, &largest, 7, 99), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, 2), 0);
     received(&sessions, 0, largest.links - 1, 77, 100, 1000);
     sessions.wireguard[largest.slots - 1].next_counter = 5;

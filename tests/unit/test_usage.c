@@ -25,7 +25,7 @@ static void make_region(uint64_t generation)
     free(region);
     region = aligned_alloc(BYPEER_CACHE_LINE, bytes);
     memset(region, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, region, bytes, &size, generation, 1, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, region, bytes, &size, generation, 1), 0);
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, 2), 0);
     cr_assert_eq(bypeer_sessions_view(&view, region, bytes, why), 0);
 }

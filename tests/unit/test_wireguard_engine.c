@@ -43,6 +43,7 @@ static void expect_same_keys(const struct bypeer_wireguard_session *session)
     cr_assert_eq(session->local_index, theirs->remote_index);
     cr_assert_eq(session->remote_index, theirs->local_index);
     cr_assert_eq(session->serial, theirs->serial);
+    cr_assert_eq(session->region, fixture.sessions.generation);
     cr_assert_eq(session->peer, engine_fixture_link(&fixture)->id);
     cr_assert_arr_eq(session->send_key, theirs->receive_key, 32);
     cr_assert_arr_eq(session->receive_key, theirs->send_key, 32);

@@ -481,10 +481,11 @@ Test(wireguard_nodes, nonces_of_a_later_use_stop_an_earlier_session)
 /* A region that was made while sessions were alive begins with zeroed nonces and windows. */
 Test(wireguard_nodes, sessions_end_with_the_region_of_their_nonces)
 {
-    struct bypeer_sessions fresh = *walk.worker.shared;
+    const struct bypeer_sessions *const hung = walk.worker.shared;
+    struct bypeer_sessions fresh = *hung;
     struct walk_session before = walk_start_session(PEER_SIX);
     walk.worker.shared = &fresh;
-    fresh.born_ns = before.ours.created_ns;
+    fresh.generation++;
     send_here(PEER_SIX);
     expect_drop(BYPEER_DROP_NO_SESSION);
     expect_event(BYPEER_EVENT_WANT, walk_peer_link_id(PEER_SIX));
@@ -498,6 +499,12 @@ Test(wireguard_nodes, sessions_end_with_the_region_of_their_nonces)
     arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
     expect_drop(0);
     cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
+    /* Who hung meanwhile and still counts in the region before sees the new session, too. */
+    walk.worker.shared = hung;
+    send_here(PEER_SIX);
+    expect_drop(BYPEER_DROP_NO_SESSION);
+    arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
+    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
 }
 
 Test(wireguard_nodes, keepalives_of_the_host_thread_leave_sealed)

@@ -67,7 +67,7 @@ static uint32_t index_of(uint32_t slot)
     return (0xabcu << BYPEER_SESSION_SLOT_BITS) | slot;
 }
 
-static struct bypeer_wireguard_session session_of(uint32_t slot, uint64_t serial)
+static struct bypeer_wireguard_session session_of(uint32_t slot, uint32_t serial)
 {
     struct bypeer_wireguard_session session = {
         .local_index = index_of(slot), .serial = serial, .use = 3, .send_key = {0x51}, .receive_key = {0x52}};
@@ -83,7 +83,7 @@ static uint32_t take(struct side *of)
     return slot;
 }
 
-static uint32_t put(struct side *of, uint64_t serial)
+static uint32_t put(struct side *of, uint32_t serial)
 {
     uint32_t slot = take(of);
     struct bypeer_wireguard_session session = session_of(slot, serial);

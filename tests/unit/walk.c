@@ -162,7 +162,7 @@ static void make_sessions(void)
     uint64_t bytes = bypeer_sessions_bytes(&size);
     sessions_memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
     memset(sessions_memory, 0, bytes);
-    cr_assert_eq(bypeer_sessions_init(&sessions, sessions_memory, bytes, &size, 1, 1, 0), 0);
+    cr_assert_eq(bypeer_sessions_init(&sessions, sessions_memory, bytes, &size, 1, 1), 0);
 }
 
 /* --- the worker --------------------------------------------------------------------------------------------------- */

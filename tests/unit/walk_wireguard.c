@@ -113,7 +113,7 @@ struct walk_session walk_make_session(enum walk_peer peer, uint32_t flags)
     session.ours = (struct bypeer_wireguard_session){
         .local_index = 0x5a500000u | session.slot,
         .remote_index = 0x1234u + (uint32_t)serial,
-        .serial = serial,
+        .region = walk.worker.shared->generation,
         .peer = walk_peer_link_id(peer),
         .flags = flags,
         .created_ns = walk.worker.now_ms * 1000000,
