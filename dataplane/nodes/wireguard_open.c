@@ -85,6 +85,19 @@ static inline void wireguard_open_find(const struct bypeer_worker *worker, struc
     }
 }
 
+/* Begins to fetch what hangs on the link. */
+static inline void wireguard_open_prefetch(const struct bypeer_worker *worker,
+                                           const struct wireguard_open_message *message)
+{
+    if (unlikely(message->session == NULL || worker->shared == NULL ||
+                 message->link->session >= worker->shared->size.links))
+        return;
+    const struct bypeer_peer_state *peer = &worker->shared->peers[message->link->session];
+    rte_prefetch0(peer);
+    rte_prefetch0(&peer->seen);
+    bypeer_session_prefetch(worker, message->link);
+}
+
 /* Why a message is not worth opening, or 0. */
 static inline unsigned wireguard_open_refusal(const struct bypeer_worker *worker,
                                               struct wireguard_open_message *message, uint64_t now_ns)
@@ -127,7 +140,6 @@ static inline unsigned wireguard_open_judge(const struct bypeer_worker *worker, 
             .text = frame + message->outer.udp_at + BYPEER_UDP_BYTES + BYPEER_WIREGUARD_DATA_HEADER,
             .bytes = (uint32_t)(message->outer.udp_length - BYPEER_UDP_BYTES - BYPEER_WIREGUARD_DATA_MIN),
         };
-        bypeer_session_prefetch(worker, message->link);
         messages[left++] = *message;
     }
     return left;
@@ -209,6 +221,8 @@ static void wireguard_open_burst(struct bypeer_worker *worker, struct rte_node *
     }
     for (unsigned i = 0; i < some; i++)
         wireguard_open_find(worker, &messages[i]);
+    for (unsigned i = 0; i < some; i++)
+        wireguard_open_prefetch(worker, &messages[i]);
     some = wireguard_open_judge(worker, messages, some, jobs, nexts);
     if (some == 0)
         return;
