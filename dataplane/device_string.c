@@ -87,6 +87,10 @@ int bypeer_ports_device_string(char *text, size_t room, const char *device, uint
     if (device_is(device, "net_af_xdp")) {
         if (queues > 1)
             status = device_add(text, room, "queue_count", queues);
+        /* Else each look at an empty queue is a system call, by which the kernel polls the interface for us: it does
+         * that anyway when a packet comes. */
+        if (status == 0)
+            status = device_add(text, room, "busy_budget", 0);
     } else if (device_is(device, "net_af_packet")) {
         /* The driver's own size cuts longer frames short without a word. */
         uint32_t slot = device_af_packet_slot(mtu);

@@ -15,12 +15,17 @@ static void expect(const char *device, uint16_t mtu, uint16_t queues, const char
 
 Test(device_string, queues_follow_the_configuration)
 {
-    expect("net_af_xdp0,iface=eth1", 1500, 1, "net_af_xdp0,iface=eth1");
-    expect("net_af_xdp0,iface=eth1", 1500, 2, "net_af_xdp0,iface=eth1,queue_count=2");
-    expect("net_af_xdp0,iface=eth1,queue_count=4", 1500, 2, "net_af_xdp0,iface=eth1,queue_count=4");
+    expect("net_af_xdp0,iface=eth1", 1500, 1, "net_af_xdp0,iface=eth1,busy_budget=0");
+    expect("net_af_xdp0,iface=eth1", 1500, 2, "net_af_xdp0,iface=eth1,queue_count=2,busy_budget=0");
+    expect("net_af_xdp0,iface=eth1,queue_count=4", 1500, 2, "net_af_xdp0,iface=eth1,queue_count=4,busy_budget=0");
     expect("net_null0", 9000, 4, "net_null0");
     expect("net_af_xdprogram0", 1500, 2, "net_af_xdprogram0");
     expect("0000:01:00.0", 1500, 2, "0000:01:00.0");
+}
+
+Test(device_string, the_kernel_polls_for_us_only_if_told_to)
+{
+    expect("net_af_xdp0,iface=eth1,busy_budget=64", 1500, 1, "net_af_xdp0,iface=eth1,busy_budget=64");
 }
 
 Test(device_string, af_packet_slots_hold_a_frame_and_divide_a_block)
