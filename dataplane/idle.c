@@ -16,18 +16,13 @@ enum bypeer_idle_step bypeer_idle_next(struct bypeer_idle *idle, bool found, uin
         idle->nap_us = 0;
         return BYPEER_IDLE_STEP_WALK;
     }
+    if (idle->mode == BYPEER_IDLE_INTERRUPT)
+        return BYPEER_IDLE_STEP_WAIT;
     if (idle->mode == BYPEER_IDLE_BUSY || tsc - idle->found_tsc < idle->walk_tsc)
         return BYPEER_IDLE_STEP_WALK;
 
-    bool waits = idle->mode == BYPEER_IDLE_INTERRUPT;
-    uint32_t longest_us = waits && idle->max_us > BYPEER_IDLE_NAP_MAX_US ? BYPEER_IDLE_NAP_MAX_US : idle->max_us;
-    uint32_t first_us = BYPEER_IDLE_NAP_US < longest_us ? BYPEER_IDLE_NAP_US : longest_us;
-    idle->nap_us = idle->nap_us == 0 ? first_us : idle->nap_us * 2;
-    if (idle->nap_us > longest_us) {
-        idle->nap_us = longest_us; /* and so waits again after the next empty walk */
-        if (waits)
-            return BYPEER_IDLE_STEP_WAIT;
-    }
+    uint32_t nap_us = idle->nap_us == 0 ? BYPEER_IDLE_NAP_US : idle->nap_us * 2;
+    idle->nap_us = nap_us < idle->max_us ? nap_us : idle->max_us;
     *ret_us = idle->nap_us;
     return BYPEER_IDLE_STEP_NAP;
 }

@@ -1,17 +1,19 @@
 /*
  * When a worker that finds nothing sleeps, and for how long.
  *
- * A worker goes on walking for a few microseconds after its last packet, then naps; each nap that ends without a packet
- * doubles the next, from 40 us up to the longest allowed. A packet ends the series. Naps cost about 25 us of work each
- * in a virtual machine, so the longest decides what an idle node takes: 1.5 ms naps 2 % of a core, 90 us naps 21 %; and
- * the first ones what some thousand packets a second take: with 10, 20, 40 and 80 us between them and the wait for a
- * descriptor, relaying 100 Mb/s took 10 % of a core, with one of 40 us it takes 6 %.
- *
  *   mode        while packets come    idle                                  wakes up within
  *   sleep       walks                 naps up to idle-max-us                idle-max-us + the scheduler's delay
- *   interrupt   walks                 waits on the devices' descriptors     the scheduler's delay, 100 us
- *               after one nap of 40 us; naps where a device has none
+ *   interrupt   walks                 waits on the devices' descriptors;    the scheduler's delay
+ *                                     naps where a device has none
  *   busy        walks                 walks                                 0, at the cost of the whole core
+ *
+ * A worker that waits does so after the first walk that finds nothing: while packets come faster than it falls asleep
+ * and wakes up, each walk finds some, and below that all else costs more. Relaying 8800 packets a second over veths
+ * took 0.055 cores where it walked on for 5 us, 0.087 where it then napped for 40 us, and takes 0.040.
+ *
+ * One that naps goes on walking for a few microseconds after its last packet; each nap that ends without a packet
+ * doubles the next, from 40 us up to the longest allowed. A packet ends the series. Naps cost about 25 us of work each
+ * in a virtual machine, so the longest decides what an idle node takes: 1.5 ms naps 2 % of a core, 90 us naps 21 %.
  *
  * This is only the decision; sleeping is wakeup.h's. Thread: the worker.
  */
@@ -22,9 +24,8 @@
 
 #include "config/config.h"
 
-#define BYPEER_IDLE_WALK_US    5  /* goes on walking for so long without packets */
-#define BYPEER_IDLE_NAP_US     40 /* first nap */
-#define BYPEER_IDLE_NAP_MAX_US 40 /* longest nap before a descriptor is waited on instead */
+#define BYPEER_IDLE_WALK_US 5  /* walks for so long without packets before the first nap */
+#define BYPEER_IDLE_NAP_US  40 /* first nap */
 
 struct bypeer_idle {
     enum bypeer_idle_mode mode;

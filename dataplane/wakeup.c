@@ -10,9 +10,10 @@
 
 #define WAKEUP_ERROR_NAP_NS UINT64_C(1000000)
 
-static int wakeup_add(int epoll, int fd)
+/* device: whose descriptor it is; NULL: the kicks' own, in the host thread's epoll as well. */
+static int wakeup_add(int epoll, int fd, struct bypeer_wakeup_source *device)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = device};
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -25,14 +26,15 @@ int bypeer_wakeup_init(struct bypeer_wakeup *wakeup, const struct bypeer_wakeup_
     };
     int status = wakeup->event < 0 || wakeup->naps < 0 || wakeup->waits < 0 ? -errno : 0;
     if (status == 0)
-        status = wakeup_add(wakeup->naps, wakeup->event);
+        status = wakeup_add(wakeup->naps, wakeup->event, NULL);
     if (status == 0)
-        status = wakeup_add(wakeup->waits, wakeup->event);
+        status = wakeup_add(wakeup->waits, wakeup->event, NULL);
     for (uint16_t i = 0; i < count && status == 0; i++) {
         if (sources[i].fd < 0)
             continue;
-        wakeup->sources[wakeup->source_count++] = sources[i];
-        status = wakeup_add(wakeup->waits, sources[i].fd);
+        struct bypeer_wakeup_source *source = &wakeup->sources[wakeup->source_count++];
+        *source = sources[i];
+        status = wakeup_add(wakeup->waits, source->fd, source);
     }
     if (status < 0)
         bypeer_wakeup_close(wakeup);
@@ -73,8 +75,8 @@ static void wakeup_sleep(struct bypeer_wakeup *wakeup, int epoll, uint64_t ns)
     }
     bypeer_wakeup_cancel(wakeup);
     uint64_t kicks;
-    if (count > 0 && read(wakeup->event, &kicks, sizeof(kicks)) < 0)
-        return; /* woken by a device */
+    if (count > 0 && event.data.ptr == NULL && read(wakeup->event, &kicks, sizeof(kicks)) < 0)
+        return; /* another look took them already */
 }
 
 void bypeer_wakeup_nap(struct bypeer_wakeup *wakeup, uint64_t ns)

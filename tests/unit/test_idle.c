@@ -88,28 +88,15 @@ Test(idle, busy_never_sleeps)
     }
 }
 
-Test(idle, interrupt_waits_after_short_naps_and_goes_on_waiting)
+Test(idle, interrupt_waits_at_once_and_goes_on_waiting)
 {
-    uint32_t us = 0;
-    unsigned walks, naps = 0;
-    begin(BYPEER_IDLE_INTERRUPT, 1500);
-    while (until_sleep(&us, &walks) == BYPEER_IDLE_STEP_NAP) {
-        cr_assert_leq(us, BYPEER_IDLE_NAP_MAX_US, "wakes up within 100 us");
-        cr_assert_lt(++naps, 10);
-    }
-    for (unsigned i = 0; i < 5; i++)
-        cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_WAIT);
-    cr_assert_eq(bypeer_idle_next(&idle, true, now, &us), BYPEER_IDLE_STEP_WALK);
-    cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_NAP, "a burst does not cost an interrupt each");
-}
-
-Test(idle, interrupt_waits_with_a_small_limit_too)
-{
-    uint32_t us = 0;
+    uint32_t us;
     unsigned walks;
-    begin(BYPEER_IDLE_INTERRUPT, 10);
-    cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_NAP);
-    cr_assert_eq(us, 10);
-    for (unsigned i = 0; i < 5; i++)
+    begin(BYPEER_IDLE_INTERRUPT, 1500);
+    for (unsigned i = 0; i < 5; i++) {
         cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_WAIT);
+        cr_assert_eq(walks, 0, "a packet that comes now and then costs one look more, and one interrupt");
+    }
+    cr_assert_eq(bypeer_idle_next(&idle, true, now, &us), BYPEER_IDLE_STEP_WALK);
+    cr_assert_eq(until_sleep(&us, &walks), BYPEER_IDLE_STEP_WAIT);
 }
