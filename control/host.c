@@ -168,7 +168,7 @@ int bypeer_host_open(struct bypeer_host **ret_host, uv_loop_t *loop, const struc
     struct bypeer_host *host = calloc(1, sizeof(*host));
     if (!host || !(host->ports = calloc(config->port_count + 1u, sizeof(*host->ports)))) {
         free(host);
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     }
     host->config = config;
     host->port_count = config->port_count;

@@ -46,11 +46,8 @@ static int node_take_numbers(struct bypeer_node *node, struct bypeer_problem *pr
     int result = bypeer_store_begin(node->store, problem);
     if (result == 0)
         result = bypeer_store_count_up(node->store, "start", &start, problem);
+    result = bypeer_store_end(node->store, result, problem);
     if (result == 0)
-        result = bypeer_store_commit(node->store, problem);
-    if (result < 0)
-        bypeer_store_rollback(node->store);
-    else
         node->next_generation = start * NUMBERS_PER_START + 1;
     return result;
 }
@@ -207,7 +204,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
     if (result == 0)
         result = node_create_generation(node, &size, BYPEER_LAYOUT_NEWEST, &node->generation, problem);
     if (result == 0 && bypeer_model_create(&node->model, node->store, &model_hooks) < 0)
-        result = bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        result = bypeer_problem_no_memory(problem);
     if (result == 0) {
         bypeer_model_use_writer(node->model, node->generation->writer);
         result = bypeer_model_load(node->model, config, node_warn, NULL, problem);

@@ -1,5 +1,6 @@
 #include "control/problem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,6 +30,11 @@ int bypeer_problem_set(struct bypeer_problem *problem, int error, const char *ke
     rest = problem_take_line(problem->value, sizeof(problem->value), rest);
     problem_take_line(problem->remedy, sizeof(problem->remedy), rest);
     return error;
+}
+
+int bypeer_problem_no_memory(struct bypeer_problem *problem)
+{
+    return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\ngive the process more memory");
 }
 
 const char *bypeer_problem_text(const struct bypeer_problem *problem, char text[static BYPEER_PROBLEM_TEXT])

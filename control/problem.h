@@ -21,6 +21,9 @@ struct bypeer_problem {
 int bypeer_problem_set(struct bypeer_problem *problem, int error, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The one for memory that could not be had; returns -ENOMEM. */
+int bypeer_problem_no_memory(struct bypeer_problem *problem);
+
 /* "thing: value; remedy" in one line; text is as large as any problem gets. */
 #define BYPEER_PROBLEM_TEXT 640
 const char *bypeer_problem_text(const struct bypeer_problem *problem, char text[static BYPEER_PROBLEM_TEXT]);

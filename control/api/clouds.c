@@ -162,7 +162,7 @@ int method_clouds_cache(struct call *call)
         return result;
     struct clouds_own *own = calloc(1, sizeof(*own));
     if (!own)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     own->cloud = cloud;
     bypeer_names_each(call->node->names, clouds_add_own, own);
     struct bypeer_id_number start = bypeer_id_load(first);

@@ -18,7 +18,7 @@ int method_config_show(struct call *call)
     json_t *entries = json_array();
     int result = bypeer_config_show(call->node->config, config_show_value, entries);
     call->result = json_pack("{s:s, s:o}", "file", call->node->config->file, "entries", entries);
-    return result < 0 ? bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n") : 0;
+    return result < 0 ? bypeer_problem_no_memory(&call->problem) : 0;
 }
 
 static json_t *config_restarts(const struct bypeer_diff *diff)

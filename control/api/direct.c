@@ -55,8 +55,7 @@ static int direct_go_on(struct direct_wait *wait, bool last)
     if (wait->look(wait, joined, last || now >= wait->end_ns))
         return call->result ? 0 : call->problem.error;
     wait->wait = bypeer_joined_wait(joined, (uint32_t)((wait->end_ns - now) / 1000000 + 1), direct_on_change, wait);
-    return wait->wait ? CALL_LATER
-                      : bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    return wait->wait ? CALL_LATER : bypeer_problem_no_memory(&call->problem);
 }
 
 static int direct_begin(const struct direct_wait *order)
@@ -64,7 +63,7 @@ static int direct_begin(const struct direct_wait *order)
     struct call *call = order->call;
     struct direct_wait *wait = malloc(sizeof(*wait));
     if (!wait)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     *wait = *order;
     wait->end_ns = uv_hrtime() + (uint64_t)call_integer(call, "timeout_ms", DIRECT_MS) * 1000000;
     int outcome = direct_go_on(wait, false);

@@ -326,7 +326,7 @@ int method_group_join(struct call *call)
     }
     if (!joining || !joining->wait) {
         free(joining);
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     }
     call->later = joining;
     call->cancelled = joining_cancel;

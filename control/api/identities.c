@@ -81,7 +81,7 @@ int method_identities_show(struct call *call)
         return call->problem.error;
     int result = bypeer_identity_info_write(&xml, identity->idc, identity->rotations, identity->rotations_bytes);
     if (result < 0)
-        return bypeer_problem_set(&call->problem, result, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     json_t *shown = call_identity(identity);
     json_object_set_new(shown, "host", call_host_name(&identity->name));
     json_object_set_new(shown, "xml", json_string(xml));

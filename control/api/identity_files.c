@@ -48,7 +48,7 @@ static void sealing_run(struct sealing *sealing)
 static int sealing_refuse(struct call *call, const struct sealing *sealing)
 {
     if (sealing->result == -ENOMEM)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     if (sealing->result == -EACCES)
         return bypeer_problem_set(&call->problem, -EACCES, "bad_password",
                                   "password\nis not the export's, or the text was changed\ngive the one that it was "
@@ -105,7 +105,7 @@ static int sealing_start(struct call *call, struct sealing *sealing)
     sealing->password = strdup(password);
     if (!sealing->password || (sealing->is_import && !sealing->text)) {
         sealing_free(sealing);
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     }
     sealing->call = call;
     sealing->work.data = sealing;
@@ -124,7 +124,7 @@ static struct sealing *sealing_allocate(struct call *call)
 {
     struct sealing *sealing = calloc(1, sizeof(*sealing));
     if (!sealing)
-        bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        bypeer_problem_no_memory(&call->problem);
     return sealing;
 }
 

@@ -43,7 +43,7 @@ int method_members_list(struct call *call)
     size_t limit = (size_t)call_integer(call, "limit", LIST_DEFAULT);
     struct bypeer_model_member *members = calloc(limit, sizeof(*members));
     if (!members)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     bool more;
     long count = bypeer_model_list_members(call->node->model, after_text ? after : NULL, group ? group->id : 0,
                                            link ? link->id : 0, members, limit, last, &more, &call->problem);
@@ -115,7 +115,7 @@ static int members_decode(struct call *call, uint8_t (**ret_addresses)[16], size
     size_t count = json_array_size(list);
     uint8_t(*addresses)[16] = calloc(count + 1, sizeof(*addresses));
     if (!addresses)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     for (size_t at = 0; at < count; at++) {
         const char *text = json_string_value(json_array_get(list, at));
         if (text && inet_pton(AF_INET6, text, addresses[at]) == 1)

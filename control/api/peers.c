@@ -150,7 +150,7 @@ int method_peers_load(struct call *call)
     size_t count = json_array_size(list);
     struct bypeer_model_peer *peers = calloc(count + 1, sizeof(*peers));
     if (!peers)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     int result = 0;
     for (size_t at = 0; at < count && result == 0; at++)
         result = peers_read(call, json_array_get(list, at), &peers[at]);

@@ -97,7 +97,7 @@ static int records_take(struct call *call, const struct bypeer_graph *graph, str
         return records_bad(call, "payload", "is too long", "use at most 1 MiB");
     uint8_t *bytes = malloc(length + 1);
     if (!bytes)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     if (binary && sodium_base642bin(bytes, PAYLOAD_MAX < length ? PAYLOAD_MAX : length, payload, length, NULL, &length,
                                     NULL, sodium_base64_VARIANT_ORIGINAL) != 0) {
         free(bytes);
@@ -330,8 +330,7 @@ static int watching_go_on(struct watching *watching, bool last)
         return 0;
     watching->wait =
         bypeer_joined_wait(joined, (uint32_t)((watching->end_ns - now) / 1000000 + 1), watching_on_change, watching);
-    return watching->wait ? CALL_LATER
-                          : bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    return watching->wait ? CALL_LATER : bypeer_problem_no_memory(&call->problem);
 }
 
 static void watching_on_change(void *context, bool is_changed)
@@ -351,8 +350,7 @@ int method_record_watch(struct call *call)
     const struct bypeer_joined *joined = call_group(call);
     struct watching *watching = joined ? calloc(1, sizeof(*watching)) : NULL;
     if (!watching)
-        return joined ? bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n")
-                      : call->problem.error;
+        return joined ? bypeer_problem_no_memory(&call->problem) : call->problem.error;
     watching->call = call;
     watching->after = (uint64_t)call_integer(call, "after", (json_int_t)bypeer_joined_sequence(joined));
     watching->end_ns = uv_hrtime() + (uint64_t)call_integer(call, "timeout_ms", WATCH_MS) * 1000000;

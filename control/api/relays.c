@@ -39,7 +39,7 @@ static int relays_begin(struct call *call, struct relays_request *request, size_
     request->pairs = calloc(pairs + 1, sizeof(*request->pairs));
     if (request->entries && request->given && request->pairs)
         return 0;
-    return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    return bypeer_problem_no_memory(&call->problem);
 }
 
 static void relays_end(struct relays_request *request)
@@ -180,7 +180,7 @@ static int relays_take_end(struct call *call, struct relays_request *request, st
         int result = relays_add_entry(call, request, name, NULL, NULL);
         found = (uint32_t)request->joining.entry_count;
         if (result == 0 && bypeer_ids_add(names, name, found) < 0)
-            result = bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+            result = bypeer_problem_no_memory(&call->problem);
         if (result < 0)
             return result;
     }
@@ -197,7 +197,7 @@ static int relays_take_pairs(struct call *call, struct relays_request *request)
     for (uint32_t entry = 0; entry < request->joining.entry_count && result == 0; entry++)
         if (bypeer_ids_find(&names, request->entries[entry].name) == 0 &&
             bypeer_ids_add(&names, request->entries[entry].name, entry + 1) < 0)
-            result = bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+            result = bypeer_problem_no_memory(&call->problem);
     json_array_foreach (json_object_get(call->parameters, "pairs"), at, value) {
         for (unsigned side = 0; side < 2 && result == 0; side++)
             result = relays_take_end(call, request, &names, at, json_string_value(json_array_get(value, side)),

@@ -204,7 +204,7 @@ int method_relays_config(struct call *call)
         return relays_no_member(call, call_string(call, "name"));
     const struct bypeer_relay_pair **pairs = calloc(member->pairs + 1u, sizeof(const struct bypeer_relay_pair *));
     if (!pairs)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     for (const struct bypeer_relay_pair *pair = bypeer_relays_next_of_member(relays, member, NULL, &side); pair;
          pair = bypeer_relays_next_of_member(relays, member, pair, &side))
         pairs[count++] = pair;

@@ -166,7 +166,7 @@ static int resolve_begin(struct call *call, const struct bypeer_names_query *que
         return result;
     struct resolving *resolving = calloc(1, sizeof(*resolving));
     if (!resolving)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     *resolving = (struct resolving){
         .call = call,
         .results = json_array(),

@@ -358,7 +358,7 @@ int bypeer_server_open(struct bypeer_server **ret_server, uv_loop_t *loop, struc
 {
     struct bypeer_server *server = calloc(1, sizeof(*server));
     if (!server)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     if (strlen(path) >= sizeof(server->path)) {
         free(server);
         return bypeer_problem_set(problem, -ENAMETOOLONG, "socket", "%s\nis too long for a socket\nshorten node.run",

@@ -62,7 +62,7 @@ int method_trace(struct call *call)
 {
     struct trace *trace = calloc(1, sizeof(*trace));
     if (!trace)
-        return bypeer_problem_set(&call->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(&call->problem);
     *trace = (struct trace){.call = call, .steps = json_array()};
     struct bypeer_channel_trace wanted = {.step = trace_on_step, .end = trace_on_end, .context = trace, .owner = call};
     int result = bypeer_channel_trace(call->node->channel, (uint32_t)call_integer(call, "packets", 1),

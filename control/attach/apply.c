@@ -180,8 +180,8 @@ static struct attach_link *apply_links(struct bypeer_attach *attach, const struc
     bool inside = bypeer_store_begin(attach->node->store, NULL) == 0;
     for (size_t at = 0; at < plan->link_count; at++)
         apply_link(attach, &plan->links[at], &links[at]);
-    if (inside && bypeer_store_commit(attach->node->store, NULL) < 0)
-        bypeer_store_rollback(attach->node->store);
+    if (inside)
+        bypeer_store_commit(attach->node->store, NULL);
     *ret_old_count = attach->link_count;
     attach->links = links;
     attach->link_count = plan->link_count;

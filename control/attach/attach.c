@@ -145,7 +145,7 @@ int bypeer_attach_open(struct bypeer_attach **ret_attach, uv_loop_t *loop, struc
 {
     struct bypeer_attach *attach = calloc(1, sizeof(*attach));
     if (!attach)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     attach->loop = loop;
     attach->node = node;
     attach->groups = groups;

@@ -318,7 +318,7 @@ int bypeer_groups_open(struct bypeer_groups **ret_groups, uv_loop_t *loop, struc
     struct bypeer_groups *groups = calloc(1, sizeof(*groups));
     if (!groups || bypeer_streams_open(&groups->streams, loop, &groups_hooks, groups) < 0) {
         free(groups);
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     }
     groups->loop = loop;
     groups->node = node;

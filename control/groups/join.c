@@ -14,11 +14,6 @@
 
 #define CLOCK_SLACK_S 300 /* a membership begins so much earlier: clocks of others may be slow */
 
-static int join_no_memory(struct bypeer_problem *problem)
-{
-    return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
-}
-
 static int join_check_room(const struct bypeer_groups *groups, struct bypeer_problem *problem)
 {
     if (groups->count < BYPEER_GROUPS_MAX)
@@ -109,7 +104,7 @@ static int join_describe(const struct bypeer_groups_founding *founding, const st
                      ? bypeer_password_form(founding->profile, name, founding->password, properties->password)
                      : 0;
     if (result == -ENOMEM)
-        return join_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     return result == 0
                ? 0
                : bypeer_problem_set(problem, result, "bad_password",
@@ -122,28 +117,18 @@ static int join_store(struct bypeer_groups *groups, const struct bypeer_store_jo
 {
     struct bypeer_store *store = groups->node->store;
     int result = bypeer_store_begin(store, problem);
-    if (result < 0)
-        return result;
-    result = bypeer_store_put_joined(store, row, problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return result;
-    }
-    return bypeer_store_commit(store, problem);
+    if (result == 0)
+        result = bypeer_store_put_joined(store, row, problem);
+    return bypeer_store_end(store, result, problem);
 }
 
 static int join_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
 {
     struct bypeer_store *store = groups->node->store;
     int result = bypeer_store_begin(store, problem);
-    if (result < 0)
-        return result;
-    result = bypeer_store_remove_joined(store, name, problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return result;
-    }
-    return bypeer_store_commit(store, problem);
+    if (result == 0)
+        result = bypeer_store_remove_joined(store, name, problem);
+    return bypeer_store_end(store, result, problem);
 }
 
 static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
@@ -156,7 +141,7 @@ static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_f
     struct bypeer_group_properties *properties = calloc(1, sizeof(*properties));
     uint64_t now = (uint64_t)time(NULL);
     if (!properties)
-        return join_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     join_make_classifier(founding->friendly, classifier);
     int result = bypeer_group_name(group_key, founding->classifier ? founding->classifier : classifier, &name, why);
     if (result < 0)
@@ -234,7 +219,7 @@ static int join_read_invitation(const char *text, struct bypeer_invitation *ret_
         *ret_profile = bypeer_profile((enum bypeer_profile_id)id);
     }
     if (result == -ENOMEM)
-        return join_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     return result < 0 ? bypeer_problem_set(problem, result, "bad_invitation",
                                            "the invitation\n%s\nask for it again, and copy all of it", why)
                       : 0;

@@ -273,14 +273,14 @@ static int joined_fill(struct bypeer_joined *joined, const struct bypeer_store_j
     joined->is_synchronised = row->synchronised;
     joined->chain = row->chain ? malloc(row->chain_bytes) : NULL;
     if (row->chain && !joined->chain)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     if (row->chain) {
         memcpy(joined->chain, row->chain, row->chain_bytes);
         joined->chain_bytes = row->chain_bytes;
     }
     const struct bypeer_key *key = joined_has_old_key(joined, identity) ? identity->old_key : identity->key;
     if (bypeer_key_from_pair(&joined->key, identity->profile, bypeer_key_pair(key)) < 0)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     return 0;
 }
 
@@ -363,7 +363,7 @@ static int joined_open_graph(struct bypeer_joined *joined, const struct bypeer_g
                                              BYPEER_RECORD_MEMBERSHIP};
     struct bypeer_graph_settings *settings = calloc(1, sizeof(*settings));
     if (!settings)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     *settings = (struct bypeer_graph_settings){
         .profile = joined->profile,
         .graph_id = joined->name_text,
@@ -419,14 +419,13 @@ int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *
     const struct bypeer_identity *identity = bypeer_identities_find(groups->node->identities, row->identity, problem);
     if (!joined || !identity) {
         free(joined);
-        return identity ? bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n")
-                        : problem->error;
+        return identity ? bypeer_problem_no_memory(problem) : problem->error;
     }
     joined->groups = groups;
     int result = joined_fill(joined, row, identity, problem);
     if (result == 0 && group_key &&
         bypeer_key_from_pair(&joined->group_key, joined->profile, bypeer_key_pair(group_key)) < 0)
-        result = bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        result = bypeer_problem_no_memory(problem);
     if (result == 0)
         result = joined_open_tls(joined, identity, problem);
     if (result == 0)

@@ -41,7 +41,7 @@ static int keep_record(const struct bypeer_joined *joined, const struct bypeer_g
     size_t length = bypeer_record_bytes(record);
     uint8_t *bytes = malloc(length);
     if (!bytes)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     long written = bypeer_record_write(record, bytes, length);
     int result = written < 0 ? bypeer_problem_set(problem, (int)written, "record", "a record\ncannot be written: %s\n",
                                                   strerror((int)-written))
@@ -80,17 +80,11 @@ int groups_flush(struct bypeer_groups *groups, struct bypeer_problem *problem)
     if (keep_is_clean(groups))
         return 0;
     int result = bypeer_store_begin(store, problem);
-    if (result < 0)
-        return result;
     for (struct bypeer_joined *joined = groups->joined; joined && result == 0; joined = joined->next)
         result = keep_joined(joined, problem);
     for (unsigned at = 0; at < groups->audit_count && result == 0; at++)
         result = bypeer_store_put_audit(store, &groups->audit[at], problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return result;
-    }
-    result = bypeer_store_commit(store, problem);
+    result = bypeer_store_end(store, result, problem);
     if (result < 0)
         return result;
     groups->audit_count = 0;
@@ -176,7 +170,7 @@ int joined_restore(struct bypeer_joined *joined, struct bypeer_graph_time now, s
                                           problem);
     joined->is_restoring = false;
     if (result == -ENOMEM)
-        return bypeer_problem_set(problem, result, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     if (restoring.refused > 0)
         bypeer_log(BYPEER_LOG_NOTICE, "group %s: %u records of the database count no more", joined->friendly,
                    restoring.refused);

@@ -123,7 +123,7 @@ static int members_keep_chain(const struct bypeer_chain *chain, struct bypeer_in
     const uint8_t *bag = bypeer_chain_bag(chain, &length);
     invitation->chain = malloc(length);
     if (!invitation->chain)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     memcpy(invitation->chain, bag, length);
     invitation->chain_bytes = length;
     return 0;

@@ -87,7 +87,7 @@ int bypeer_joined_export(const struct bypeer_joined *joined, const char *passwor
                                   "group %.100s\nwas not founded here, so its key is not\nleave the password out",
                                   joined->friendly);
     if (password && transfer_seal(joined->group_key, password, &key, &key_bytes) < 0)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     bypeer_xml_begin(&writer, "PEERGROUPCONFIG", "1.0");
     bypeer_xml_put_text(&writer, "IDENTITYPEERNAME", joined->self_text);
     bypeer_xml_put_text(&writer, "GROUPPEERNAME", joined->name_text);
@@ -101,7 +101,7 @@ int bypeer_joined_export(const struct bypeer_joined *joined, const char *passwor
     transfer_put_seeds(&writer, joined);
     OPENSSL_clear_free(key, key_bytes);
     if (bypeer_xml_end(&writer, ret_text) < 0)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     bypeer_groups_audit(joined->groups, joined->name_text, "exported", joined->self_text, NULL,
                         password ? "with the group's key" : "");
     return 0;

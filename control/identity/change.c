@@ -9,11 +9,6 @@
 #include "overlay/certificate/issue.h"
 #include "overlay/pnrp/delegation.h"
 
-static int change_no_memory(struct bypeer_problem *problem)
-{
-    return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
-}
-
 static int change_refuse_credential(const struct bypeer_identity *identity, const char *what,
                                     struct bypeer_problem *problem)
 {
@@ -88,7 +83,7 @@ static int rotate_state(struct entry *after, const struct entry *before, const s
     uint8_t statement[BYPEER_ROTATION_MAX];
     after->rotations = malloc(had + each);
     if (!after->rotations)
-        return change_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     if (had > 0)
         memcpy(after->rotations, before->rotations, had);
     int result = bypeer_rotation_write(statement, before->key, key, now, now + overlap_s);
@@ -217,7 +212,7 @@ int bypeer_identities_export(const struct bypeer_identities *identities, const s
     }
     if (!is_copied) {
         bypeer_identity_export_release(&given);
-        return change_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     }
     *ret_export = given;
     return 0;
@@ -270,7 +265,7 @@ int bypeer_identities_import(struct bypeer_identities *identities, struct bypeer
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
-        return change_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     int result = import_fill(entry, given, now, problem);
     if (result == 0)
         result = identities_add(identities, entry, problem);

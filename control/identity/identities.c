@@ -49,7 +49,7 @@ static struct entry *entry_allocate(struct bypeer_problem *problem)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)
-        bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        bypeer_problem_no_memory(problem);
     return entry;
 }
 
@@ -66,7 +66,7 @@ int entry_certify(struct bypeer_certificate **ret_idc, const struct entry *entry
     if (result == -EINVAL)
         return bypeer_problem_set(problem, result, "bad_friendly_name",
                                   "friendly name\n%s\nuse up to 255 characters of UTF-8", why);
-    return result < 0 ? bypeer_problem_set(problem, result, "memory", "bypeerd\nhas no memory left\n") : 0;
+    return result < 0 ? bypeer_problem_no_memory(problem) : 0;
 }
 
 /* --- opening --- */
@@ -199,7 +199,7 @@ int bypeer_identities_open(struct bypeer_identities **ret_identities, const char
 {
     struct bypeer_identities *identities = calloc(1, sizeof(*identities));
     if (!identities)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     snprintf(identities->state, sizeof(identities->state), "%s", state);
     snprintf(identities->folder, sizeof(identities->folder), "%s/identities", state);
     snprintf(identities->credentials, sizeof(identities->credentials), "%s", credentials ? credentials : "");
@@ -209,7 +209,7 @@ int bypeer_identities_open(struct bypeer_identities **ret_identities, const char
         result = identities_load_credentials(identities, now);
     if (result < 0) {
         bypeer_identities_close(identities);
-        return bypeer_problem_set(problem, result, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     }
     for (unsigned id = 0; id < BYPEER_PROFILES; id++)
         identities_load_default(identities, bypeer_profile((enum bypeer_profile_id)id));
@@ -467,7 +467,7 @@ int bypeer_identities_delete(struct bypeer_identities *identities, const struct 
         return result;
     if (!identities_retire(identities, entry->key) ||
         (entry->old_key && !identities_retire(identities, entry->old_key)))
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     result = files_remove(identities, entry, problem);
     if (result < 0) {
         identities->retired_count -= entry->old_key ? 2 : 1;

@@ -12,7 +12,7 @@ struct bypeer_model_group *model_need_configured_group(struct bypeer_model *mode
     if (group)
         return group;
     if (!(group = model_new_group(model, 0, from->name))) {
-        model_no_memory(problem);
+        bypeer_problem_no_memory(problem);
         return NULL;
     }
     if (model_put_group_row(model, group, problem) < 0) {
@@ -29,7 +29,7 @@ struct bypeer_model_link *model_need_configured_link(struct bypeer_model *model,
     if (link)
         return link;
     if (!(link = model_new_link(model, 0, name))) {
-        model_no_memory(problem);
+        bypeer_problem_no_memory(problem);
         return NULL;
     }
     if (model_make_link_durable(model, link, problem) < 0) {
@@ -120,7 +120,7 @@ int model_configured_members(struct bypeer_model *model, const struct bypeer_con
     size_t count = 0;
     int result = 0;
     if (!members)
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     for (uint32_t at = 0; at < config->member_count && result == 0; at++) {
         const struct bypeer_config_member *from = &config->members[at];
         result = configured_add(model, from->address, from->link, from->origin.line, &members[count++]);

@@ -50,8 +50,6 @@ struct bypeer_model_link *model_find_link(const struct bypeer_model *model, cons
 
 /* After a writer said error (-EAGAIN or -ENOSPC): 0 to try again. More than a few times in a row is refused. */
 int model_make_room(struct bypeer_model *model, int error, unsigned attempt, struct bypeer_problem *problem);
-/* -ENOMEM, with its message. */
-int model_no_memory(struct bypeer_problem *problem);
 
 /* --- checks that need no model: check.c --- */
 

@@ -55,7 +55,7 @@ int bypeer_model_follow_group(struct bypeer_model *model, const char *name, cons
                                   group->line ? "the configuration file" : "the API");
     group = model_new_group(model, 0, name);
     if (!group)
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     model_define_group(group, &definition);
     group->followed = true;
     result = model_check_group_fits(model, group, problem);
@@ -146,7 +146,7 @@ int bypeer_model_follow_link(struct bypeer_model *model, const struct bypeer_mod
     }
     uint32_t serial = link ? link->serial : 0; /* of before a restart */
     if (!link && !(link = model_new_link(model, 0, name)))
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     followed_define(link, definition);
     link->followed = true;
     int result = model_check_link_fits(model, link, problem);
@@ -276,7 +276,7 @@ int bypeer_model_follow_member(struct bypeer_model *model, const struct bypeer_m
                                   "a member of group \"%s\"\nis behind another link already\nremove it there",
                                   group->name);
     if (!there && followed_make_room(model) < 0)
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     int result = model_put_destination(model, &record, problem);
     if (result < 0)
         return result;

@@ -74,7 +74,7 @@ static int groups_need_local_link(struct bypeer_model *model, struct bypeer_mode
     if (!link) {
         link = model_new_link(model, 0, name);
         if (!link)
-            return model_no_memory(problem);
+            return bypeer_problem_no_memory(problem);
         int result = model_make_link_durable(model, link, problem);
         if (result < 0) {
             model_drop_link(model, link);
@@ -143,7 +143,7 @@ int bypeer_model_add_group(struct bypeer_model *model, const struct bypeer_store
                                   group->name, group->line ? ", in the configuration file" : "");
     bool is_new = !group;
     if (is_new && !(group = model_new_group(model, 0, definition->name)))
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     model_define_group(group, definition);
     group->stored = true;
     result = model_check_group_fits(model, group, problem);
@@ -151,10 +151,8 @@ int bypeer_model_add_group(struct bypeer_model *model, const struct bypeer_store
         result = bypeer_store_begin(model->store, problem);
     if (result == 0)
         result = model_put_group_row(model, group, problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
+    result = bypeer_store_end(model->store, result, problem);
     if (result < 0) {
-        bypeer_store_rollback(model->store);
         group->stored = false;
         if (is_new)
             model_drop_group(model, group);
@@ -189,12 +187,9 @@ int bypeer_model_remove_group(struct bypeer_model *model, const char *name, stru
         result = bypeer_store_remove_group(model->store, group->id, problem);
     if (result == 0 && local)
         result = bypeer_store_remove_link(model->store, local->id, problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     if (!group->live)
         model->kept--;
     model_stop_group(model, group);

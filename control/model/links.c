@@ -221,7 +221,7 @@ static int links_start_peer(struct bypeer_model *model, struct bypeer_model_link
         memcpy(link->peer, link->endpoint, 16);
         link->peer_port = link->endpoint_port;
     }
-    return bypeer_ids_add(&model->peer_keys, link->key_text, link->id) < 0 ? model_no_memory(problem) : 0;
+    return bypeer_ids_add(&model->peer_keys, link->key_text, link->id) < 0 ? bypeer_problem_no_memory(problem) : 0;
 }
 
 int model_start_link(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
@@ -284,11 +284,7 @@ int model_make_link_durable(struct bypeer_model *model, struct bypeer_model_link
         link->serial = (uint32_t)serial;
         result = model_put_link_row(model, link, problem);
     }
-    if (result == 0 && !inside)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0 && !inside)
-        bypeer_store_rollback(model->store);
-    return result;
+    return inside ? result : bypeer_store_end(model->store, result, problem);
 }
 
 int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_link *definition, const char *group,
@@ -310,7 +306,7 @@ int bypeer_model_add_link(struct bypeer_model *model, const struct bypeer_store_
                                   link->line ? ", in the configuration file" : "");
     bool is_new = !link;
     if (is_new && !(link = model_new_link(model, 0, definition->name)))
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     model_define_link(link, definition);
     link->group = its_group->id;
     link->stored = true;
@@ -359,12 +355,9 @@ int bypeer_model_remove_link(struct bypeer_model *model, const char *name, struc
         result = bypeer_store_remove_member(model->store, link->address, problem);
     if (result == 0)
         result = bypeer_store_remove_link(model->store, link->id, problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     struct bypeer_model_group *group = model_group(model, link->group);
     if (!link->live) {
         model->kept--;

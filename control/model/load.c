@@ -19,7 +19,7 @@ static int load_group_name(void *context, const struct bypeer_store_group *row)
     struct load *load = context;
     struct bypeer_model_group *group = model_new_group(load->model, row->id, row->name);
     if (!group)
-        return model_no_memory(load->problem);
+        return bypeer_problem_no_memory(load->problem);
     group->stored = row->defined;
     return 0;
 }
@@ -29,7 +29,7 @@ static int load_link_name(void *context, const struct bypeer_store_link *row)
     struct load *load = context;
     struct bypeer_model_link *link = model_new_link(load->model, row->id, row->name);
     if (!link)
-        return model_no_memory(load->problem);
+        return bypeer_problem_no_memory(load->problem);
     link->stored = row->defined;
     link->serial = row->serial;
     link->group = row->group;
@@ -159,9 +159,5 @@ int bypeer_model_load(struct bypeer_model *model, const struct bypeer_config *co
         result = model_wake(model, warn, context, load.problem);
     if (result == 0)
         result = model_drop_unused(model, load.problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, load.problem);
-    if (result < 0)
-        bypeer_store_rollback(model->store);
-    return result;
+    return bypeer_store_end(model->store, result, load.problem);
 }

@@ -210,12 +210,9 @@ int bypeer_model_load_members(struct bypeer_model *model, const char *link_name,
         if (result == 0)
             result = bypeer_store_put_member(model->store, addresses[at], link->id, problem);
     }
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     for (size_t at = 0; at < changed; at++) {
         members_prefetch(model, addresses, at, changed);
         result = model_put_member(model, addresses[at], link, 0, problem);
@@ -256,12 +253,9 @@ int bypeer_model_unload_members(struct bypeer_model *model, uint8_t (*addresses)
         if (result == 0)
             result = bypeer_store_remove_member(model->store, addresses[at], problem);
     }
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     for (size_t at = 0; at < removed; at++) {
         members_prefetch(model, addresses, at, removed);
         model_take_member(model, addresses[at]);

@@ -131,11 +131,6 @@ int bypeer_model_first_size(struct bypeer_store *store, const struct bypeer_conf
     return 0;
 }
 
-int model_no_memory(struct bypeer_problem *problem)
-{
-    return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\ngive the process more memory");
-}
-
 /* What a full section needs room for. */
 static uint32_t model_one_more(uint32_t used, uint32_t capacity)
 {

@@ -134,7 +134,7 @@ static int peers_add(struct bypeer_model *model, const struct bypeer_model_peer 
                                   link->name, link->wireguard ? "peer" : "link",
                                   link->line ? ", in the configuration file" : "");
     if (!link && !(link = model_new_link(model, 0, peer->link.name)))
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     model_define_link(link, &peer->link);
     link->group = group->id;
     link->stored = true;
@@ -156,10 +156,8 @@ int bypeer_model_add_peers(struct bypeer_model *model, const struct bypeer_model
         result = peers_add(model, &peers[added], problem);
         added += result == 0;
     }
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
+    result = bypeer_store_end(model->store, result, problem);
     if (result < 0) {
-        bypeer_store_rollback(model->store);
         while (added-- > 0)
             peers_undo(model, model_find_link(model, peers[added].link.name));
         return result;

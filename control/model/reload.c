@@ -32,11 +32,7 @@ static int reload_make_durable(struct bypeer_model *model, const struct bypeer_c
     for (uint32_t at = 0; at < next->peer_count && result == 0; at++)
         if (!model_need_configured_link(model, next->peers[at].name, problem))
             result = problem->error;
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0)
-        bypeer_store_rollback(model->store);
-    return result;
+    return bypeer_store_end(model->store, result, problem);
 }
 
 /* Room for all that the new configuration brings, at once. */

@@ -82,7 +82,7 @@ int model_put_route(struct bypeer_model *model, const struct bypeer_model_route 
     bool is_new;
     struct bypeer_model_route *place = routes_place(model, route->prefix, route->bits, &is_new);
     if (!place)
-        return model_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
 
     struct bypeer_destination record = {.link = route->link, .group = link->group, .prefix_bits = route->bits};
     memcpy(record.key, route->prefix, 16);
@@ -180,12 +180,9 @@ int bypeer_model_add_route(struct bypeer_model *model, const uint8_t prefix[stat
     result = bypeer_store_begin(model->store, problem);
     if (result == 0)
         result = bypeer_store_put_route(model->store, &row, problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     struct bypeer_model_route route = {.bits = bits, .link = its_link->id};
     memcpy(route.prefix, prefix, 16);
     result = model_put_route(model, &route, problem);
@@ -214,12 +211,9 @@ int bypeer_model_remove_route(struct bypeer_model *model, const uint8_t prefix[s
     int result = bypeer_store_begin(model->store, problem);
     if (result == 0)
         result = bypeer_store_remove_route(model->store, prefix, bits, problem);
-    if (result == 0)
-        result = bypeer_store_commit(model->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(model->store);
+    result = bypeer_store_end(model->store, result, problem);
+    if (result < 0)
         return result;
-    }
     if (!route) { /* a kept one */
         struct bypeer_model_link *link = model_link(model, stored_link);
         if (link && link->kept > 0)

@@ -393,7 +393,7 @@ int bypeer_cloud_open(struct bypeer_cloud **ret_cloud, uv_loop_t *loop, const st
     struct bypeer_pnrp_endpoint seeds[BYPEER_CONFIG_CLOUD_SEEDS];
     struct bypeer_cloud *cloud = calloc(1, sizeof(*cloud));
     if (!cloud)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     *cloud = (struct bypeer_cloud){
         .owner = owner, .hooks = hooks, .number = number, .config = *config, .meter = *meter, .loop = loop};
     struct bypeer_pnrp_settings settings = {

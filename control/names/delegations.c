@@ -37,7 +37,7 @@ int bypeer_names_delegate(struct bypeer_names *names, const struct bypeer_names_
         bypeer_key_from_pair(&publication->key, delegated->profile, bypeer_key_pair(delegated->key)) < 0) {
         if (publication)
             delegations_free(publication);
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     }
     const unsigned room = sizeof(publication->stored.applications) / sizeof(publication->stored.applications[0]);
     struct bypeer_store_publication *stored = &publication->stored;

@@ -179,7 +179,7 @@ int bypeer_dns_open(struct bypeer_dns **ret_dns, uv_loop_t *loop, struct bypeer_
     struct bypeer_dns *dns = calloc(1, sizeof(*dns));
     if (!dns || count == 0) {
         free(dns);
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     }
     dns->hosts = hosts;
     dns_rates_init(&dns->rates);

@@ -50,12 +50,10 @@ static void names_remember_nodes(struct bypeer_names *names, const struct bypeer
     if (bypeer_store_nodes(store, cloud->config.name, before, REMEMBERED, NULL) == (int)count &&
         memcmp(before, nodes, count * sizeof(*nodes)) == 0)
         return;
-    if (bypeer_store_begin(store, NULL) < 0)
-        return;
-    if (bypeer_store_put_nodes(store, cloud->config.name, nodes, count, NULL) < 0)
-        bypeer_store_rollback(store);
-    else
-        bypeer_store_commit(store, NULL);
+    int result = bypeer_store_begin(store, NULL);
+    if (result == 0)
+        result = bypeer_store_put_nodes(store, cloud->config.name, nodes, count, NULL);
+    bypeer_store_end(store, result, NULL);
 }
 
 static void names_end(struct bypeer_names *names)
@@ -302,7 +300,7 @@ int bypeer_names_open(struct bypeer_names **ret_names, uv_loop_t *loop, struct b
 {
     struct bypeer_names *names = calloc(1, sizeof(*names));
     if (!names)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     names->loop = loop;
     names->node = node;
     names->ready_end = &names->ready;
@@ -310,7 +308,7 @@ int bypeer_names_open(struct bypeer_names **ret_names, uv_loop_t *loop, struct b
                      ? names_load(names, problem)
                      : bypeer_problem_set(problem, -EIO, "random", "random numbers\nare not to be had\n");
     if (result == 0 && bypeer_feed_open(&names->feed, names) < 0)
-        result = bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        result = bypeer_problem_no_memory(problem);
     if (result < 0) {
         names_free_publications(names);
         free(names);

@@ -150,7 +150,7 @@ int bypeer_nss_open(struct bypeer_nss **ret_nss, uv_loop_t *loop, struct bypeer_
 {
     struct bypeer_nss *nss = calloc(1, sizeof(*nss));
     if (!nss)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
         free(nss);
         return bypeer_problem_set(problem, -ENAMETOOLONG, "socket", "%s\nis too long for a socket\nshorten node.run",

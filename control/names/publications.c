@@ -221,16 +221,10 @@ static void publications_set_located(struct names_publication *publication)
 static void publications_store_all_locations(struct bypeer_names *names)
 {
     struct bypeer_store *store = names->node->store;
-    int result = 0;
-    if (bypeer_store_begin(store, NULL) < 0)
-        return;
+    int result = bypeer_store_begin(store, NULL);
     for (const struct names_publication *each = names->publications; each && result == 0; each = each->next)
         result = publications_store_locations(names, each, NULL);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return;
-    }
-    if (bypeer_store_commit(store, NULL) < 0)
+    if (bypeer_store_end(store, result, NULL) < 0)
         return;
     for (struct names_publication *each = names->publications; each; each = each->next)
         publications_set_located(each);
@@ -312,7 +306,7 @@ static int names_on_stored(void *context, const struct bypeer_store_publication 
 int names_load(struct bypeer_names *names, struct bypeer_problem *problem)
 {
     int result = bypeer_store_each_publication(names->node->store, names_on_stored, names, problem);
-    return result == -ENOMEM ? bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n") : result;
+    return result == -ENOMEM ? bypeer_problem_no_memory(problem) : result;
 }
 
 void names_free_publications(struct bypeer_names *names)
@@ -383,16 +377,11 @@ static int publications_store(struct bypeer_names *names, struct names_publicati
 {
     struct bypeer_store *store = names->node->store;
     int result = bypeer_store_begin(store, problem);
-    if (result < 0)
-        return result;
-    result = bypeer_store_put_publication(store, &publication->stored, problem);
+    if (result == 0)
+        result = bypeer_store_put_publication(store, &publication->stored, problem);
     if (result == 0)
         result = publications_store_locations(names, publication, problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return result;
-    }
-    result = bypeer_store_commit(store, problem);
+    result = bypeer_store_end(store, result, problem);
     if (result == 0)
         publications_set_located(publication);
     return result;
@@ -436,7 +425,7 @@ int bypeer_names_publish(struct bypeer_names *names, const struct bypeer_store_p
                                   names->publication_count);
     struct names_publication *publication = calloc(1, sizeof(*publication));
     if (!publication)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     publication->stored = *wanted;
     if (bypeer_name_read(&publication->name, wanted->name, why) < 0)
         result =
@@ -546,15 +535,10 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
     if (count > 0 && removed == 0)
         return 0;
     int result = bypeer_store_begin(store, problem);
-    if (result < 0)
-        return result;
-    result = rest.clouds[0] != '\0' ? bypeer_store_put_publication(store, &rest, problem)
-                                    : bypeer_store_remove_publication(store, name, problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
-        return result;
-    }
-    result = bypeer_store_commit(store, problem);
+    if (result == 0)
+        result = rest.clouds[0] != '\0' ? bypeer_store_put_publication(store, &rest, problem)
+                                        : bypeer_store_remove_publication(store, name, problem);
+    result = bypeer_store_end(store, result, problem);
     if (result < 0)
         return result;
     for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)

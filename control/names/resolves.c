@@ -315,7 +315,7 @@ int bypeer_names_resolve(struct bypeer_names *names, const struct bypeer_names_q
         return result;
     struct bypeer_names_resolve *resolve = calloc(1, sizeof(*resolve));
     if (!resolve)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     *resolve = (struct bypeer_names_resolve){
         .names = names,
         .next = names->resolves,

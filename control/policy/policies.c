@@ -173,7 +173,7 @@ int bypeer_policies_open(struct bypeer_policies **ret_policies, struct bypeer_no
 {
     struct bypeer_policies *policies = calloc(1, sizeof(*policies));
     if (!policies)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     policies->node = node;
     int result = bypeer_store_each_policy(node->store, policies_read, policies, problem);
     if (result < 0) {
@@ -229,11 +229,7 @@ static int policies_store(struct bypeer_policies *policies, const struct bypeer_
     if (result == 0)
         result = remove ? bypeer_store_remove_policy(store, row->group, problem)
                         : bypeer_store_put_policy(store, row, problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, problem);
 }
 
 static int policies_check(const struct bypeer_policies *policies, const struct bypeer_store_policy *row,
@@ -261,7 +257,7 @@ int bypeer_policies_set(struct bypeer_policies *policies, const struct bypeer_st
     bool remove = row->rule_count == 0 && row->multicast_s == 0;
     int result = policies_check(policies, row, problem);
     if (result == 0 && !policies_reserve(policies))
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "policies\nno memory left\ngive the process more memory");
+        return bypeer_problem_no_memory(problem);
     if (result == 0)
         result = policies_store(policies, row, remove, problem);
     if (result < 0)

@@ -33,11 +33,6 @@ struct join {
     struct bypeer_problem *problem;
 };
 
-static int join_no_memory(const struct join *join)
-{
-    return bypeer_problem_set(join->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
-}
-
 /* --- members --- */
 
 static int join_check_known(struct join *join, const struct bypeer_relay_entry *entry,
@@ -136,7 +131,7 @@ static int join_new_member(struct join *join, const struct bypeer_relay_entry *e
         return result;
     struct bypeer_relay_member *member = relays_new_member(join->relays, &row);
     if (!member)
-        return join_no_memory(join);
+        return bypeer_problem_no_memory(join->problem);
     join->made_members[join->made_member_count++] = member->id;
     *ret_member = member;
     return 0;
@@ -148,7 +143,7 @@ static int join_members(struct join *join)
     join->members = calloc(joining->entry_count + 1, sizeof(struct bypeer_relay_member *));
     join->made_members = calloc(joining->entry_count + 1, sizeof(*join->made_members));
     if (!join->members || !join->made_members)
-        return join_no_memory(join);
+        return bypeer_problem_no_memory(join->problem);
     for (size_t at = 0; at < joining->entry_count; at++) {
         const struct bypeer_relay_entry *entry = &joining->entries[at];
         const struct bypeer_relay_member *there = bypeer_relays_find_member(join->relays, entry->name);
@@ -241,7 +236,7 @@ static int join_new_pair(struct join *join, const struct bypeer_relay_member *on
 {
     struct bypeer_relays *relays = join->relays;
     if (join_grow((void **)&join->made, &join->made_room, join->made_count, sizeof(*join->made)) < 0)
-        return join_no_memory(join);
+        return bypeer_problem_no_memory(join->problem);
     struct join_pair *made = &join->made[join->made_count];
     struct bypeer_relay_pair pair = {.members = {one->id, other->id}, .expires_s = join->joining->expires_s};
     int result = 0;
@@ -267,13 +262,13 @@ static int join_new_pair(struct join *join, const struct bypeer_relay_member *on
     result = relays_new_pair(relays, &pair);
     if (result < 0) {
         relay_numbers_give(&relays->numbers, pair.number, false);
-        return join_no_memory(join);
+        return bypeer_problem_no_memory(join->problem);
     }
     join->made_count++;
     for (uint32_t side = 0; side < 2; side++)
         if (relay_index_add(&join->fresh, XXH3_64bits(pair.addresses[side], 16),
                             (uint32_t)(2 * (join->made_count - 1)) + side + 1) < 0)
-            return join_no_memory(join);
+            return bypeer_problem_no_memory(join->problem);
     return 0;
 }
 
@@ -299,7 +294,7 @@ static int join_pair(struct join *join, size_t one_entry, size_t other_entry)
     if (!join->joining->has_expiry || there->expires_s == join->joining->expires_s)
         return 0;
     if (join_grow((void **)&join->renewed, &join->renewed_room, join->renewed_count, sizeof(*join->renewed)) < 0)
-        return join_no_memory(join);
+        return bypeer_problem_no_memory(join->problem);
     join->renewed[join->renewed_count++] = there->number;
     return 0;
 }
@@ -355,11 +350,7 @@ static int join_write(struct join *join)
         result = join_write_pair(join, &join->made[at]);
     for (size_t at = 0; at < join->renewed_count && result == 0; at++)
         result = bypeer_store_expire_relay_pair(store, join->renewed[at], join->joining->expires_s, join->problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, join->problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, join->problem);
 }
 
 static void join_undo(struct join *join)

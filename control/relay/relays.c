@@ -24,7 +24,7 @@ static int relays_load_member(void *context, const struct bypeer_store_relay_mem
     struct relays_load *load = context;
     if (bypeer_relays_find_member(load->relays, row->name) || relays_new_member(load->relays, row))
         return 0;
-    return bypeer_problem_set(load->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    return bypeer_problem_no_memory(load->problem);
 }
 
 /* Numbers that no pair has wait: workers that outlived the daemon may still see what it withdrew. */
@@ -62,7 +62,7 @@ static int relays_load_pair(void *context, const struct bypeer_store_relay_pair 
     relays_skip_numbers(relays, row->number);
     if (relays_new_pair(relays, &pair) == 0)
         return 0;
-    return bypeer_problem_set(load->problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+    return bypeer_problem_no_memory(load->problem);
 }
 
 /* The first IPv4 address that peers send to: of wireguard.addresses, or else of the ports. */
@@ -85,7 +85,7 @@ int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *no
 {
     struct bypeer_relays *relays = calloc(1, sizeof(*relays));
     if (!relays)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     *relays = (struct bypeer_relays){.node = node, .numbers.fresh = 1, .next_expiry_s = UINT64_MAX};
     relays_find_ipv4(node->config, relays->ipv4);
     struct relays_load load = {.relays = relays, .problem = problem};
@@ -194,10 +194,7 @@ static int relays_delete_expired(struct bypeer_relays *relays, uint64_t now_s)
     for (uint32_t number = 1; number < relays->pair_room && result == 0; number++)
         if (relays_is_expired(&relays->pairs[number], now_s))
             result = bypeer_store_remove_relay_pair(store, number, NULL);
-    if (result == 0)
-        return bypeer_store_commit(store, NULL);
-    bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, NULL);
 }
 
 uint64_t bypeer_relays_expire(struct bypeer_relays *relays, uint64_t now_s)
@@ -278,11 +275,7 @@ static int relays_remove_rows(struct bypeer_relays *relays, const struct bypeer_
     if (result == 0)
         result = only ? bypeer_store_remove_relay_pair(store, only->number, problem)
                       : relays_remove_member_rows(relays, member, problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, problem);
 }
 
 /* With all his pairs; returns how many. */
@@ -351,12 +344,9 @@ static int relays_remove_orphans(struct bypeer_relays *relays, struct bypeer_pro
     int result = bypeer_store_begin(store, problem);
     for (unsigned at = 0; at < count && result == 0; at++)
         result = relays_remove_member_rows(relays, orphans[at], problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(store);
+    result = bypeer_store_end(store, result, problem);
+    if (result < 0)
         return result;
-    }
     for (unsigned at = 0; at < count; at++) {
         bypeer_log(BYPEER_LOG_INFO, "relay: member \"%s\" goes with the peer of that name", orphans[at]->name);
         relays_forget_member(relays, orphans[at]);

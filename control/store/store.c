@@ -370,6 +370,14 @@ void bypeer_store_rollback(struct bypeer_store *store)
         store_run(store, store->statements[STORE_ROLLBACK], "rolling back", NULL);
 }
 
+int bypeer_store_end(struct bypeer_store *store, int result, struct bypeer_problem *problem)
+{
+    if (result == 0)
+        return bypeer_store_commit(store, problem);
+    bypeer_store_rollback(store);
+    return result;
+}
+
 bool bypeer_store_in_transaction(const struct bypeer_store *store)
 {
     return !sqlite3_get_autocommit(store->database);

@@ -106,6 +106,8 @@ void bypeer_store_close(struct bypeer_store *store); /* NULL is fine */
 int bypeer_store_begin(struct bypeer_store *store, struct bypeer_problem *problem);
 int bypeer_store_commit(struct bypeer_store *store, struct bypeer_problem *problem);
 void bypeer_store_rollback(struct bypeer_store *store);
+/* Commits where result, of begin and the changes since, is 0; else rolls back and returns it. */
+int bypeer_store_end(struct bypeer_store *store, int result, struct bypeer_problem *problem);
 bool bypeer_store_in_transaction(const struct bypeer_store *store);
 
 int bypeer_store_put_group(struct bypeer_store *store, const struct bypeer_store_group *group,

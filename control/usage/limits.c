@@ -145,11 +145,7 @@ static int usage_store(struct bypeer_usage *usage, const struct bypeer_store_lim
     if (result == 0)
         result = remove ? bypeer_store_remove_limit(store, limit->of_group, limit->name, problem)
                         : bypeer_store_put_limit(store, limit, problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, problem);
 }
 
 static int usage_check(const struct bypeer_usage *usage, const struct bypeer_store_limit *limit,
@@ -183,7 +179,7 @@ int bypeer_usage_set_limit(struct bypeer_usage *usage, const struct bypeer_store
     bool remove = limit->bits_s == 0 && limit->quota == 0;
     int result = usage_check(usage, limit, problem);
     if (result == 0 && !usage_reserve_limit(usage))
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "limits\nno memory left\ngive the process more memory");
+        return bypeer_problem_no_memory(problem);
     if (result == 0)
         result = usage_store(usage, limit, remove, problem);
     if (result < 0)

@@ -14,11 +14,6 @@
 
 #define USAGE_SLICES 10
 
-static int usage_no_memory(struct bypeer_problem *problem)
-{
-    return bypeer_problem_set(problem, -ENOMEM, "memory", "accounts\nno memory left\ngive the process more memory");
-}
-
 static bool usage_reserve(struct bypeer_usage *usage, uint32_t id)
 {
     if (id < usage->account_room)
@@ -80,23 +75,19 @@ static int usage_read(struct usage_opening *opening, struct bypeer_problem *prob
     if (result == 0)
         result = bypeer_store_each_limit(store, usage_on_limit, opening, problem);
     if (result == -ENOMEM)
-        return usage_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     if (result == 0)
         result = bypeer_store_begin(store, problem);
     for (size_t at = 0; at < opening->stray_count && result == 0; at++)
         result = bypeer_store_remove_account(store, opening->strays[at], problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, problem);
 }
 
 int bypeer_usage_open(struct bypeer_usage **ret_usage, struct bypeer_node *node, struct bypeer_problem *problem)
 {
     struct bypeer_usage *usage = calloc(1, sizeof(*usage));
     if (!usage)
-        return usage_no_memory(problem);
+        return bypeer_problem_no_memory(problem);
     usage->node = node;
     struct usage_opening opening = {.usage = usage};
     int result = usage_read(&opening, problem);
@@ -220,12 +211,9 @@ static int usage_write(struct bypeer_usage *usage, unsigned slice, unsigned slic
         if (account && account->dirty && !usage_is_gone(usage, id))
             result = bypeer_store_put_account(usage->node->store, &account->row, problem);
     }
-    if (result == 0)
-        result = bypeer_store_commit(usage->node->store, problem);
-    if (result < 0) {
-        bypeer_store_rollback(usage->node->store);
+    result = bypeer_store_end(usage->node->store, result, problem);
+    if (result < 0)
         return result;
-    }
     for (uint32_t id = slice; id < usage->account_room; id += slices)
         if (usage->accounts[id])
             usage->accounts[id]->dirty = false;
@@ -248,11 +236,7 @@ static int usage_remove_rows(struct bypeer_usage *usage, unsigned slice, unsigne
     for (uint32_t id = slice; id < usage->account_room && result == 0; id += slices)
         if (usage_is_gone(usage, id) && !bypeer_model_find_link(usage->node->model, usage->accounts[id]->row.name))
             result = bypeer_store_remove_account(store, usage->accounts[id]->row.name, problem);
-    if (result == 0)
-        result = bypeer_store_commit(store, problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
+    return bypeer_store_end(store, result, problem);
 }
 
 /* Accounts of links that are no more, in one transaction. A row whose name a new link has is that one's to write. */

@@ -245,7 +245,7 @@ int bypeer_wireguard_open(struct bypeer_wireguard **ret_engine, uv_loop_t *loop,
 {
     struct bypeer_wireguard *engine = calloc(1, sizeof(*engine));
     if (!engine)
-        return bypeer_problem_set(problem, -ENOMEM, "memory", "bypeerd\nhas no memory left\n");
+        return bypeer_problem_no_memory(problem);
     engine->loop = loop;
     engine->node = node;
     engine->dataplane = *dataplane;

@@ -92,6 +92,21 @@ Test(store, a_rollback_leaves_nothing)
     bypeer_store_close(store);
 }
 
+Test(store, an_end_keeps_all_or_nothing)
+{
+    struct bypeer_store *store = open_store();
+    cr_assert_eq(bypeer_store_begin(store, &problem), 0);
+    put_members(store, 0, 10);
+    cr_assert_eq(bypeer_store_end(store, -EIO, &problem), -EIO);
+    cr_assert_eq(count_members(store), 0);
+    cr_assert_eq(bypeer_store_begin(store, &problem), 0);
+    put_members(store, 0, 10);
+    cr_assert_eq(bypeer_store_end(store, 0, &problem), 0);
+    cr_assert_not(bypeer_store_in_transaction(store));
+    cr_assert_eq(count_members(store), 10);
+    bypeer_store_close(store);
+}
+
 static int keep_link(void *context, const struct bypeer_store_link *link)
 {
     *(struct bypeer_store_link *)context = *link;
