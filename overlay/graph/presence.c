@@ -68,6 +68,8 @@ void graph_weigh_presence(struct bypeer_graph *graph, struct bypeer_graph_time n
     if (wanted == 0)
         return;
     bool is_shared = !graph->has_presence && graph->info.presence_max != UINT32_MAX && graph->info.presence_max != 0;
+    if (is_shared && graph->timers.presence != GRAPH_NEVER)
+        return;
     graph_hasten(&graph->timers.presence,
                  now.ms + (is_shared ? graph_random_between(graph, PRESENCE_TIMER_LEAST, PRESENCE_TIMER_MOST) : 0));
 }

@@ -100,6 +100,8 @@ const char *graph_share_fault(const struct bypeer_graph *graph, const struct byp
     uint64_t all_records = database->by_id.count + !old, all_bytes = database->bytes + bytes - old_bytes;
     if ((!old && all_records > records_max) || all_bytes > bytes_max)
         return "the database is full";
+    if (2 * all_records <= records_max && 2 * all_bytes <= bytes_max)
+        return NULL; /* all of them have less than one may */
     if (is_creators && bypeer_record_is_deleted(record))
         return NULL; /* a tombstone is a few bytes larger than a record of none */
     struct graph_share share = graph_share_of(&database->shares, record->creator);
