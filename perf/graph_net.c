@@ -109,13 +109,13 @@ static void end_cut(struct graph_net *net, uint32_t number, struct end *end)
 
 /* --- what graphs want --------------------------------------------------------------------------------------------- */
 
-static void sink_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
+static bool sink_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
 {
     struct caller *caller = context;
     struct graph_net *net = caller->net;
     struct end *end = end_find(&net->nodes[caller->node], link);
     if (end == NULL || !end->is_tied)
-        return;
+        return true;
     uint8_t *copy = need(malloc(length));
     memcpy(copy, bytes, length);
     net->bytes += length;
@@ -126,6 +126,7 @@ static void sink_send(void *context, uint32_t link, const uint8_t *bytes, size_t
                                                   .link = end->peer_link,
                                                   .bytes = copy,
                                                   .length = length});
+    return true;
 }
 
 static uint32_t node_at(const struct graph_net *net, const struct bypeer_graph_address *address)

@@ -142,6 +142,13 @@ static void groups_on_received(void *owner, uint32_t number, const uint8_t *byte
     joined->is_touched = true;
 }
 
+static void groups_on_writable(void *owner, uint32_t number)
+{
+    struct bypeer_joined *joined = owner;
+    bypeer_graph_writable(joined->graph, bypeer_groups_now(), number);
+    joined->is_touched = true;
+}
+
 static void groups_on_stream_closed(void *owner, uint32_t number, int error)
 {
     struct bypeer_joined *joined = owner;
@@ -153,6 +160,7 @@ static const struct bypeer_streams_hooks groups_hooks = {
     .begun = groups_on_begun,
     .connected = groups_on_connected,
     .received = groups_on_received,
+    .writable = groups_on_writable,
     .closed = groups_on_stream_closed,
 };
 

@@ -17,10 +17,10 @@
 
 /* --- what the graph says --- */
 
-static void joined_on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
+static bool joined_on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
 {
     struct bypeer_joined *joined = context;
-    bypeer_streams_send(joined->groups->streams, joined, link, bytes, length);
+    return bypeer_streams_send(joined->groups->streams, joined, link, bytes, length);
 }
 
 static void joined_on_connect(void *context, uint32_t link, const struct bypeer_graph_address *to)

@@ -13,6 +13,7 @@
 #define LISTENERS_MAX   4
 #define READ_BYTES      65536
 #define STRANGER_MS     10000
+#define ROOM_AGAIN      (BYPEER_STREAMS_FULL / 4)
 #define FLUSH_MS        5000  /* for what waits to be sent when a stream ends */
 #define KEEPALIVE_S     10    /* of silence, after which the kernel asks whether the peer lives */
 #define USER_TIMEOUT_MS 30000 /* that sent bytes may stay unacknowledged */
@@ -27,7 +28,7 @@ struct bypeer_stream {
     uv_connect_t connecting;
     uv_shutdown_t shutdown;
     unsigned handles;
-    bool stranger, ending;
+    bool stranger, ending, full;
     int error;
     uint8_t address[16];
     uint16_t port;
@@ -145,17 +146,29 @@ struct streams_write {
     char bytes[];
 };
 
+static size_t stream_waiting(const struct bypeer_stream *stream)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&stream->tcp);
+}
+
 static void stream_on_written(uv_write_t *request, int status)
 {
     struct bypeer_stream *stream = request->handle->data;
     free(request->data);
-    if (status < 0)
+    if (status < 0) {
         stream_close(stream, status);
+        return;
+    }
+    if (!stream->full || stream_waiting(stream) > ROOM_AGAIN)
+        return;
+    stream->full = false;
+    if (stream->owner && !stream->ending)
+        stream->streams->hooks->writable(stream->owner, stream->number);
 }
 
 static int stream_queue(struct bypeer_stream *stream, const uint8_t *bytes, size_t length)
 {
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&stream->tcp) + length > BYPEER_STREAMS_QUEUE_MAX)
+    if (stream_waiting(stream) + length > BYPEER_STREAMS_QUEUE_MAX)
         return -ENOBUFS;
     struct streams_write *write = malloc(sizeof(*write) + length);
     if (!write)
@@ -177,20 +190,22 @@ static struct bypeer_stream *streams_find(const struct bypeer_streams *streams, 
     return stream;
 }
 
-void bypeer_streams_send(struct bypeer_streams *streams, void *owner, uint32_t number, const uint8_t *bytes,
+bool bypeer_streams_send(struct bypeer_streams *streams, void *owner, uint32_t number, const uint8_t *bytes,
                          size_t length)
 {
     struct bypeer_stream *stream = streams_find(streams, owner, number);
     if (!stream || stream->ending)
-        return;
+        return true;
     uv_buf_t part = uv_buf_init((char *)bytes, (unsigned)length);
     int written = uv_try_write((uv_stream_t *)&stream->tcp, &part, 1);
     if (written == (int)length)
-        return;
+        return true;
     size_t sent = written > 0 ? (size_t)written : 0;
     int result = written < 0 && written != UV_EAGAIN ? written : stream_queue(stream, bytes + sent, length - sent);
     if (result < 0)
         stream_close(stream, result);
+    stream->full = stream->full || stream_waiting(stream) > BYPEER_STREAMS_FULL;
+    return !stream->full;
 }
 
 void bypeer_streams_end(struct bypeer_streams *streams, void *owner, uint32_t number)
@@ -200,7 +215,7 @@ void bypeer_streams_end(struct bypeer_streams *streams, void *owner, uint32_t nu
         return;
     stream->ending = true;
     stream->shutdown.data = stream;
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&stream->tcp) == 0 ||
+    if (stream_waiting(stream) == 0 ||
         uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, stream_on_shutdown) < 0)
         stream_close(stream, 0);
     else

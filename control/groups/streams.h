@@ -9,8 +9,8 @@
  * and frees the number; the other functions may be called from within any hook.
  *
  * Bounds (a stranger is whoever has no owner yet): so many strangers at once, of these few from one /64 (IPv4: one
- * address), each for some seconds and bytes; a peer that does not take what it is sent is cut off at STREAMS_QUEUE_MAX.
- * A dead peer is noticed by TCP within half a minute.
+ * address), each for some seconds and bytes; a peer that does not take what it is sent is cut off at STREAMS_QUEUE_MAX:
+ * who sends is told long before that the stream is full. A dead peer is noticed by TCP within half a minute.
  *
  * Addresses: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports in host order.
  *
@@ -28,7 +28,8 @@
 #define BYPEER_STREAMS_STRANGERS 64
 #define BYPEER_STREAMS_OF_SOURCE 8
 #define BYPEER_STREAMS_BEGIN_MAX 4096        /* bytes within which begun() must know whose it is */
-#define BYPEER_STREAMS_QUEUE_MAX (16u << 20) /* bytes that wait to be sent on one stream */
+#define BYPEER_STREAMS_FULL      (1u << 20)  /* bytes that wait to be sent on one stream: what can wait should */
+#define BYPEER_STREAMS_QUEUE_MAX (16u << 20) /* and at most */
 
 struct bypeer_streams;
 struct bypeer_stream;
@@ -39,6 +40,7 @@ struct bypeer_streams_hooks {
     int (*begun)(void *context, struct bypeer_stream *stream, const uint8_t *bytes, size_t length);
     void (*connected)(void *owner, uint32_t number);
     void (*received)(void *owner, uint32_t number, const uint8_t *bytes, size_t length);
+    void (*writable)(void *owner, uint32_t number); /* after a send() that said that it is full */
     /* error: 0, or negative errno. */
     void (*closed)(void *owner, uint32_t number, int error);
 };
@@ -61,7 +63,8 @@ int bypeer_streams_connect(struct bypeer_streams *streams, void *owner, uint32_t
 void bypeer_stream_adopt(struct bypeer_stream *stream, void *owner, uint32_t number);
 void bypeer_stream_from(const struct bypeer_stream *stream, uint8_t ret_address[static 16], uint16_t *ret_port);
 
-void bypeer_streams_send(struct bypeer_streams *streams, void *owner, uint32_t number, const uint8_t *bytes,
+/* The bytes are taken; false: the stream is full. */
+bool bypeer_streams_send(struct bypeer_streams *streams, void *owner, uint32_t number, const uint8_t *bytes,
                          size_t length);
 /* Sends what waits, then closes; closed() follows. */
 void bypeer_streams_end(struct bypeer_streams *streams, void *owner, uint32_t number);

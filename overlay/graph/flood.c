@@ -68,15 +68,20 @@ void graph_send_record(struct bypeer_graph *graph, struct bypeer_graph_time now,
     graph_send_unit(graph, now, link);
 }
 
-/* To every neighbor but one; written once. */
+/* To every neighbor but one; written once. Whose stream has no room gets it later, but for what goes first. */
 static void flood_send_all(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_record *record,
                            const struct graph_link *but)
 {
+    bool is_first = graph->security.first && graph->security.first(graph->security.context, record);
     bool is_written = false;
     for (uint32_t at = 0; at < graph->link_room; at++) {
         struct graph_link *link = graph->links[at];
         if (!graph_is_neighbor(link) || link == but)
             continue;
+        if (link->is_full && !is_first) {
+            graph_owe_record(graph, now, link, &record->id);
+            continue;
+        }
         if (is_written)
             graph_send_unit(graph, now, link);
         else
@@ -140,7 +145,8 @@ int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, 
         free(record);
         if (order < 0 && link) {
             graph->counters.floods_old++;
-            graph_send_record(graph, now, link, old->record);
+            if (graph_owe_record(graph, now, link, &old->record->id))
+                graph_send_queue(graph, now, link);
         } else {
             graph->counters.floods_known++;
         }

@@ -11,9 +11,9 @@
  * the thousand, in tests with a clock of their own.
  *
  * Files, in the order to read: guid.h, frame.h, message.h, record.h, payload.h, attributes.h, search.h (formats);
- * security.h; state.h (what a node is made of), database.c, share.c (who may have how much), waiting.c, link.c,
- * handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections), contact.c
- * (signature, contacts, partitions), presence.c, publish.c, upkeep.c (timers); graph.c ties them together.
+ * security.h; state.h (what a node is made of), database.c, share.c (who may have how much), waiting.c, queue.c,
+ * link.c, handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections),
+ * contact.c (signature, contacts, partitions), presence.c, publish.c, upkeep.c (timers); graph.c ties them together.
  *
  * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in.
  */
@@ -59,8 +59,9 @@ struct bypeer_graph_node {
 
 /* Any of it may be NULL. */
 struct bypeer_graph_sink {
-    /* Bytes for a link's stream; they go out in this order, before it is closed. */
-    void (*send)(void *context, uint32_t link, const uint8_t *bytes, size_t length);
+    /* Bytes for a link's stream; they are taken, and go out in this order, before it is closed. False: what can wait is
+     * to wait for bypeer_graph_writable(). */
+    bool (*send)(void *context, uint32_t link, const uint8_t *bytes, size_t length);
     /* Answered by bypeer_graph_connected() or _closed(). */
     void (*connect)(void *context, uint32_t link, const struct bypeer_graph_address *to);
     /* What was sent goes out first. Answered by _closed(), from when on the number may come again. */
@@ -143,6 +144,8 @@ void bypeer_graph_connected(struct bypeer_graph *graph, struct bypeer_graph_time
 void bypeer_graph_closed(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t link, int error);
 void bypeer_graph_receive(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t link, const uint8_t *bytes,
                           size_t length);
+/* A stream that send() said false of has room again. */
+void bypeer_graph_writable(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t link);
 /* Parts from one peer. */
 void bypeer_graph_disconnect(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t link);
 /* Parts from all: own contact, presence and signature are deleted. Free it when the sink has closed all links. */

@@ -103,11 +103,12 @@ void graph_link_free(struct bypeer_graph *graph, struct graph_link *link)
 }
 
 /* Sends what .frames has gathered. */
-static void link_send_frames(struct bypeer_graph *graph, const struct graph_link *link)
+static void link_send_frames(struct bypeer_graph *graph, struct graph_link *link)
 {
-    graph->counters.sent_bytes += graph->frames.length;
-    if (graph->frames.length > 0 && graph->sink.send)
-        graph->sink.send(graph->sink_context, link->number, graph->frames.bytes, graph->frames.length);
+    const struct bypeer_buffer *frames = &graph->frames;
+    graph->counters.sent_bytes += frames->length;
+    if (frames->length > 0 && graph->sink.send)
+        link->is_full = !graph->sink.send(graph->sink_context, link->number, frames->bytes, frames->length);
 }
 
 int graph_make_unit(struct bypeer_graph *graph, const struct bypeer_graph_message *message)

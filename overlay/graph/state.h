@@ -93,9 +93,13 @@ struct graph_link {
     unsigned sync_step;           /* of SYNC_ALL and SYNC_TIME: which type was asked for */
     uint64_t sync_from;           /* of SYNC_TIME */
     bool has_first;               /* records that go before all others were sent */
-    struct bypeer_buffer queue;   /* GUIDs of records that the peer gets, in batches: its acknowledgements pace them */
+    uint32_t questions;           /* of the peer's, of late */
+    uint64_t questions_ms;        /* when one of them was forgotten last */
+    bool is_full;                 /* the stream has no room for what can wait */
+    struct bypeer_buffer queue;   /* GUIDs of records that the peer gets: queue.c */
     size_t queue_at;              /* bytes of it that are done */
-    bool has_end;                 /* SYNC_END follows the last */
+    bool has_end;                 /* SYNC_END is to follow */
+    size_t end_at;                /* so many bytes of the queue */
     uint32_t awaited;             /* acknowledgements of the present batch */
     uint64_t queue_due_ms;        /* when the next one goes without them; while there is one */
     bool has_list;                /* of SYNC_HASH: the peer has listed its records */
@@ -266,11 +270,18 @@ void graph_on_solicit(struct bypeer_graph *graph, struct bypeer_graph_time now, 
 void graph_on_sync_end(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                        bool is_final);
 
-/* Puts a record on the link's queue; false: no memory, and the link is closed. */
+/* --- queue.c --- */
+/* Puts a record on the link's queue; false: it cannot be, and the link is closed. */
 bool graph_queue_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                         const struct bypeer_guid *id);
-/* The next batch of the queue, unless the last one is not acknowledged yet. */
+/* Likewise, unless it was put there of late. */
+bool graph_owe_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                      const struct bypeer_guid *id);
+/* What is in the queue by now answers the peer: SYNC_END follows it. */
+void graph_end_answer(struct graph_link *link);
+/* What the peer can take of the queue; nothing, unless the last batch is acknowledged. */
 void graph_send_queue(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);
+uint64_t graph_queue_due(const struct graph_link *link); /* ms; GRAPH_NEVER: it waits for nothing, or for room */
 
 /* --- synchronise_hash.c --- */
 void graph_ask_hashes(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link);

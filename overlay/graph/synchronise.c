@@ -1,9 +1,8 @@
 /* Synchronisation by types, and which kind of it a link begins with ([MS-PPGRH] 3.1.5.3). */
 #include "overlay/graph/state.h"
 
-#define SYNC_BATCH       256 /* records that are sent before the peer has acknowledged them */
-#define SYNC_BATCH_BYTES (2 * 1024 * 1024)
-#define SYNC_BATCH_MS    5000 /* not every peer acknowledges what it refuses */
+#define SYNC_QUESTIONS   64    /* that a link may ask at once: each may cost a look at all records */
+#define SYNC_QUESTION_MS 10000 /* and then one in so long */
 
 static void sync_ask(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
@@ -72,86 +71,73 @@ void graph_on_sync_end(struct bypeer_graph *graph, struct bypeer_graph_time now,
     }
 }
 
-bool graph_queue_record(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
-                        const struct bypeer_guid *id)
-{
-    if (bypeer_buffer_append(&link->queue, id->bytes, sizeof(id->bytes)) == 0)
-        return true;
-    graph_link_close(graph, now, link, "no memory");
-    return false;
-}
-
-/* What a peer cannot take yet stays here as a list, and not in its stream as bytes. */
-void graph_send_queue(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
-{
-    const struct bypeer_graph_message end = {.type = BYPEER_GRAPH_SYNC_END, .is_final = true};
-    uint64_t peer_now = bypeer_graph_peer_time(graph, now), limit = graph->counters.sent_bytes + SYNC_BATCH_BYTES;
-    if (link->awaited > 0)
-        return;
-    while (link->state == LINK_CONNECTED && link->queue_at < link->queue.length && link->awaited < SYNC_BATCH &&
-           graph->counters.sent_bytes < limit) {
-        struct bypeer_guid id;
-        memcpy(id.bytes, link->queue.bytes + link->queue_at, sizeof(id.bytes));
-        link->queue_at += sizeof(id.bytes);
-        const struct graph_entry *entry = graph_database_find(&graph->database, &id);
-        if (entry && entry->record->expires > peer_now) {
-            graph_send_record(graph, now, link, entry->record);
-            link->awaited++;
-        }
-    }
-    link->queue_due_ms = now.ms + SYNC_BATCH_MS;
-    if (link->state != LINK_CONNECTED || link->queue_at < link->queue.length)
-        return;
-    bypeer_buffer_clear(&link->queue);
-    link->queue_at = 0;
-    link->awaited = 0;
-    if (link->has_end) {
-        link->has_end = false;
-        graph_send(graph, now, link, &end);
-    }
-}
-
-static bool sync_is_asked_for(const struct bypeer_graph_solicit *solicit, const struct bypeer_record *record)
+/* Whether records of a type are asked for. */
+static bool sync_has_type(const struct bypeer_graph_solicit *solicit, const struct bypeer_guid *type)
 {
     bool is_listed = false;
     unsigned count = (unsigned)solicit->inclusion_count + solicit->exclusion_count;
     for (unsigned at = 0; at < count && !is_listed; at++)
-        is_listed = memcmp(solicit->types + 16 * (size_t)at, record->type.bytes, 16) == 0;
-    return record->modified >= solicit->modified && (solicit->inclusion_count > 0 ? is_listed : !is_listed);
+        is_listed = memcmp(solicit->types + 16 * (size_t)at, type->bytes, 16) == 0;
+    return solicit->inclusion_count > 0 ? is_listed : !is_listed;
 }
 
 /* Revocations and the like, once on each link, before anything that was asked for. */
-static void sync_send_first(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
+static void sync_queue_first(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
     const struct graph_index *index = &graph->database.by_type;
     if (graph->security.first == NULL || link->has_first)
         return;
     link->has_first = true;
-    for (size_t at = 0; at < index->count && link->state == LINK_CONNECTED; at++)
-        if (graph->security.first(graph->security.context, index->at[at]->record))
-            graph_send_record(graph, now, link, index->at[at]->record);
+    for (size_t at = 0; at < index->count; at++)
+        if (graph->security.first(graph->security.context, index->at[at]->record) &&
+            !graph_queue_record(graph, now, link, &index->at[at]->record->id))
+            return;
+}
+
+/* All that is asked for by types. */
+static void sync_queue_types(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
+                             const struct bypeer_graph_solicit *solicit)
+{
+    const struct graph_index *index = &graph->database.by_type;
+    const struct bypeer_guid *type = NULL;
+    bool is_wanted = false;
+    for (size_t at = 0; at < index->count; at++) {
+        const struct bypeer_record *record = index->at[at]->record;
+        if (type == NULL || !bypeer_guid_is_equal(type, &record->type)) {
+            type = &record->type;
+            is_wanted = sync_has_type(solicit, type);
+        }
+        if (is_wanted && record->modified >= solicit->modified && !graph_queue_record(graph, now, link, &record->id))
+            return;
+    }
+    graph_end_answer(link);
+}
+
+/* A few bytes ask for much: not without end. */
+static bool sync_may_ask(struct graph_link *link, struct bypeer_graph_time now)
+{
+    uint64_t earned = (now.ms - link->questions_ms) / SYNC_QUESTION_MS;
+    link->questions_ms += earned * SYNC_QUESTION_MS;
+    link->questions -= earned < link->questions ? (uint32_t)earned : link->questions;
+    return ++link->questions <= SYNC_QUESTIONS;
 }
 
 void graph_on_solicit(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                       enum bypeer_graph_type type, const struct bypeer_graph_solicit *solicit)
 {
-    const struct graph_index *index = &graph->database.by_type;
-    uint64_t peer_now = bypeer_graph_peer_time(graph, now);
-    if (link->queue.length > 0) {
+    bool is_hash = type == BYPEER_GRAPH_SOLICIT_HASH;
+    if (link->has_end || (is_hash && link->is_asked)) {
         graph_link_close(graph, now, link, "it asks again before it was answered");
         return;
     }
-    sync_send_first(graph, now, link);
-    if (type == BYPEER_GRAPH_SOLICIT_HASH) {
-        graph_answer_hashes(graph, now, link, solicit);
+    if (!sync_may_ask(link, now)) {
+        graph_link_close(graph, now, link, "it asks too often");
         return;
     }
-    for (size_t at = 0; at < index->count; at++) {
-        const struct bypeer_record *record = index->at[at]->record;
-        if (record->expires > peer_now && sync_is_asked_for(solicit, record) &&
-            !graph_queue_record(graph, now, link, &record->id))
-            return;
-    }
-    link->has_end = true;
+    sync_queue_first(graph, now, link);
+    if (!is_hash)
+        sync_queue_types(graph, now, link, solicit);
     graph_send_queue(graph, now, link);
+    if (is_hash && link->state == LINK_CONNECTED)
+        graph_answer_hashes(graph, now, link, solicit);
 }

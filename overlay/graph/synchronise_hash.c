@@ -251,17 +251,19 @@ void graph_on_request(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     for (uint32_t at = 0; at < request->count; at++) {
         struct bypeer_graph_abstract abstract;
         bypeer_graph_abstract_at(request->bytes, at, &abstract);
-        if (!graph_queue_record(graph, now, link, &abstract.id))
+        if (graph_database_find(&graph->database, &abstract.id) && !graph_queue_record(graph, now, link, &abstract.id))
             return;
     }
-    link->has_end = true;
+    graph_end_answer(link);
     graph_send_queue(graph, now, link);
 }
 
 void graph_send_rest(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link)
 {
-    bypeer_buffer_clear(&link->queue);
-    link->queue = link->to_send;
-    link->to_send = (struct bypeer_buffer){0};
-    graph_send_queue(graph, now, link);
+    int result = bypeer_buffer_append(&link->queue, link->to_send.bytes, link->to_send.length);
+    bypeer_buffer_clear(&link->to_send);
+    if (result < 0)
+        graph_link_close(graph, now, link, "no memory");
+    else
+        graph_send_queue(graph, now, link);
 }

@@ -102,7 +102,7 @@ static void upkeep_links(struct bypeer_graph *graph, struct bypeer_graph_time no
         if (link && link->state != LINK_CLOSED && link->due_ms <= now.ms)
             graph_link_close(graph, now, link,
                              link->state == LINK_DIALLING ? "it cannot be reached" : "it does not answer");
-        else if (link && link->state == LINK_CONNECTED && link->queue.length > 0 && link->queue_due_ms <= now.ms) {
+        else if (link && graph_queue_due(link) <= now.ms) {
             link->awaited = 0;
             graph_send_queue(graph, now, link);
         }
@@ -157,8 +157,7 @@ uint64_t bypeer_graph_deadline(const struct bypeer_graph *graph)
         if (link == NULL || link->state == LINK_CLOSED)
             continue;
         graph_hasten(&first, link->due_ms);
-        if (link->state == LINK_CONNECTED && link->queue.length > 0)
-            graph_hasten(&first, link->queue_due_ms);
+        graph_hasten(&first, graph_queue_due(link));
     }
     return first;
 }

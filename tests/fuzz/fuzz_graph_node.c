@@ -2,7 +2,8 @@
  * A node that strangers and neighbors talk to. The input is a list of events:
  *
  *   | what 1 | length 2 | bytes |    what: 0 stranger, bytes of the stream; 1 neighbor, bytes of the stream;
- *                                    2 neighbor, a message without its header, its type first; 3 time passes, in s
+ *                                    2 neighbor, a message without its header, its type first; 3 time passes, in s;
+ *                                    4 whether the streams have no room
  *
  * Whatever comes, what the node says is messages, and it goes on living: another that comes afterwards is welcomed.
  */
@@ -24,7 +25,7 @@ struct world {
     struct bypeer_unit_reader units[LINKS];
     uint32_t closing[LINKS];
     unsigned closing_count;
-    bool is_welcome;
+    bool is_welcome, is_full;
 };
 
 static const struct bypeer_profile *profile_of(void)
@@ -32,7 +33,7 @@ static const struct bypeer_profile *profile_of(void)
     return bypeer_profile(BYPEER_PROFILE_MODERN);
 }
 
-static void on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
+static bool on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
 {
     struct world *world = context;
     const uint8_t *payload, *unit;
@@ -49,6 +50,7 @@ static void on_send(void *context, uint32_t link, const uint8_t *bytes, size_t l
     }
     if (length > 0)
         abort();
+    return !world->is_full;
 }
 
 static void on_close(void *context, uint32_t link)
@@ -119,6 +121,13 @@ static void say_raw(struct world *world, uint32_t link, const uint8_t *bytes, si
     free(unit);
 }
 
+static void set_full(struct world *world, bool is_full)
+{
+    world->is_full = is_full;
+    for (uint32_t link = 1; link < LINKS && !is_full; link++)
+        bypeer_graph_writable(world->graph, world->now, link);
+}
+
 static void run_events(struct world *world, const uint8_t *data, size_t size)
 {
     uint32_t stranger = accept_link(world), neighbor = join(world, 77);
@@ -133,6 +142,8 @@ static void run_events(struct world *world, const uint8_t *data, size_t size)
             bypeer_graph_receive(world->graph, world->now, neighbor, bytes, length);
         else if (data[0] == 2)
             say_raw(world, neighbor, bytes, length);
+        else if (data[0] == 4)
+            set_full(world, length > 0);
         else if (length > 0)
             world->now.ms += 1000u * bytes[0], world->now.utc += bytes[0] * BYPEER_PEER_TIME_SECOND;
         free(bytes);
@@ -167,6 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     bypeer_graph_listen(world.graph, world.now, &here, 1);
     run_events(&world, data, size);
+    set_full(&world, false);
+    after(&world);
     world.is_welcome = false;
     join(&world, 78);
     if (!world.is_welcome)

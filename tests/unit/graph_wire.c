@@ -72,13 +72,14 @@ static struct wire_end *find_end(const struct wire *wire, uint32_t node, uint32_
     abort(); /* not reached */
 }
 
-static void on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
+static bool on_send(void *context, uint32_t link, const uint8_t *bytes, size_t length)
 {
     struct wire_node *node = context;
     struct wire_end *other;
     find_end(node->wire, node->number, link, &other);
     if (other->is_open)
         bypeer_buffer_append(&other->coming, bytes, length);
+    return !node->is_full;
 }
 
 static struct wire_stream *add_stream(struct wire *wire, uint32_t from, uint32_t link, uint32_t to)

@@ -25,6 +25,7 @@ struct wire_node {
     struct wire *wire;
     unsigned number;
     struct bypeer_graph *graph;
+    bool is_full;                          /* what it sends finds no room, and is sent nevertheless */
     struct wire_event events[WIRE_EVENTS]; /* of links */
     unsigned event_count;
     unsigned added, updated, removed, expired, present, gone, wanted; /* of the sink's functions */

@@ -20,7 +20,7 @@ struct side {
     struct bypeer_streams *streams;
     uv_loop_t *loop;
     int answer; /* of begun() */
-    unsigned begun, connected, closed;
+    unsigned begun, connected, writable, closed;
     int error;
     size_t received;
     uint8_t bytes[1 << 16];
@@ -62,8 +62,18 @@ static void on_closed(void *owner, uint32_t number, int error)
     side->error = error;
 }
 
-static const struct bypeer_streams_hooks hooks = {
-    .begun = on_begun, .connected = on_connected, .received = on_received, .closed = on_closed};
+static void on_writable(void *owner, uint32_t number)
+{
+    struct side *side = owner;
+    cr_assert_eq(number, NUMBER);
+    side->writable++;
+}
+
+static const struct bypeer_streams_hooks hooks = {.begun = on_begun,
+                                                  .connected = on_connected,
+                                                  .received = on_received,
+                                                  .writable = on_writable,
+                                                  .closed = on_closed};
 
 static uv_loop_t loop;
 static struct side here, there;
@@ -162,6 +172,27 @@ Test(groups_streams, what_the_kernel_does_not_take_at_once_comes_all_the_same)
     run_until(NULL, 0, &there.received, sizeof(much));
     run_until(&there.closed, 1, NULL, 0);
     cr_assert_eq(there.received, sizeof(much));
+}
+
+/* While the other side does not run nothing is read. */
+Test(groups_streams, who_sends_hears_that_it_is_full_and_when_there_is_room)
+{
+    static uint8_t some[65536];
+    size_t sent = 0;
+    cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
+    run_until(&here.connected, 1, NULL, 0);
+    memcpy(some, "open", 4);
+    bool has_room = true;
+    while (has_room && sent < BYPEER_STREAMS_QUEUE_MAX) {
+        has_room = bypeer_streams_send(here.streams, &here, NUMBER, some, sizeof(some));
+        sent += sizeof(some);
+    }
+    cr_assert(!has_room);
+    cr_assert_eq(here.writable, 0);
+    run_until(&here.writable, 1, NULL, 0);
+    run_until(NULL, 0, &there.received, sent);
+    cr_assert(bypeer_streams_send(here.streams, &here, NUMBER, some, 1));
+    cr_assert_eq(here.writable, 1);
 }
 
 Test(groups_streams, who_takes_nothing_is_cut_off)
