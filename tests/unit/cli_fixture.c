@@ -16,7 +16,7 @@ struct cli_fixture cli_played;
 
 static json_t *play_answer(const char *method, const json_t *params)
 {
-    json_t *answer = cli_played.play(method, params);
+    json_t *answer = cli_played.play ? cli_played.play(method, params) : NULL;
     if (answer)
         return answer;
     char *text = json_dumps(params, JSON_COMPACT);

@@ -26,7 +26,7 @@ struct cli_fixture {
 
 extern struct cli_fixture cli_played;
 
-/* play: answers that depend on what was asked; NULL for methods that the table has. */
+/* play: answers that depend on what was asked, and NULL for methods that the table has; NULL: the table has all. */
 void cli_fixture_start(const struct cli_fixture_answer *answers, size_t count,
                        json_t *(*play)(const char *method, const json_t *params));
 void cli_fixture_stop(void);

@@ -114,6 +114,16 @@ Test(cli_identity, what_is_wrong_is_said_before_anything_is_sent)
     cr_expect_eq(cli_played.request_count, 0);
 }
 
+Test(cli_identity, what_is_no_utf8_is_not_sent)
+{
+    static const char *const commands[] = {"identity delete \xff", "group leave \xff", "peer remove \xff"};
+    for (size_t at = 0; at < sizeof(commands) / sizeof(commands[0]); at++) {
+        cr_expect_eq(cli_fixture_run(commands[at]), 2, "%s", commands[at]);
+        cli_fixture_expect_in(cli_played.err, "an argument is no UTF-8");
+    }
+    cr_expect_eq(cli_played.request_count, 0);
+}
+
 Test(cli_identity, one_that_cannot_be_read_is_no_success)
 {
     is_broken = true;

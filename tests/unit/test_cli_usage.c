@@ -20,16 +20,9 @@ static const struct cli_fixture_answer answers[] = {
     {"limits.remove", "{\"removed\":1}"},
 };
 
-static json_t *play_nothing(const char *method, const json_t *params)
-{
-    (void)method;
-    (void)params;
-    return NULL;
-}
-
 static void start(void)
 {
-    cli_fixture_start(answers, sizeof(answers) / sizeof(answers[0]), play_nothing);
+    cli_fixture_start(answers, sizeof(answers) / sizeof(answers[0]), NULL);
 }
 
 TestSuite(cli_usage, .init = start, .fini = cli_fixture_stop, .timeout = 60);

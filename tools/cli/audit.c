@@ -1,5 +1,4 @@
 /* bypeer audit: the log of who did what in the groups. */
-#include "tools/cli/group.h"
 #include "tools/cli/table.h"
 
 int cli_run_audit(struct cli *cli)
@@ -7,7 +6,7 @@ int cli_run_audit(struct cli *cli)
     static const struct cli_column columns[] = {{"TIME", false}, {"GROUP", false}, {"WHAT", false},
                                                 {"WHO", false},  {"WHOM", false},  {"WHY", false}};
     json_t *result, *entry;
-    char at[GROUP_TIME];
+    char at[CLI_WORDS];
     long limit;
     size_t i;
     int status = cli_number(cli, CLI_OPTION_LIMIT, 1, 10000, 100, &limit);
@@ -22,7 +21,7 @@ int cli_run_audit(struct cli *cli)
     struct cli_table *table = cli_table_begin(cli, columns, 6);
     json_array_foreach (json_object_get(result, "entries"), i, entry) {
         cli_table_row(table);
-        cli_table_cell(table, group_time(cli_integer(entry, "time"), at));
+        cli_table_cell(table, cli_time(cli_integer(entry, "time"), at));
         cli_table_format(table, "%.8s", cli_text(entry, "group"));
         cli_table_cell(table, cli_text(entry, "action"));
         cli_table_format(table, "%.12s", cli_text(entry, "who"));

@@ -52,6 +52,11 @@ int cli_read_file(const char *file, const char *what, size_t maximum, char **ret
 int cli_connect(struct cli *cli);
 /* Connects and calls a method; params is used up. CLI_OK and the result, or another status after a message. */
 int cli_call(struct cli *cli, const char *method, json_t *params, json_t **ret_result);
+/*
+ * Calls a method once for each argument, as the parameter `key`, and tells that "... is {done}"; the first refusal ends
+ * it.
+ */
+int cli_call_each(struct cli *cli, const char *method, const char *key, const char *done);
 /* The status for an error of libbypeer, after a message. */
 int cli_call_failed(const struct cli *cli, int error);
 /* Calls a list method; with -o json prints its result, and *ret_result is NULL. */

@@ -126,6 +126,19 @@ int cli_list(struct cli *cli, const char *method, json_t *params, json_t **ret_r
     return CLI_OK;
 }
 
+int cli_call_each(struct cli *cli, const char *method, const char *key, const char *done)
+{
+    int status = CLI_OK;
+    for (unsigned at = 0; at < cli->argument_count && status == CLI_OK; at++) {
+        json_t *result = NULL, *params = json_pack("{s:s}", key, cli->arguments[at]);
+        status = params ? cli_call(cli, method, params, &result) : cli_fail(CLI_USAGE, "an argument is no UTF-8");
+        if (status == CLI_OK)
+            cli_print_done(cli, result, "%s is %s", cli->arguments[at], done);
+        json_decref(result);
+    }
+    return status;
+}
+
 void cli_print_json(const json_t *result)
 {
     json_dumpf(result, stdout, JSON_INDENT(2));

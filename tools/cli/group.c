@@ -3,12 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "tools/cli/table.h"
 
 #define INVITATION_MAX (256 * 1024)
-#define FOREVER_S      INT64_C(4102444800) /* 2100: what is valid until then needs no date */
 
 int group_read_password(const struct cli *cli, char ret_password[static GROUP_PASSWORD_MAX + 2])
 {
@@ -46,15 +44,6 @@ const char *group_join_texts(const json_t *list, char *ret_text, size_t room)
     return ret_text;
 }
 
-const char *group_time(json_int_t seconds, char ret_text[static GROUP_TIME])
-{
-    time_t at = (time_t)seconds;
-    struct tm parts;
-    if (seconds >= FOREVER_S || !gmtime_r(&at, &parts) || strftime(ret_text, GROUP_TIME, "%F %R UTC", &parts) == 0)
-        return "never";
-    return ret_text;
-}
-
 int cli_run_group_list(struct cli *cli)
 {
     static const struct cli_column columns[] = {{"GROUP", false},   {"STATE", false}, {"MEMBERS", true},
@@ -83,7 +72,7 @@ int cli_run_group_list(struct cli *cli)
 
 static void print_group(const json_t *group)
 {
-    char text[512], until[GROUP_TIME];
+    char text[512], until[CLI_WORDS];
     size_t i;
     json_t *link;
     cli_print_clean(cli_text(group, "name"));
@@ -96,7 +85,7 @@ static void print_group(const json_t *group)
     printf("  peer name  %s\n", cli_text(group, "group"));
     printf("  this node  %s\n", cli_text(group, "identity"));
     printf("  roles      %s\n", group_join_texts(json_object_get(group, "roles"), text, sizeof(text)));
-    printf("  expires    %s\n", group_time(cli_integer(group, "until"), until));
+    printf("  expires    %s\n", cli_time(cli_integer(group, "until"), until));
     printf("  prefix     %s\n", cli_text(group, "prefix"));
     printf("  address    %s\n", cli_text(group, "address"));
     printf("  listens    %s\n", group_join_texts(json_object_get(group, "listening"), text, sizeof(text)));
@@ -125,7 +114,7 @@ int cli_run_group_members(struct cli *cli)
     static const struct cli_column columns[] = {{"NAME", false},  {"ADDRESS", false}, {"ROLES", false},
                                                 {"STATE", false}, {"UNTIL", false},   {"PEER NAME", false}};
     json_t *result, *member;
-    char roles[128], until[GROUP_TIME];
+    char roles[128], until[CLI_WORDS];
     size_t i;
     int status = cli_list(cli, "group.members", json_pack("{s:s}", "group", cli->arguments[0]), &result);
     if (!result)
@@ -147,7 +136,7 @@ int cli_run_group_members(struct cli *cli)
                          revoked           ? CLI_BAD
                          : self || present ? CLI_GOOD
                                            : CLI_PLAIN);
-        cli_table_cell(table, group_time(cli_integer(member, "until"), until));
+        cli_table_cell(table, cli_time(cli_integer(member, "until"), until));
         cli_table_colour(table, cli_text(member, "member"), CLI_FAINT);
     }
     json_decref(result);
@@ -227,15 +216,7 @@ int cli_run_group_join(struct cli *cli)
 
 int cli_run_group_leave(struct cli *cli)
 {
-    int status = CLI_OK;
-    for (unsigned i = 0; i < cli->argument_count && status == CLI_OK; i++) {
-        json_t *result = NULL;
-        status = cli_call(cli, "group.leave", json_pack("{s:s}", "group", cli->arguments[i]), &result);
-        if (status == CLI_OK)
-            cli_print_done(cli, result, "%s is left", cli->arguments[i]);
-        json_decref(result);
-    }
-    return status;
+    return cli_call_each(cli, "group.leave", "group", "left");
 }
 
 int cli_run_group_connect(struct cli *cli)

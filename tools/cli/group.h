@@ -9,6 +9,3 @@
 int group_read_password(const struct cli *cli, char ret_password[static GROUP_PASSWORD_MAX + 2]);
 /* The strings of an array, with commas between. */
 const char *group_join_texts(const json_t *list, char *ret_text, size_t room);
-/* "2026-11-22 20:15 UTC"; Unix seconds. */
-#define GROUP_TIME 32
-const char *group_time(json_int_t seconds, char ret_text[static GROUP_TIME]);

@@ -4,6 +4,7 @@
 
 #include "tools/cli/group.h"
 #include "tools/cli/qr.h"
+#include "tools/cli/table.h"
 
 #define IDENTITY_MAX       65536
 #define CONFIG_MAX         (256 * 1024)
@@ -62,7 +63,7 @@ int cli_run_group_invite(struct cli *cli)
 
 int cli_run_group_renew(struct cli *cli)
 {
-    char until[GROUP_TIME];
+    char until[CLI_WORDS];
     json_t *params = json_pack("{s:s, s:s*}", "group", cli->arguments[0], "member",
                                cli->argument_count > 1 ? cli->arguments[1] : NULL),
            *result = NULL;
@@ -74,7 +75,7 @@ int cli_run_group_renew(struct cli *cli)
     status = cli_call(cli, "group.renew", params, &result);
     if (status == CLI_OK)
         cli_print_done(cli, result, "the membership of %s ends: %s", cli_text(result, "name"),
-                       group_time(cli_integer(result, "until"), until));
+                       cli_time(cli_integer(result, "until"), until));
     json_decref(result);
     return status;
 }

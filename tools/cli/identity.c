@@ -100,10 +100,7 @@ int cli_run_identity_create(struct cli *cli)
 
 static void identity_print(const json_t *identity)
 {
-    char words[CLI_WORDS], when[32] = "";
-    time_t created = (time_t)cli_integer(identity, "created");
-    struct tm parts;
-    strftime(when, sizeof(when), "%Y-%m-%d %H:%M UTC", gmtime_r(&created, &parts));
+    char words[CLI_WORDS];
     fputs("identity    ", stdout);
     cli_print_clean(cli_text(identity, "name"));
     fputs("\nname        ", stdout);
@@ -115,7 +112,7 @@ static void identity_print(const json_t *identity)
            json_is_true(json_object_get(identity, "default")) ? ", the default" : "");
     printf("public key  %s\n", cli_text(identity, "public_key"));
     printf("key         %s\n", identity_key(identity, words));
-    printf("since       %s\n", when);
+    printf("since       %s\n", cli_time(cli_integer(identity, "created"), words));
 }
 
 int cli_run_identity_show(struct cli *cli)
@@ -160,17 +157,7 @@ int cli_run_identity_rename(struct cli *cli)
 
 int cli_run_identity_delete(struct cli *cli)
 {
-    int status = CLI_OK;
-    for (unsigned i = 0; i < cli->argument_count && status == CLI_OK; i++) {
-        json_t *result;
-        const json_t *identity;
-        status = identity_call(cli, "identities.delete", json_pack("{s:s}", "identity", cli->arguments[i]), &result,
-                               &identity);
-        if (status == CLI_OK)
-            cli_print_done(cli, result, "%s is deleted", cli->arguments[i]);
-        json_decref(result);
-    }
-    return status;
+    return cli_call_each(cli, "identities.delete", "identity", "deleted");
 }
 
 int cli_run_identity_default(struct cli *cli)

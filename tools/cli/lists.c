@@ -4,20 +4,6 @@
 
 #include "tools/cli/table.h"
 
-/* Calls a method for each argument; the first refusal ends it. */
-static int remove_each(struct cli *cli, const char *method, const char *key)
-{
-    int status = CLI_OK;
-    for (unsigned i = 0; i < cli->argument_count && status == CLI_OK; i++) {
-        json_t *result = NULL;
-        status = cli_call(cli, method, json_pack("{s:s}", key, cli->arguments[i]), &result);
-        if (status == CLI_OK)
-            cli_print_done(cli, result, "%s is removed", cli->arguments[i]);
-        json_decref(result);
-    }
-    return status;
-}
-
 static int add(struct cli *cli, const char *method, json_t *params)
 {
     json_t *result = NULL;
@@ -70,7 +56,7 @@ int cli_run_groups_add(struct cli *cli)
 
 int cli_run_groups_remove(struct cli *cli)
 {
-    return remove_each(cli, "groups.remove", "name");
+    return cli_call_each(cli, "groups.remove", "name", "removed");
 }
 
 static void link_row(struct cli_table *table, const json_t *link, time_t now)
@@ -150,7 +136,7 @@ int cli_run_links_add(struct cli *cli)
 
 int cli_run_links_remove(struct cli *cli)
 {
-    return remove_each(cli, "links.remove", "name");
+    return cli_call_each(cli, "links.remove", "name", "removed");
 }
 
 int cli_run_routes_list(struct cli *cli)
@@ -182,7 +168,7 @@ int cli_run_routes_add(struct cli *cli)
 
 int cli_run_routes_remove(struct cli *cli)
 {
-    return remove_each(cli, "routes.remove", "prefix");
+    return cli_call_each(cli, "routes.remove", "prefix", "removed");
 }
 
 int cli_run_members_add(struct cli *cli)
@@ -192,5 +178,5 @@ int cli_run_members_add(struct cli *cli)
 
 int cli_run_members_remove(struct cli *cli)
 {
-    return remove_each(cli, "members.remove", "address");
+    return cli_call_each(cli, "members.remove", "address", "removed");
 }

@@ -146,13 +146,5 @@ int cli_run_peer_config(struct cli *cli)
 
 int cli_run_peer_remove(struct cli *cli)
 {
-    int status = CLI_OK;
-    for (unsigned i = 0; i < cli->argument_count && status == CLI_OK; i++) {
-        json_t *result = NULL;
-        status = cli_call(cli, "peers.remove", json_pack("{s:s}", "name", cli->arguments[i]), &result);
-        if (status == CLI_OK)
-            cli_print_done(cli, result, "%s is removed", cli->arguments[i]);
-        json_decref(result);
-    }
-    return status;
+    return cli_call_each(cli, "peers.remove", "name", "removed");
 }

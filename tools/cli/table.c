@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PAGE_ROWS   1000u
 #define COLUMNS_MAX 16u
 #define CELL_BYTES  1024
+#define FOREVER_S   INT64_C(4102444800) /* 2100: what is valid until then needs no date */
 
 struct cli_table {
     const struct cli *cli;
@@ -172,5 +174,14 @@ const char *cli_duration(double seconds, char text[static CLI_WORDS])
         snprintf(text, CLI_WORDS, "%lld min %lld s", whole / 60, whole % 60);
     else
         snprintf(text, CLI_WORDS, "%lld s", whole);
+    return text;
+}
+
+const char *cli_time(json_int_t seconds, char text[static CLI_WORDS])
+{
+    time_t at = (time_t)seconds;
+    struct tm parts;
+    if (seconds >= FOREVER_S || !gmtime_r(&at, &parts) || strftime(text, CLI_WORDS, "%F %R UTC", &parts) == 0)
+        return "never";
     return text;
 }

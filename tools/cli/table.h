@@ -36,3 +36,5 @@ const char *cli_colour_end(const struct cli *cli);
 #define CLI_WORDS 32
 const char *cli_bytes(double bytes, char text[static CLI_WORDS]);
 const char *cli_duration(double seconds, char text[static CLI_WORDS]);
+/* "2026-11-22 20:15 UTC"; Unix seconds, and "never" from 2100 on. */
+const char *cli_time(json_int_t seconds, char text[static CLI_WORDS]);
