@@ -107,6 +107,7 @@ int link_take_chain(struct group_link *link, uint64_t now, const uint8_t *bytes,
         status = link_refuse(link, "its membership is revoked");
     if (status == 0) {
         group_learn_root(node, chain);
+        link->shown = bypeer_chain_leaf(chain)->subject;
         status = group_take(node, chain, now, &credential);
         status = status == 0 || status == -EEXIST ? 0 : link_refuse(link, "there is no room for its membership");
     }
@@ -120,11 +121,12 @@ static int link_find_peer(struct group_link *link, uint64_t now)
     const struct bypeer_group_node *node = link->node;
     const uint8_t *key = link_peer_key(link);
     const struct group_member *member = group_find_key(node, key);
-    if (member && group_is_tainted(node, member->credentials[0].chain, now) && !group_with_key(node, member, key, now))
-        return link_refuse(link, "its membership is revoked");
-    if (!member || !group_with_key(node, member, key, now))
-        return link_refuse(link, "it shows no membership, and none of it is known here");
-    return link_authenticate(link, &member->name);
+    const struct group_credential *credential = member ? group_with_key(node, member, key, now) : NULL;
+    if (credential)
+        return link_authenticate(link, &credential->leaf->subject);
+    return link_refuse(link, member && group_is_revoked(node, key, now)
+                                 ? "its membership is revoked"
+                                 : "it shows no membership, and none of it is known here");
 }
 
 /* Hello, with the own chain while it is valid. */
@@ -171,7 +173,7 @@ static int link_take_greeting(struct group_link *link, struct bypeer_graph_time 
         if (status)
             return status;
     }
-    status = link_find_peer(link, now_s);
+    status = message ? link_authenticate(link, &link->shown) : link_find_peer(link, now_s);
     if (status == 1 && !link->is_initiator) {
         int greeting = link_greet(link, now_s, plain);
         return greeting ? greeting : 1;

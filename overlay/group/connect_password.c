@@ -203,15 +203,13 @@ static int password_join_end(struct group_link *link, uint64_t now, const struct
     } else if (!bypeer_name_is_equal(&bypeer_chain_leaf(chain)->subject, &node->self)) {
         status = link_refuse(link, "the membership that it sends is another's");
     } else {
-        group_adopt(node, chain);
         status = group_take(node, chain, now, &credential);
         status = status == -EEXIST ? 0 : status;
     }
     bypeer_chain_free(chain);
     if (status)
         return status;
-    const struct group_member *issuer = group_find_key(node, link_peer_key(link));
-    return issuer ? link_authenticate(link, &issuer->name) : link_refuse(link, "its membership is not known any more");
+    return link_authenticate(link, &link->shown);
 }
 
 static int password_join(struct group_link *link, uint64_t now, const struct group_message_view *message,

@@ -72,17 +72,15 @@ void group_learn_root(struct bypeer_group_node *node, const struct bypeer_chain 
     node->has_root = true;
 }
 
-void group_adopt(struct bypeer_group_node *node, struct bypeer_chain *chain)
+void group_adopt(struct bypeer_group_node *node, uint64_t now)
 {
-    bool is_good = node->chain && bypeer_chain_not_after(node->chain) > node->now &&
-                   !group_is_tainted(node, node->chain, node->now);
-    if (node->chain == chain || (is_good && !group_outranks(chain, node->chain)))
+    const struct group_credential *own = group_own(node, now);
+    if (!own || own->chain == node->chain)
         return;
-    group_learn_root(node, chain);
     bypeer_chain_free(node->chain);
-    node->chain = bypeer_chain_reference(chain);
+    node->chain = bypeer_chain_reference(own->chain);
     if (node->sink.credentials)
-        node->sink.credentials(node->sink_context, chain);
+        node->sink.credentials(node->sink_context, node->chain);
 }
 
 /* The chain that the host kept, or was invited with. */

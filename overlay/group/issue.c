@@ -46,22 +46,36 @@ static int issue_root(const struct bypeer_chain *chain, struct bypeer_chain **re
  * Who issues: the group's key where it is at hand, since that keeps chains short and outlives the founder's identity;
  * else this node's own membership.
  */
-static int issue_issuer(const struct bypeer_group_node *node, uint64_t now, uint32_t roles,
+static int issue_issuer(const struct bypeer_group_node *node, uint64_t now, const struct bypeer_group_order *order,
                         struct bypeer_chain **ret_issuer, const struct bypeer_key **ret_key, char why[static GROUP_WHY])
 {
     if (node->group_key && node->chain) {
         *ret_key = node->group_key;
         return issue_root(node->chain, ret_issuer);
     }
-    if (!node->chain || bypeer_chain_not_after(node->chain) <= now)
-        return issue_refuse(why, -EPERM, "this node has no valid membership itself");
-    if (group_is_tainted(node, node->chain, now))
-        return issue_refuse(why, -EPERM, "this node's own membership is revoked");
-    if (!bypeer_roles_may_issue(bypeer_chain_leaf(node->chain)->roles, roles))
+    const struct group_credential *issuer = group_own_issuer(node, order->roles, order->until, now);
+    if (!issuer)
+        issuer = group_own_issuer(node, order->roles, 0, now); /* whose end is shorter: issuing says so */
+    if (issuer) {
+        *ret_key = node->key;
+        *ret_issuer = bypeer_chain_reference(issuer->chain);
+        return 0;
+    }
+    if (group_own(node, now))
         return issue_refuse(why, -EPERM, "the roles of this node's membership may not give these roles");
-    *ret_key = node->key;
-    *ret_issuer = bypeer_chain_reference(node->chain);
-    return 0;
+    return issue_refuse(why, -EPERM,
+                        node->chain && group_is_tainted(node, node->chain, now)
+                            ? "this node's own membership is revoked"
+                            : "this node has no valid membership itself");
+}
+
+/* Whether the member is known by that name. */
+static bool issue_is_name(const struct group_member *member, const struct bypeer_peer_name *name)
+{
+    for (unsigned at = 0; at < member->credential_count; at++)
+        if (bypeer_name_is_equal(&member->credentials[at].leaf->subject, name))
+            return true;
+    return false;
 }
 
 /* Whether this name may have a membership with this key. */
@@ -69,8 +83,6 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
                                const struct bypeer_chain *issuer, uint64_t now, char why[static GROUP_WHY])
 {
     const struct bypeer_group_subject *subject = &order->subject;
-    struct bypeer_group_member other;
-    uint8_t address[16];
     if (!subject->name.secure)
         return issue_refuse(why, -EINVAL, "only identities with a secure peer name become members");
     const struct group_member *member = group_find(node, &subject->name);
@@ -89,9 +101,9 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
         if (facts->kind != BYPEER_CERTIFICATE_ROOT && !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
             return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
     }
-    bypeer_group_address(node->profile, &node->group, &subject->name, address);
-    if (bypeer_group_find_address(node, address, &other) && !bypeer_name_is_equal(&other.name, &subject->name))
-        return issue_refuse(why, -EADDRINUSE, "another member has this overlay address: make a new identity");
+    if (member && group_current(node, member, now) && !issue_is_name(member, &subject->name))
+        return issue_refuse(why, -EADDRINUSE,
+                            "this identity is a member by another name, and has its overlay address by that");
     return 0;
 }
 
@@ -104,9 +116,10 @@ static uint64_t issue_begin(const struct bypeer_group_node *node, const struct b
     for (size_t at = 0; at < bypeer_chain_length(issuer); at++)
         if (bypeer_chain_at(issuer, at)->not_before > begin)
             begin = bypeer_chain_at(issuer, at)->not_before;
-    if (member && member->credentials[0].leaf->not_before >= begin)
-        begin = member->credentials[0].leaf->not_before + 1;
-    return begin;
+    for (unsigned at = 0; member && at < member->credential_count; at++)
+        if (member->credentials[at].leaf->not_before >= begin)
+            begin = member->credentials[at].leaf->not_before + 1;
+    return begin < now ? begin : now;
 }
 
 static int issue_publish_membership(struct bypeer_group_node *node, struct bypeer_graph_time now,
@@ -134,7 +147,7 @@ int bypeer_group_issue(struct bypeer_group_node *node, struct bypeer_graph_time 
     uint64_t now_s = group_unix(now.utc);
     const char *reason = "";
     why[0] = '\0';
-    int status = issue_issuer(node, now_s, order->roles, &issuer, &key, why);
+    int status = issue_issuer(node, now_s, order, &issuer, &key, why);
     if (status)
         return status;
     status = issue_check_subject(node, order, issuer, now_s, why);

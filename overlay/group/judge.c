@@ -2,7 +2,7 @@
  * Which records count (reference 5.6), and which chains. Rules in order; the first that is broken says why.
  *
  * Who touched a record last is who signs it: its modifier, else its creator. That one needs a membership that is valid
- * now, by the serial that the record names, or a newer one of the same key: a renewed member's records stay good. The
+ * now, by the serial that the record names, or another of the same key: a renewed member's records stay good. The
  * creator of a record that an administrator has touched since needs none, so that such a record outlives him.
  */
 #include <errno.h>
@@ -64,23 +64,6 @@ static bool judge_name(const char *text, struct bypeer_peer_name *ret_name)
     return strcmp(text, again) == 0;
 }
 
-/* A credential that may sign at now, as good as known: itself, or another of the same key. NULL: none. */
-static const struct group_credential *judge_usable(const struct bypeer_group_node *node,
-                                                   const struct group_member *member,
-                                                   const struct group_credential *known,
-                                                   const struct bypeer_record *record, uint64_t now)
-{
-    uint64_t from = group_unix(record->modified), until = group_unix(record->expires);
-    for (unsigned at = 0; at < member->credential_count; at++) {
-        const struct group_credential *credential = &member->credentials[at];
-        if (memcmp(credential->leaf->public_key, known->leaf->public_key, node->profile->public_key_bytes) == 0 &&
-            credential->not_before <= now && now < credential->not_after && credential->not_before <= from &&
-            until <= credential->not_after && !group_is_tainted(node, credential->chain, now))
-            return credential;
-    }
-    return NULL;
-}
-
 static enum bypeer_graph_verdict judge_invalid(const char **ret_why, const char *why)
 {
     *ret_why = why;
@@ -129,15 +112,38 @@ static enum bypeer_graph_verdict judge_properties(struct bypeer_group_node *node
     return BYPEER_GRAPH_VALID;
 }
 
-/* What the roles of who touched a record last allow. */
-static enum bypeer_graph_verdict judge_roles(const struct bypeer_record *record, uint32_t roles, const char **ret_why)
+/* Why a record takes an administrator; NULL: it does not. */
+static const char *judge_privilege(const struct bypeer_record *record)
 {
-    bool is_administrator = roles & BYPEER_ROLE_ADMINISTRATOR;
-    if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_GRAPH_INFO) && !is_administrator)
-        return judge_invalid(ret_why, "only an administrator publishes the graph's settings");
-    if (record->modifier && strcmp(record->modifier, record->creator) != 0 && !is_administrator)
-        return judge_invalid(ret_why, "only an administrator changes the records of others");
-    return BYPEER_GRAPH_VALID;
+    if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_GRAPH_INFO))
+        return "only an administrator publishes the graph's settings";
+    if (record->modifier && strcmp(record->modifier, record->creator) != 0)
+        return "only an administrator changes the records of others";
+    return NULL;
+}
+
+/*
+ * Whether the member's membership of that serial signed the record, and it counts: that membership itself, or another
+ * of the same key, so that a renewed member's records stay good.
+ */
+static const char *judge_signer(struct bypeer_group_node *node, const struct group_member *member,
+                                const struct group_credential *signer, const struct bypeer_record *record, uint64_t now)
+{
+    const char *privilege = judge_privilege(record);
+    struct group_wish wish = {
+        .key = signer->leaf->public_key,
+        .from = group_unix(record->modified),
+        .until = group_unix(record->expires),
+    };
+    if (!group_signer(node, member, &wish, now))
+        return group_is_tainted(node, signer->chain, now) ? "its author is revoked"
+                                                          : "its times are not within its author's membership";
+    wish.roles = BYPEER_ROLE_ADMINISTRATOR;
+    if (privilege && !group_signer(node, member, &wish, now))
+        return privilege;
+    return group_seal_is_by(&node->verified, node->profile, record, signer->leaf->public_key)
+               ? NULL
+               : "the signature is not its author's";
 }
 
 static enum bypeer_graph_verdict judge_attachment(struct bypeer_group_node *node, struct bypeer_graph_time now,
@@ -164,20 +170,22 @@ static enum bypeer_graph_verdict judge_of_member(struct bypeer_group_node *node,
     if (!judge_name(record->creator, &creator) ||
         !judge_name(record->modifier ? record->modifier : record->creator, &toucher))
         return judge_invalid(ret_why, "its creator or modifier is no secure peer name");
-    struct group_member *member = group_find(node, &toucher);
-    const struct group_credential *known = member ? group_find_serial(member, record->security + GROUP_SERIAL) : NULL;
-    if (!known)
-        return judge_deferred(ret_why, "its author's membership is not known yet");
-    const struct group_credential *usable = judge_usable(node, member, known, record, now_s);
-    if (!usable)
-        return judge_invalid(ret_why, group_is_tainted(node, known->chain, now_s)
-                                          ? "its author is revoked"
-                                          : "its times are not within its author's membership");
-    enum bypeer_graph_verdict verdict = judge_roles(record, usable->leaf->roles, ret_why);
-    if (verdict == BYPEER_GRAPH_VALID &&
-        !group_seal_is_by(&node->verified, node->profile, record, usable->leaf->public_key))
-        return judge_invalid(ret_why, "the signature is not its author's");
-    return verdict;
+    const struct group_member *member = group_find(node, &toucher);
+    const char *fault = NULL;
+    bool is_known = false;
+    /* Serials are their issuers' choice: two may have the same. */
+    for (unsigned at = 0; member && at < member->credential_count; at++) {
+        const struct group_credential *signer = &member->credentials[at];
+        if (memcmp(signer->leaf->serial, record->security + GROUP_SERIAL, GROUP_SERIAL) != 0 ||
+            !bypeer_name_is_equal(&signer->leaf->subject, &toucher))
+            continue;
+        is_known = true;
+        fault = judge_signer(node, member, signer, record, now_s);
+        if (!fault)
+            return BYPEER_GRAPH_VALID;
+    }
+    return is_known ? judge_invalid(ret_why, fault)
+                    : judge_deferred(ret_why, "its author's membership is not known yet");
 }
 
 /*
@@ -199,9 +207,8 @@ static enum bypeer_graph_verdict judge_membership(struct bypeer_group_node *node
         bypeer_chain_read(&chain, node->profile, bytes, length, NULL))
         return judge_invalid(ret_why, "the membership is malformed");
     /* A chain that is here was judged when it came. */
-    const struct bypeer_certificate_facts *leaf = bypeer_chain_leaf(chain);
-    struct group_member *member = group_find(node, &leaf->subject);
-    bool is_known = member && group_has_chain(member, chain);
+    struct group_member *member = group_find(node, &bypeer_chain_leaf(chain)->subject);
+    bool is_known = member && group_find_chain(member, chain);
     if (!is_known && !judge_chain(node, chain, NULL, now_s, why)) {
         bypeer_chain_free(chain);
         return judge_invalid(ret_why, why);
@@ -209,7 +216,7 @@ static enum bypeer_graph_verdict judge_membership(struct bypeer_group_node *node
     int status = group_take(node, chain, now_s, &credential);
     bypeer_chain_free(chain);
     if (status && status != -EEXIST)
-        return judge_invalid(ret_why, "this member has enough newer memberships");
+        return judge_invalid(ret_why, "this member has enough better memberships");
     return judge_of_member(node, now, record, ret_why);
 }
 

@@ -31,6 +31,7 @@ struct group_link {
     enum group_link_state state;
     struct bypeer_graph_address address;
     struct bypeer_certificate *peer;    /* its identity's */
+    struct bypeer_peer_name shown;      /* whose membership it has shown */
     struct bypeer_buffer in;            /* of the TLS session, messages that are not whole yet */
     struct bypeer_cpace cpace;          /* of a join by password */
     char wanted[BYPEER_NAME_TEXT_MAX];  /* whom the initiator wants; "": anybody */

@@ -8,7 +8,7 @@ bool bypeer_group_next_member(const struct bypeer_group_node *node, const struct
                               struct bypeer_group_member *ret_member)
 {
     for (size_t at = 0; at < node->member_count; at++)
-        if (!after || group_compare_names(&node->members[at]->name, after) > 0) {
+        if (!after || group_compare_members(&node->members[at]->name, after) > 0) {
             group_show(node, node->members[at], node->now, ret_member);
             return true;
         }

@@ -7,15 +7,9 @@
 
 #define FIRST_ROOM 16
 
-int group_compare_names(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b)
+int group_compare_members(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b)
 {
-    int order = memcmp(a->authority, b->authority, sizeof(a->authority));
-    if (order)
-        return order;
-    for (unsigned at = 0; at < a->classifier_length && at < b->classifier_length; at++)
-        if (a->classifier[at] != b->classifier[at])
-            return a->classifier[at] < b->classifier[at] ? -1 : 1;
-    return (int)a->classifier_length - (int)b->classifier_length;
+    return memcmp(a->authority, b->authority, sizeof(a->authority));
 }
 
 /* The first member that is not before name. */
@@ -24,7 +18,7 @@ static size_t members_place(const struct bypeer_group_node *node, const struct b
     size_t low = 0, high = node->member_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (group_compare_names(&node->members[middle]->name, name) < 0)
+        if (group_compare_members(&node->members[middle]->name, name) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -35,70 +29,26 @@ static size_t members_place(const struct bypeer_group_node *node, const struct b
 struct group_member *group_find(const struct bypeer_group_node *node, const struct bypeer_peer_name *name)
 {
     size_t at = members_place(node, name);
-    return at < node->member_count && group_compare_names(&node->members[at]->name, name) == 0 ? node->members[at]
-                                                                                               : NULL;
+    return at < node->member_count && group_compare_members(&node->members[at]->name, name) == 0 ? node->members[at]
+                                                                                                 : NULL;
 }
 
 struct group_member *group_find_key(const struct bypeer_group_node *node, const uint8_t *key)
 {
+    struct group_member *best = NULL;
+    unsigned rank = 0;
     for (size_t at = 0; at < node->member_count; at++) {
         struct group_member *member = node->members[at];
-        for (unsigned i = 0; i < member->credential_count; i++)
-            if (memcmp(member->credentials[i].leaf->public_key, key, node->profile->public_key_bytes) == 0)
-                return member;
+        for (unsigned i = 0; i < member->credential_count; i++) {
+            const struct group_credential *credential = &member->credentials[i];
+            if (memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
+                (!best || credential->rank < rank)) {
+                best = member;
+                rank = credential->rank;
+            }
+        }
     }
-    return NULL;
-}
-
-struct group_credential *group_find_serial(struct group_member *member, const uint8_t serial[static GROUP_SERIAL])
-{
-    for (unsigned at = 0; at < member->credential_count; at++)
-        if (memcmp(member->credentials[at].leaf->serial, serial, GROUP_SERIAL) == 0)
-            return &member->credentials[at];
-    return NULL;
-}
-
-bool group_has_chain(const struct group_member *member, const struct bypeer_chain *chain)
-{
-    size_t length, other_length;
-    const uint8_t *bag = bypeer_chain_bag(chain, &length);
-    for (unsigned at = 0; at < member->credential_count; at++) {
-        const uint8_t *other = bypeer_chain_bag(member->credentials[at].chain, &other_length);
-        if (length == other_length && memcmp(bag, other, length) == 0)
-            return true;
-    }
-    return false;
-}
-
-const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
-                                             uint64_t now)
-{
-    for (unsigned at = 0; at < member->credential_count; at++) {
-        const struct group_credential *credential = &member->credentials[at];
-        if (credential->not_before <= now && now < credential->not_after &&
-            !group_is_tainted(node, credential->chain, now))
-            return credential;
-    }
-    return NULL;
-}
-
-const struct group_credential *group_with_key(const struct bypeer_group_node *node, const struct group_member *member,
-                                              const uint8_t *key, uint64_t now)
-{
-    for (unsigned at = 0; at < member->credential_count; at++) {
-        const struct group_credential *credential = &member->credentials[at];
-        if (memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
-            credential->not_before <= now && now < credential->not_after &&
-            !group_is_tainted(node, credential->chain, now))
-            return credential;
-    }
-    return NULL;
-}
-
-const struct group_credential *group_own(const struct bypeer_group_node *node, uint64_t now)
-{
-    const struct group_member *self = group_find(node, &node->self);
-    return self ? group_with_key(node, self, bypeer_key_public(node->key), now) : NULL;
+    return best;
 }
 
 static enum group_standing members_standing(const struct bypeer_group_node *node, const struct group_member *member,
@@ -127,7 +77,7 @@ void group_show(const struct bypeer_group_node *node, const struct group_member 
         .roles = shown->leaf->roles,
         .not_before = shown->not_before,
         .until = shown->not_after,
-        .is_self = group_compare_names(&member->name, &node->self) == 0,
+        .is_self = group_compare_members(&member->name, &node->self) == 0,
         .is_present = member->presences > 0,
         .is_revoked = standing == GROUP_REVOKED,
     };
@@ -150,6 +100,8 @@ void group_tell(struct bypeer_group_node *node, struct group_member *member, uin
     enum group_standing before = member->standing;
     enum group_standing standing = members_standing(node, member, now, &current);
     member->standing = standing;
+    if (group_compare_members(&member->name, &node->self) == 0)
+        group_adopt(node, now);
     if (standing == GROUP_SOUND) {
         bool is_same = memcmp(member->serial, current->leaf->serial, GROUP_SERIAL) == 0;
         bool had_roles = before == GROUP_SOUND && member->roles != current->leaf->roles;
@@ -219,71 +171,35 @@ static void members_remove(struct bypeer_group_node *node, size_t at)
     memmove(node->members + at, node->members + at + 1, (node->member_count - at) * sizeof(struct group_member *));
 }
 
-static void members_drop(struct group_member *member, unsigned at)
+/* The name that the member is shown by is that of the membership which counts. */
+static void members_rename(struct group_member *member)
 {
-    bypeer_chain_free(member->credentials[at].chain);
-    member->credential_count--;
-    memmove(member->credentials + at, member->credentials + at + 1,
-            (member->credential_count - at) * sizeof(struct group_credential));
-}
-
-/* How much weight the word of who issued a chain has. */
-static unsigned members_rank(const struct bypeer_chain *chain)
-{
-    const struct bypeer_certificate_facts *issuer = bypeer_chain_at(chain, bypeer_chain_length(chain) - 2);
-    if (bypeer_chain_leaf(chain)->roles & BYPEER_ROLE_ADMINISTRATOR)
-        return 2;
-    return issuer->kind == BYPEER_CERTIFICATE_ROOT || (issuer->roles & BYPEER_ROLE_ADMINISTRATOR) ? 1 : 0;
-}
-
-bool group_outranks(const struct bypeer_chain *a, const struct bypeer_chain *b)
-{
-    unsigned rank = members_rank(a), other = members_rank(b);
-    if (rank != other)
-        return rank > other;
-    uint64_t begin = bypeer_chain_leaf(a)->not_before, other_begin = bypeer_chain_leaf(b)->not_before;
-    return begin != other_begin ? begin > other_begin : bypeer_chain_not_after(a) > bypeer_chain_not_after(b);
+    member->name = member->credentials[0].leaf->subject;
+    bypeer_name_write(&member->name, member->id);
 }
 
 int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
                struct group_credential **ret_credential)
 {
-    struct group_credential credential = {
-        .chain = chain,
-        .leaf = bypeer_chain_leaf(chain),
-        .not_after = bypeer_chain_not_after(chain),
-    };
-    for (size_t at = 0; at < bypeer_chain_length(chain); at++)
-        if (bypeer_chain_at(chain, at)->not_before > credential.not_before)
-            credential.not_before = bypeer_chain_at(chain, at)->not_before;
-    struct group_member *member = group_find(node, &credential.leaf->subject);
-    if (member) {
-        *ret_credential = group_find_serial(member, credential.leaf->serial);
-        if (*ret_credential)
-            return -EEXIST;
-        if (member->credential_count == GROUP_CREDENTIALS) {
-            if (!group_outranks(chain, member->credentials[GROUP_CREDENTIALS - 1].chain))
-                return -ENOSPC;
-            members_drop(member, GROUP_CREDENTIALS - 1);
-        }
-    } else if (members_add(node, &credential.leaf->subject, &member)) {
-        return -ENOMEM;
+    struct group_member *member = group_find(node, &bypeer_chain_leaf(chain)->subject);
+    struct group_credential *known = member ? group_find_chain(member, chain) : NULL;
+    if (known) {
+        *ret_credential = known;
+        return -EEXIST;
     }
-    unsigned at = 0;
-    while (at < member->credential_count && !group_outranks(chain, member->credentials[at].chain))
-        at++;
-    memmove(member->credentials + at + 1, member->credentials + at,
-            (member->credential_count - at) * sizeof(struct group_credential));
-    bypeer_chain_reference(chain);
-    member->credentials[at] = credential;
-    member->credential_count++;
-    *ret_credential = &member->credentials[at];
-    if (credential.not_after < node->expiry)
-        node->expiry = credential.not_after;
+    if (!member && members_add(node, &bypeer_chain_leaf(chain)->subject, &member))
+        return -ENOMEM;
+    struct group_credential *credential = group_add_credential(node, member, chain);
+    if (!credential)
+        return -ENOSPC;
+    members_rename(member);
+    if (credential->not_after < node->expiry)
+        node->expiry = credential->not_after;
     /* An administrator more is a revocation less that may count, or a signer more. */
     if (node->revocation_count > 0)
         group_weigh(node, now);
     group_tell(node, member, now);
+    *ret_credential = credential;
     return 0;
 }
 
@@ -294,14 +210,19 @@ uint64_t group_expire(struct bypeer_group_node *node, uint64_t now)
         struct group_member *member = node->members[at];
         group_tell(node, member, now);
         /* The last one stays until its links are cut: it has the member's name and key. */
-        for (unsigned i = member->credential_count; i-- > 0;)
-            if (member->credentials[i].not_after <= now && member->credential_count > 1)
-                members_drop(member, i);
+        for (unsigned i = 0; i < member->credential_count && member->credential_count > 1;)
+            if (member->credentials[i].not_after > now) {
+                i++;
+            } else {
+                group_drop_credential(node, member, i);
+                i = 0; /* their order may be another now */
+            }
         if (member->credentials[0].not_after <= now && !member->is_cut_due) {
-            members_drop(member, 0);
+            group_drop_credential(node, member, 0);
             members_remove(node, at);
             continue;
         }
+        members_rename(member);
         for (unsigned i = 0; i < member->credential_count; i++) {
             uint64_t change = member->credentials[i].not_before > now ? member->credentials[i].not_before
                                                                       : member->credentials[i].not_after;
@@ -316,7 +237,7 @@ void group_members_clear(struct bypeer_group_node *node)
 {
     for (size_t at = 0; at < node->member_count; at++) {
         while (node->members[at]->credential_count > 0)
-            members_drop(node->members[at], 0);
+            group_drop_credential(node, node->members[at], 0);
         free(node->members[at]);
     }
     free(node->members);

@@ -44,16 +44,20 @@ static int security_creator_serial(const struct bypeer_group_node *node, const s
 static int security_secure_as_self(struct bypeer_group_node *node, uint64_t now, const struct bypeer_record *record,
                                    uint8_t *ret_security)
 {
-    const struct group_credential *own = group_own(node, now);
     uint8_t creator_serial[GROUP_SERIAL];
     bool is_own = strcmp(record->creator, node->self_id) == 0;
-    if (!own)
+    uint64_t expires = security_is(record, BYPEER_RECORD_REVOCATION) ? 0 : group_unix(record->expires);
+    struct group_wish wish = {.from = now, .until = now};
+    if (!group_own_signer(node, &wish, now))
         return node->chain && group_is_tainted(node, node->chain, now) ? -EKEYREVOKED : -EKEYEXPIRED;
+    wish.roles = is_own ? 0 : BYPEER_ROLE_ADMINISTRATOR;
     if (strcmp(record->modifier ? record->modifier : record->creator, node->self_id) != 0 ||
-        (!is_own && !(own->leaf->roles & BYPEER_ROLE_ADMINISTRATOR)))
+        !group_own_signer(node, &wish, now))
         return -EPERM;
-    if (group_unix(record->modified) < own->not_before ||
-        (group_unix(record->expires) > own->not_after && !security_is(record, BYPEER_RECORD_REVOCATION)))
+    wish.from = group_unix(record->modified);
+    wish.until = expires;
+    const struct group_credential *own = group_own_signer(node, &wish, now);
+    if (!own)
         return -EKEYEXPIRED;
     memcpy(creator_serial, own->leaf->serial, GROUP_SERIAL);
     int status = is_own ? 0 : security_creator_serial(node, record, creator_serial);
@@ -90,7 +94,7 @@ static enum bypeer_graph_verdict security_validate(void *context, struct bypeer_
     return judge_record(node, now, record, ret_why);
 }
 
-/* Memberships that are published: of others, so that they need not be again, and of our own, renewed by somebody. */
+/* Memberships that are published, so that they need not be again. */
 static void security_stored_membership(struct bypeer_group_node *node, bool is_there,
                                        const struct bypeer_record *record)
 {
@@ -100,15 +104,10 @@ static void security_stored_membership(struct bypeer_group_node *node, bool is_t
     if (bypeer_membership_read(&bytes, &length, record->payload, record->payload_bytes) ||
         bypeer_chain_read(&chain, node->profile, bytes, length, NULL))
         return;
-    const struct bypeer_certificate_facts *leaf = bypeer_chain_leaf(chain);
-    struct group_member *member = group_find(node, &leaf->subject);
-    struct group_credential *credential = member ? group_find_serial(member, leaf->serial) : NULL;
-    if (credential) {
+    struct group_member *member = group_find(node, &bypeer_chain_leaf(chain)->subject);
+    struct group_credential *credential = member ? group_find_chain(member, chain) : NULL;
+    if (credential)
         credential->is_published = is_there;
-        if (is_there && group_compare_names(&leaf->subject, &node->self) == 0 &&
-            memcmp(leaf->public_key, bypeer_key_public(node->key), node->profile->public_key_bytes) == 0)
-            group_adopt(node, credential->chain);
-    }
     bypeer_chain_free(chain);
 }
 

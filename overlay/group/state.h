@@ -1,9 +1,19 @@
 /*
  * What a group on one node is made of; for the files of this folder only.
  *
- * Members are sorted by peer name. A member has up to GROUP_CREDENTIALS chains, the newest first: records that it
- * signed with an older one stay good while that one lasts. A chain is here only when all that does not change was found
- * right (judge.h); what changes, time and revocations, is asked each time.
+ * A member is one authority, the hash of its first key, and so one address: the classifier behind it in peer names
+ * makes no other member. Members are sorted by it. A chain is here only when all that does not change was found right
+ * (judge.h); what changes, time and revocations, is asked each time.
+ *
+ * A member has up to GROUP_CREDENTIALS chains, of which the first that is sound counts: it says name, key and roles.
+ * The others stay, since records that were signed by one are good while it lasts. Their order makes that nobody is put
+ * down by who could not put him up:
+ *   1. who is trusted, the group's key or an administrator, before inviting members, and of these who is nearer to them
+ *   2. last, what its own issuer, or the group's key, took back by a newer one of fewer roles
+ *   3. more roles
+ *   4. a key that replaced the name's first one, the newest
+ *   5. what lasts longer; then the shorter chain, then the newer
+ * Of one inviting member there are up to GROUP_CREDENTIALS_INVITED, so that it cannot put out what others gave.
  *
  * A revocation *counts* as revocation.h says; that depends on other revocations and on who is an administrator, and is
  * weighed again whenever those change (group_weigh()).
@@ -17,8 +27,9 @@
 #include "overlay/group/seal.h"
 #include "overlay/group/throttle.h"
 
-#define GROUP_CREDENTIALS 8
-#define GROUP_WHY         160
+#define GROUP_CREDENTIALS         8
+#define GROUP_CREDENTIALS_INVITED 3
+#define GROUP_WHY                 160
 /* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
 #define GROUP_BACKDATE_S 1200
 
@@ -26,13 +37,16 @@ struct group_credential {
     struct bypeer_chain *chain;
     const struct bypeer_certificate_facts *leaf; /* of chain */
     uint64_t not_before, not_after;              /* of all its certificates together */
-    bool is_published;                           /* the graph has a membership record of it */
+    unsigned rank;     /* inviting members between who is trusted and this one; 0 for an administrator */
+    bool is_replaced;  /* its issuer, or the group's key, has since given less */
+    bool is_first_key; /* its key hashes to the name's authority */
+    bool is_published; /* the graph has a membership record of it */
 };
 
 enum group_standing { GROUP_UNTOLD, GROUP_SOUND, GROUP_EXPIRED, GROUP_REVOKED };
 
 struct group_member {
-    struct bypeer_peer_name name;
+    struct bypeer_peer_name name; /* of the first credential */
     struct group_credential credentials[GROUP_CREDENTIALS];
     unsigned credential_count;
     unsigned presences;           /* records */
@@ -114,27 +128,57 @@ static inline uint64_t group_peer_time(uint64_t unix_s)
 }
 
 /* members.c */
-int group_compare_names(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b);
+int group_compare_members(const struct bypeer_peer_name *a, const struct bypeer_peer_name *b); /* by authority */
+/* Whoever has the name's authority, under whatever name. */
 struct group_member *group_find(const struct bypeer_group_node *node, const struct bypeer_peer_name *name);
+/* By a key of any of its credentials; of several members the one whose credential ranks first. */
 struct group_member *group_find_key(const struct bypeer_group_node *node, const uint8_t *key);
 /*
  * Takes a chain that judge_chain() found right; it keeps a reference. *ret_credential is what holds it, also if it was
- * there before (then -EEXIST). The sink hears of it. 0, -EEXIST, -ENOMEM; -ENOSPC: this member has enough newer ones.
+ * there before (then -EEXIST), until the next one is taken. The sink hears of it. 0, -EEXIST, -ENOMEM; -ENOSPC: this
+ * member has enough better ones.
  */
 int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
                struct group_credential **ret_credential);
-struct group_credential *group_find_serial(struct group_member *member, const uint8_t serial[static GROUP_SERIAL]);
-/* Whether this very chain, byte by byte, is among the member's. */
-bool group_has_chain(const struct group_member *member, const struct bypeer_chain *chain);
-bool group_outranks(const struct bypeer_chain *a, const struct bypeer_chain *b);
+
+/* credentials.c */
+/* The one of these very certificates; NULL: there is none. */
+struct group_credential *group_find_chain(struct group_member *member, const struct bypeer_chain *chain);
+/* Puts a chain in its place, and a reference of it; what does not count any more for that goes. NULL: there are enough
+ * better ones. */
+struct group_credential *group_add_credential(const struct bypeer_group_node *node, struct group_member *member,
+                                              struct bypeer_chain *chain);
+void group_drop_credential(const struct bypeer_group_node *node, struct group_member *member, unsigned at);
 /* The first that is valid at now and that no revocation touches; NULL: it is no member. */
 const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
                                              uint64_t now);
+/* What somebody needs to sign by. */
+struct group_wish {
+    const uint8_t *key;
+    uint64_t from, until; /* Unix seconds that it has to be valid, beside now */
+    uint32_t roles;       /* that it has to give still; 0: any */
+};
+/* Whether this one will do, at now, and the member's first that does; NULL: none. */
+bool group_is_signer(const struct bypeer_group_node *node, const struct group_credential *credential,
+                     const struct group_wish *wish, uint64_t now);
+const struct group_credential *group_signer(const struct bypeer_group_node *node, const struct group_member *member,
+                                            const struct group_wish *wish, uint64_t now);
 /* One of its chains for this very key that is valid and untouched, the first; NULL: none. */
 const struct group_credential *group_with_key(const struct bypeer_group_node *node, const struct group_member *member,
                                               const uint8_t *key, uint64_t now);
-/* What this node signs with; NULL: nothing now. */
+/* What this node is a member by; NULL: it is none now. */
 const struct group_credential *group_own(const struct bypeer_group_node *node, uint64_t now);
+/* What it signs with; the wish's key is its own. NULL: nothing. */
+const struct group_credential *group_own_signer(const struct bypeer_group_node *node, const struct group_wish *wish,
+                                                uint64_t now);
+/*
+ * What it issues these roles with, until then: the nearest to the group's key, so that the fewest can take it back.
+ * NULL: nothing.
+ */
+const struct group_credential *group_own_issuer(const struct bypeer_group_node *node, uint32_t roles, uint64_t until,
+                                                uint64_t now);
+
+/* members.c */
 /* Tells the sink what changed for one, or for all. */
 void group_tell(struct bypeer_group_node *node, struct group_member *member, uint64_t now);
 void group_tell_all(struct bypeer_group_node *node, uint64_t now);
@@ -183,8 +227,8 @@ void group_security_fill(struct bypeer_group_node *node);
 /* group.c */
 /* The group's key and root certificate, from a chain that was judged. */
 void group_learn_root(struct bypeer_group_node *node, const struct bypeer_chain *chain);
-/* Makes the chain this node's own: keeps a reference. The sink hears of it if it is newer. */
-void group_adopt(struct bypeer_group_node *node, struct bypeer_chain *chain);
+/* Makes what this node is a member by now its own chain. The sink hears of another. */
+void group_adopt(struct bypeer_group_node *node, uint64_t now);
 
 /* turn.c: publishes a membership record of the chain. What the graph gives; -ENOTCONN: it is not open. */
 int group_publish_membership(struct bypeer_group_node *node, struct bypeer_graph_time now,

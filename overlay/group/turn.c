@@ -71,6 +71,23 @@ static void turn_publish(struct bypeer_group_node *node, struct bypeer_graph_tim
     group_publish_membership(node, now, own->chain);
 }
 
+/* Links have the name that the peer has shown, which may be any of his. */
+static void turn_cut_member(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                            const struct group_member *member)
+{
+    char id[BYPEER_NAME_TEXT_MAX];
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const struct bypeer_peer_name *name = &member->credentials[at].leaf->subject;
+        bool is_done = false;
+        for (unsigned before = 0; before < at; before++)
+            is_done |= bypeer_name_is_equal(&member->credentials[before].leaf->subject, name);
+        if (is_done)
+            continue;
+        bypeer_name_write(name, id);
+        bypeer_graph_cut(node->graph, now, id);
+    }
+}
+
 static void turn_cut(struct bypeer_group_node *node, struct bypeer_graph_time now)
 {
     node->is_cut_due = false;
@@ -79,7 +96,7 @@ static void turn_cut(struct bypeer_group_node *node, struct bypeer_graph_time no
         if (!member->is_cut_due)
             continue;
         member->is_cut_due = false;
-        bypeer_graph_cut(node->graph, now, member->id);
+        turn_cut_member(node, now, member);
     }
     node->expiry = 0; /* those who have expired can be dropped now */
 }

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "overlay/certificate/issue.h"
 #include "overlay/group/address.h"
+#include "overlay/group/membership.h"
 #include "tests/unit/group_net.h"
 
 TestSuite(group, .timeout = 60);
@@ -314,5 +316,189 @@ Test(group, windows_members_sign_and_judge)
     struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
     cr_assert_eq(net_publish(alice, "e4", &id), 0);
     cr_expect_not_null(net_find(&net.members[0], &id));
+    net_close(&net);
+}
+
+/* What Mallory, who may invite, signs for the key of another, under a name of her choice. */
+static struct bypeer_chain *forge(struct net_member *mallory, const struct net_member *victim, const char *classifier,
+                                  uint32_t roles, uint64_t lasts, const uint8_t *serial)
+{
+    struct bypeer_peer_name name = victim->name;
+    uint8_t address[16], random[BYPEER_CERTIFICATE_SERIAL] = {0x70};
+    struct bypeer_chain *chain = NULL;
+    const char *reason = "";
+    char why[160];
+    static uint8_t counter;
+    random[15] = ++counter;
+    cr_assert_eq(bypeer_classifier_read(&name, classifier, why), 0);
+    bypeer_group_address(mallory->net->profile, &mallory->net->group, &name, address);
+    const struct bypeer_chain_grant grant = {
+        .subject = &name,
+        .friendly = "Nobody",
+        .public_key = bypeer_key_public(victim->key),
+        .roles = roles,
+        .not_before = mallory->net->now,
+        .not_after = mallory->net->now + lasts,
+        .address = address,
+        .random = serial ? serial : random,
+    };
+    int status = bypeer_chain_issue(&chain, bypeer_group_chain(mallory->node), mallory->key, &grant, &reason);
+    cr_assert_eq(status, 0, "%s", reason);
+    return chain;
+}
+
+/* Publishes it past all that Mallory's own node would check. */
+static void spread(struct net_member *mallory, struct bypeer_chain *chain)
+{
+    size_t length;
+    struct bypeer_guid id;
+    uint8_t payload[32768];
+    const uint8_t *bag = bypeer_chain_bag(chain, &length);
+    bypeer_membership_write(payload, length);
+    memcpy(payload + BYPEER_MEMBERSHIP_FIXED_BYTES, bag, length);
+    const struct bypeer_record_draft draft = {
+        .type = BYPEER_RECORD_MEMBERSHIP,
+        .payload = payload,
+        .payload_bytes = BYPEER_MEMBERSHIP_FIXED_BYTES + length,
+        .expires = net_time(mallory->net).utc + 400 * BYPEER_PEER_TIME_SECOND,
+        .is_internal = true,
+    };
+    cr_assert_eq(net_draft(mallory, &draft, &id), 0);
+    net_turn(mallory->net);
+    bypeer_chain_free(chain);
+}
+
+static unsigned members_of(struct net_member *at)
+{
+    struct bypeer_group_member member;
+    unsigned count = 0;
+    for (bool more = bypeer_group_next_member(at->node, NULL, &member); more;
+         more = bypeer_group_next_member(at->node, &member.name, &member))
+        count++;
+    return count;
+}
+
+Test(group, a_second_name_for_an_address_changes_nothing_of_its_member)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR | BYPEER_ROLE_SUPERNODE);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    net.now++;
+    for (unsigned at = 0; at < 10; at++) {
+        char classifier[] = {(char)('a' + at), '\0'};
+        spread(mallory, forge(mallory, admin, classifier, BYPEER_ROLE_INVITING, 500, NULL));
+    }
+    struct bypeer_group_member member;
+    cr_expect_eq(members_of(alice), 4);
+    cr_assert(bypeer_group_find_address(alice->node, shown(alice, admin).address, &member));
+    cr_expect(bypeer_name_is_equal(&member.name, &admin->name));
+    cr_expect_eq(member.roles, BYPEER_ROLE_ADMINISTRATOR | BYPEER_ROLE_SUPERNODE);
+    cr_expect_eq(net_connect(admin, alice, NULL), 1, "%s", alice->why);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    cr_expect_eq(net_update(admin, &id, "d4"), 0);
+    cr_expect_eq(net_find(mallory, &id)->version, 2);
+    net.now += 500;
+    net_turn(&net);
+    cr_expect_eq(alice->changes[BYPEER_GROUP_EXPIRED], 0, "nor when what she signed ends");
+    net_close(&net);
+}
+
+Test(group, who_may_invite_takes_nothing_from_whom_another_invited)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *inviter = net_welcome(&net.members[0], "inviter", BYPEER_ROLE_INVITING);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    struct net_member *bob = net_welcome(inviter, "bob", BYPEER_ROLE_INVITING);
+    uint8_t serial[BYPEER_CERTIFICATE_SERIAL];
+    memcpy(serial, bypeer_chain_leaf(bypeer_group_chain(bob->node))->serial, sizeof(serial));
+    uint64_t until = shown(inviter, bob).until;
+    net.now++;
+    /* Of the same serial, brought to somebody who has not seen his own yet. */
+    net.is_split = true;
+    struct net_member *carol = net_welcome(&net.members[0], "carol", BYPEER_ROLE_MEMBER);
+    struct bypeer_chain *chain = forge(mallory, bob, "bob", BYPEER_ROLE_MEMBER, 400, serial);
+    spread(mallory, chain);
+    net_synchronise(mallory, carol);
+    net.is_split = false;
+    net_synchronise(bob, carol);
+    for (unsigned at = 0; at < 10; at++)
+        spread(mallory, forge(mallory, bob, "bob", BYPEER_ROLE_MEMBER, 450 + at, NULL));
+    cr_expect_eq(bob->renewed, 0, "he keeps his own");
+    cr_expect_eq(shown(carol, bob).roles, BYPEER_ROLE_INVITING);
+    cr_expect_eq(shown(carol, bob).until, until);
+    cr_assert_eq(net_publish(bob, "e4", &id), 0);
+    cr_expect_not_null(net_find(carol, &id), "%s", carol->why);
+    net_close(&net);
+}
+
+Test(group, a_membership_of_a_higher_issuer_is_not_put_out_by_a_shorter_one)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    struct bypeer_guid id;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_INVITING);
+    uint64_t until = shown(admin, alice).until;
+    struct bypeer_group_order order = {
+        .subject = {alice->name, bypeer_key_public(alice->key), "Alice"},
+        .roles = BYPEER_ROLE_MEMBER,
+        .until = net.now + 600,
+        .is_publish = true,
+    };
+    net.now += 10;
+    cr_assert_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    bypeer_chain_free(chain);
+    net_turn(&net);
+    cr_expect_eq(alice->renewed, 0);
+    cr_expect_eq(shown(admin, alice).roles, BYPEER_ROLE_INVITING);
+    cr_expect_eq(shown(admin, alice).until, until);
+    net.now += 10;
+    cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    bypeer_chain_free(chain);
+    net_turn(&net);
+    cr_expect_eq(shown(admin, alice).roles, BYPEER_ROLE_MEMBER, "whoever gave may take");
+    cr_expect_eq(alice->renewed, 1);
+    cr_expect_eq(net_publish(alice, "e4", &id), 0, "for longer than that: the older one is good for it");
+    cr_expect_not_null(net_find(admin, &id), "%s", admin->why);
+    net_close(&net);
+}
+
+Test(group, a_replaced_keys_member_is_nobody_else)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    /* Whose keys are ordered one way, and the other. */
+    for (unsigned at = 0; at < 8; at++) {
+        struct net_member heir = {.net = &net};
+        cr_assert_eq(bypeer_key_generate(&heir.key, net.profile), 0);
+        heir.name = alice->name;
+        const struct bypeer_group_order order = {
+            .subject = {alice->name, bypeer_key_public(heir.key), "Alice"},
+            .roles = BYPEER_ROLE_MEMBER,
+            .is_publish = true,
+            .is_followed = true,
+        };
+        cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "%s", why);
+        bypeer_chain_free(chain);
+        net_turn(&net);
+        bypeer_key_authority(heir.key, heir.name.authority);
+        spread(mallory, forge(mallory, &heir, "alice", BYPEER_ROLE_MEMBER, 500, NULL));
+        struct bypeer_group_member member;
+        cr_assert(bypeer_group_find_key(net.members[0].node, bypeer_key_public(heir.key), &member));
+        cr_expect(bypeer_name_is_equal(&member.name, &alice->name), "%u", at);
+        bypeer_key_free(heir.key);
+        net.now++;
+    }
     net_close(&net);
 }
