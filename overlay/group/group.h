@@ -162,11 +162,23 @@ int bypeer_group_issue(struct bypeer_group_node *group, struct bypeer_graph_time
 struct bypeer_group_verdict {
     const uint8_t *key; /* of the target */
     const char *reason; /* up to BYPEER_REVOCATION_REASON_MAX bytes of UTF-8 */
-    bool is_adopt;      /* memberships that the target issued are signed again by this node, and so stay */
+    /* Memberships that the target issued are signed again by this node, and so stay; but nobody's as administrator, and
+     * if the target only invited, as members alone. */
+    bool is_adopt;
+    /* What the target itself revoked counts no more, since it was done with bad intent. Else this node revokes it, too.
+     */
+    bool is_undo;
 };
 /*
  * Revokes a key, with all others of the same member; here at once, everywhere else by its record. By the group key
- * where it is at hand, else as an administrator. 0; -EPERM, -EINVAL, -EALREADY with why; what publishing gives.
+ * where it is at hand, else as an administrator (revocation.h says against whom).
+ *
+ * The key may be of nobody who is known here: that of somebody who was invited and never came, or never published his
+ * membership. So the host keeps what bypeer_group_issue() and the sink's .issued gave it for as long as it lasts:
+ * bypeer_chain_leaf() has the name and the key to find it by. And it takes a bare key: what cannot be found in any list
+ * can be read off the identity itself.
+ *
+ * 0; -EPERM, -EINVAL, -EALREADY with why; what publishing gives.
  */
 int bypeer_group_revoke(struct bypeer_group_node *group, struct bypeer_graph_time now,
                         const struct bypeer_group_verdict *verdict, char why[static 160]);

@@ -182,6 +182,31 @@ int bypeer_group_issue(struct bypeer_group_node *node, struct bypeer_graph_time 
     return 0;
 }
 
+static bool issue_is_key(const struct bypeer_group_node *node, const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, node->profile->public_key_bytes) == 0;
+}
+
+/*
+ * The roles that somebody keeps whose membership came by a key that is revoked; 0: none. Nobody is an administrator by
+ * a revoked one's word, and what an inviting member gave is only to be a member: else the friends of who is thrown out
+ * would come to stand higher by it, in the name of who threw him out.
+ */
+static uint32_t issue_roles_kept(const struct bypeer_group_node *node, const struct bypeer_chain *chain,
+                                 const uint8_t *key)
+{
+    uint32_t roles = bypeer_chain_leaf(chain)->roles;
+    for (size_t at = 1; at + 1 < bypeer_chain_length(chain); at++) {
+        const struct bypeer_certificate_facts *facts = bypeer_chain_at(chain, at);
+        if (!issue_is_key(node, facts->public_key, key))
+            continue;
+        if (roles & BYPEER_ROLE_ADMINISTRATOR)
+            return 0;
+        return facts->roles & BYPEER_ROLE_ADMINISTRATOR ? roles : BYPEER_ROLE_MEMBER;
+    }
+    return 0;
+}
+
 /* Signs anew, as this node, the memberships that the key issued. What cannot be is left to be revoked. */
 static void issue_adopt(struct bypeer_group_node *node, struct bypeer_graph_time now, const uint8_t *key)
 {
@@ -189,23 +214,30 @@ static void issue_adopt(struct bypeer_group_node *node, struct bypeer_graph_time
     uint64_t now_s = group_unix(now.utc);
     for (size_t at = 0; at < node->member_count; at++) {
         const struct group_credential *current = group_current(node, node->members[at], now_s);
-        bool is_issued = false;
-        for (size_t i = 1; current && i + 1 < bypeer_chain_length(current->chain); i++)
-            is_issued |=
-                memcmp(bypeer_chain_at(current->chain, i)->public_key, key, node->profile->public_key_bytes) == 0;
-        if (!is_issued)
+        uint32_t roles = current ? issue_roles_kept(node, current->chain, key) : 0;
+        if (roles == 0)
             continue;
-        struct bypeer_chain *chain;
-        uint64_t own_end = bypeer_chain_not_after(node->chain);
+        const struct group_credential *issuer = group_own_issuer(node, roles, 0, now_s);
+        uint64_t own_end = node->group_key ? node->root_until : issuer ? issuer->not_after : 0;
+        struct bypeer_chain *chain, *old = bypeer_chain_reference(current->chain);
         const struct bypeer_group_order order = {
-            .subject = {node->members[at]->name, current->leaf->public_key, current->leaf->subject_friendly},
-            .roles = current->leaf->roles,
+            .subject = {current->leaf->subject, current->leaf->public_key, current->leaf->subject_friendly},
+            .roles = roles,
             .until = current->not_after < own_end ? current->not_after : own_end,
             .is_publish = true,
         };
         if (bypeer_group_issue(node, now, &order, &chain, why) == 0)
             bypeer_chain_free(chain);
+        bypeer_chain_free(old);
     }
+}
+
+#define ISSUE_NO_REVOKER "only an administrator, or the holder of the group's key, revokes"
+
+/* What this node revokes with: the chain that the fewest can end. */
+static const struct group_credential *issue_own_administrator(const struct bypeer_group_node *node, uint64_t now)
+{
+    return group_own_issuer(node, BYPEER_ROLE_ADMINISTRATOR, 0, now);
 }
 
 static int issue_publish_revocation(struct bypeer_group_node *node, struct bypeer_graph_time now,
@@ -215,8 +247,12 @@ static int issue_publish_revocation(struct bypeer_group_node *node, struct bypee
     struct bypeer_revocation revocation = {.key = verdict->key, .until = node->root_until};
     struct bypeer_guid id;
     snprintf(revocation.reason, sizeof(revocation.reason), "%s", verdict->reason ? verdict->reason : "");
-    if (!is_by_group)
-        revocation.chain = bypeer_chain_bag(node->chain, &revocation.chain_bytes);
+    if (!is_by_group) {
+        const struct group_credential *own = issue_own_administrator(node, group_unix(now.utc));
+        if (!own)
+            return issue_refuse(why, -EPERM, ISSUE_NO_REVOKER);
+        revocation.chain = bypeer_chain_bag(own->chain, &revocation.chain_bytes);
+    }
     uint8_t *payload = malloc(BYPEER_REVOCATION_BYTES_MAX);
     if (!payload)
         return -ENOMEM;
@@ -236,37 +272,46 @@ static int issue_publish_revocation(struct bypeer_group_node *node, struct bypee
     return status;
 }
 
-/* What an administrator revoked counts no more once he is revoked himself: the group takes it over. */
-static void issue_inherit(struct bypeer_group_node *node, struct bypeer_graph_time now, const uint8_t *key)
+/*
+ * What an administrator revoked counts no more once he is revoked himself: who does it takes over what counts now.
+ * Before he is, so that nobody is let in meanwhile.
+ */
+static void issue_inherit(struct bypeer_group_node *node, struct bypeer_graph_time now, const uint8_t *key,
+                          bool is_by_group)
 {
     char why[GROUP_WHY];
     for (size_t at = 0; at < node->revocation_count; at++) {
-        const struct group_revocation *revocation = node->revocations[at];
-        if (!revocation->signer ||
-            memcmp(bypeer_chain_leaf(revocation->signer)->public_key, key, node->profile->public_key_bytes) != 0)
-            continue;
         /* Copied: the list may change under it. */
-        struct group_revocation taken = *revocation;
+        struct group_revocation taken = *node->revocations[at];
+        if (!taken.counts || !taken.signer || !issue_is_key(node, bypeer_chain_leaf(taken.signer)->public_key, key) ||
+            issue_is_key(node, taken.key, bypeer_key_public(node->key)))
+            continue;
         const struct bypeer_group_verdict verdict = {.key = taken.key, .reason = taken.reason};
-        issue_publish_revocation(node, now, &verdict, true, why);
+        issue_publish_revocation(node, now, &verdict, is_by_group, why);
     }
 }
 
-/* The other keys of whose key was revoked, old ones that are good for a while yet: all that could be is. */
-static void issue_revoke_others(struct bypeer_group_node *node, struct bypeer_graph_time now,
-                                const struct bypeer_group_verdict *verdict, bool is_by_group)
+/*
+ * The other keys of whose key is revoked, old ones that are good for a while yet. An administrator may say of any key
+ * that it replaced another's: so never this node's own, nor by that detour who is shielded, if the target is not.
+ */
+static unsigned issue_other_keys(const struct bypeer_group_node *node, const struct bypeer_group_verdict *verdict,
+                                 uint64_t now, uint8_t ret_keys[static GROUP_CREDENTIALS][BYPEER_PUBLIC_KEY_MAX])
 {
     const struct group_member *member = group_find_key(node, verdict->key);
-    uint8_t keys[GROUP_CREDENTIALS][BYPEER_PUBLIC_KEY_MAX];
-    unsigned count = member ? member->credential_count : 0;
-    char why[GROUP_WHY];
-    for (unsigned at = 0; at < count; at++)
-        memcpy(keys[at], member->credentials[at].leaf->public_key, node->profile->public_key_bytes);
-    for (unsigned at = 0; at < count; at++) {
-        const struct bypeer_group_verdict other = {.key = keys[at], .reason = verdict->reason};
-        if (!group_is_revoked(node, keys[at], group_unix(now.utc)))
-            issue_publish_revocation(node, now, &other, is_by_group, why);
+    bool is_shielded = group_is_shielded(node, verdict->key, now);
+    unsigned count = 0;
+    for (unsigned at = 0; member && at < member->credential_count; at++) {
+        const uint8_t *key = member->credentials[at].leaf->public_key;
+        bool is_known = issue_is_key(node, key, verdict->key) ||
+                        issue_is_key(node, key, bypeer_key_public(node->key)) || group_is_revoked(node, key, now) ||
+                        (!is_shielded && group_is_shielded(node, key, now));
+        for (unsigned before = 0; before < count; before++)
+            is_known |= issue_is_key(node, key, ret_keys[before]);
+        if (!is_known)
+            memcpy(ret_keys[count++], key, node->profile->public_key_bytes);
     }
+    return count;
 }
 
 int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time now,
@@ -274,34 +319,40 @@ int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time
 {
     uint64_t now_s = group_unix(now.utc);
     bool is_by_group = node->group_key;
-    size_t key_bytes = node->profile->public_key_bytes;
-    const struct group_credential *own = group_own(node, now_s);
+    uint8_t others[GROUP_CREDENTIALS][BYPEER_PUBLIC_KEY_MAX];
+    char other_why[GROUP_WHY];
+    const struct group_credential *own = issue_own_administrator(node, now_s);
     const char *reason = "";
     why[0] = '\0';
     if (verdict->reason && strlen(verdict->reason) > BYPEER_REVOCATION_REASON_MAX)
         return issue_refuse(why, -EINVAL, "the reason is longer than 255 bytes: shorten it");
-    if (node->has_root && memcmp(verdict->key, node->root_key, key_bytes) == 0)
+    if (node->has_root && issue_is_key(node, verdict->key, node->root_key))
         return issue_refuse(why, -EINVAL, "the group's own key cannot be revoked");
-    if (!is_by_group && (!own || !(own->leaf->roles & BYPEER_ROLE_ADMINISTRATOR)))
-        return issue_refuse(why, -EPERM, "only an administrator, or the holder of the group's key, revokes");
-    if (!is_by_group && memcmp(verdict->key, own->leaf->public_key, key_bytes) == 0)
+    if (!is_by_group && !own)
+        return issue_refuse(why, -EPERM, ISSUE_NO_REVOKER);
+    if (!is_by_group && issue_is_key(node, verdict->key, own->leaf->public_key))
         return issue_refuse(why, -EINVAL, "this is the own key: leave the group instead");
     if (group_is_revoked(node, verdict->key, now_s))
         return issue_refuse(why, -EALREADY, "this key is revoked already");
-    struct group_revocation wish = {.is_by_group = is_by_group, .signer = node->chain, .made = now_s};
-    memcpy(wish.key, verdict->key, key_bytes);
-    if (!group_may_count(node, &wish, &reason))
+    struct group_revocation wish = {.is_by_group = is_by_group, .signer = is_by_group ? NULL : own->chain};
+    memcpy(wish.key, verdict->key, node->profile->public_key_bytes);
+    if (!group_may_count(node, &wish, now_s, &reason))
         return issue_refuse(why, -EPERM, reason);
+    unsigned other_count = issue_other_keys(node, verdict, now_s, others);
     if (verdict->is_adopt)
         issue_adopt(node, now, verdict->key);
+    if (!verdict->is_undo)
+        issue_inherit(node, now, verdict->key, is_by_group);
     int status = issue_publish_revocation(node, now, verdict, is_by_group, why);
-    if (status)
-        return status;
-    issue_revoke_others(node, now, verdict, is_by_group);
-    if (is_by_group)
-        issue_inherit(node, now, verdict->key);
-    bypeer_group_turn(node, now);
-    return 0;
+    for (unsigned at = 0; status == 0 && at < other_count; at++) {
+        const struct bypeer_group_verdict other = {.key = others[at], .reason = verdict->reason};
+        if (!verdict->is_undo)
+            issue_inherit(node, now, others[at], is_by_group);
+        issue_publish_revocation(node, now, &other, is_by_group, other_why);
+    }
+    if (status == 0)
+        bypeer_group_turn(node, now);
+    return status;
 }
 
 int bypeer_group_set_properties(struct bypeer_group_node *node, struct bypeer_graph_time now,

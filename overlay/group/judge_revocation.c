@@ -22,8 +22,19 @@ static const char *revocation_fault(const struct bypeer_group_node *node, const 
     return NULL;
 }
 
-/* Whether creator was an administrator when it made the record, and signed it. */
-static const char *revocation_signer_fault(struct bypeer_group_node *node, const struct bypeer_record *record,
+/* When all of a chain was valid, by what its issuers say: the time that a record tells is its signer's word alone. */
+static uint64_t revocation_chain_time(const struct bypeer_chain *chain)
+{
+    uint64_t begin = 0;
+    for (size_t at = 0; at < bypeer_chain_length(chain); at++)
+        if (bypeer_chain_at(chain, at)->not_before > begin)
+            begin = bypeer_chain_at(chain, at)->not_before;
+    return begin;
+}
+
+/* Whether creator was ever an administrator, and signed the record. */
+static const char *revocation_signer_fault(struct bypeer_group_node *node, uint64_t now,
+                                           const struct bypeer_record *record,
                                            const struct bypeer_revocation *revocation, struct bypeer_chain **ret_signer)
 {
     static _Thread_local char why[GROUP_WHY];
@@ -34,7 +45,8 @@ static const char *revocation_signer_fault(struct bypeer_group_node *node, const
     const struct bypeer_certificate_facts *leaf = bypeer_chain_leaf(chain);
     const char *fault = NULL;
     bypeer_name_write(&leaf->subject, subject);
-    if (!judge_chain(node, chain, NULL, group_unix(record->modified), why))
+    uint64_t valid = revocation_chain_time(chain);
+    if (!judge_chain(node, chain, NULL, valid < now ? valid : now, why))
         fault = why;
     else if (!(leaf->roles & BYPEER_ROLE_ADMINISTRATOR))
         fault = "only an administrator revokes";
@@ -67,13 +79,13 @@ static enum bypeer_graph_verdict revocation_invalid(const char **ret_why, const 
 }
 
 /* One that counts already is judged again: its signer may be revoked by now, its target be known as administrator. */
-static enum bypeer_graph_verdict revocation_again(const struct bypeer_group_node *node,
+static enum bypeer_graph_verdict revocation_again(const struct bypeer_group_node *node, uint64_t now,
                                                   const struct group_revocation *known,
                                                   const struct bypeer_record *record, const char **ret_why)
 {
     if (memcmp(known->signature, record->security + GROUP_SECURITY_FIXED, node->profile->signature_bytes) != 0)
         return revocation_invalid(ret_why, "the same author has revoked this key already");
-    return group_may_count(node, known, ret_why) ? BYPEER_GRAPH_VALID : BYPEER_GRAPH_INVALID;
+    return group_may_count(node, known, now, ret_why) ? BYPEER_GRAPH_VALID : BYPEER_GRAPH_INVALID;
 }
 
 enum bypeer_graph_verdict judge_revocation(struct bypeer_group_node *node, uint64_t now,
@@ -89,21 +101,20 @@ enum bypeer_graph_verdict judge_revocation(struct bypeer_group_node *node, uint6
     if (fault)
         return revocation_invalid(ret_why, fault);
     if (known)
-        return revocation_again(node, known, record, ret_why);
+        return revocation_again(node, now, known, record, ret_why);
     struct group_revocation *taken = calloc(1, sizeof(*taken));
     if (!taken)
         return revocation_invalid(ret_why, "there is no memory for another revocation");
     taken->is_by_group = strcmp(record->creator, node->group_id) == 0;
     fault = taken->is_by_group ? revocation_group_fault(node, record)
-                               : revocation_signer_fault(node, record, &revocation, &taken->signer);
+                               : revocation_signer_fault(node, now, record, &revocation, &taken->signer);
     taken->by = taken->is_by_group || fault ? node->group : bypeer_chain_leaf(taken->signer)->subject;
     taken->id = record->id;
-    taken->made = group_unix(record->modified);
     taken->until = revocation.until;
     memcpy(taken->key, revocation.key, node->profile->public_key_bytes);
     memcpy(taken->signature, record->security + GROUP_SECURITY_FIXED, node->profile->signature_bytes);
     memcpy(taken->reason, revocation.reason, sizeof(taken->reason));
-    if (fault || !group_may_count(node, taken, &fault)) {
+    if (fault || !group_may_count(node, taken, now, &fault)) {
         group_revocation_free(taken);
         return revocation_invalid(ret_why, fault);
     }

@@ -118,7 +118,9 @@ void group_tell(struct bypeer_group_node *node, struct group_member *member, uin
     }
     if (standing == before)
         return;
-    member->is_cut_due = node->is_cut_due = node->is_stale = true;
+    member->is_cut_due = node->is_cut_due = true;
+    /* Whose memberships have ended has no record left to judge: none outlives what it was signed by. */
+    node->is_stale |= standing == GROUP_REVOKED;
     members_report(node, member, now, standing == GROUP_REVOKED ? BYPEER_GROUP_REVOKED : BYPEER_GROUP_EXPIRED);
 }
 
@@ -178,6 +180,19 @@ static void members_rename(struct group_member *member)
     bypeer_name_write(&member->name, member->id);
 }
 
+/* When the next of its credentials begins or ends; now: the last one has ended and waits. */
+static uint64_t members_next_change(const struct group_member *member, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const struct group_credential *credential = &member->credentials[at];
+        uint64_t change = credential->not_before > now ? credential->not_before : credential->not_after;
+        if (change < next)
+            next = change;
+    }
+    return next > now ? next : now;
+}
+
 int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
                struct group_credential **ret_credential)
 {
@@ -193,8 +208,9 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
     if (!credential)
         return -ENOSPC;
     members_rename(member);
-    if (credential->not_after < node->expiry)
-        node->expiry = credential->not_after;
+    member->change = members_next_change(member, now);
+    if (member->change < node->expiry)
+        node->expiry = member->change;
     /* An administrator more is a revocation less that may count, or a signer more. */
     if (node->revocation_count > 0)
         group_weigh(node, now);
@@ -203,33 +219,46 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
     return 0;
 }
 
+/* Drops what of a member has ended; false: nothing is left. The last one stays until its links are cut: it has the
+ * member's name and key. */
+static bool members_expire(struct bypeer_group_node *node, struct group_member *member, uint64_t now)
+{
+    for (unsigned at = 0; at < member->credential_count && member->credential_count > 1;)
+        if (member->credentials[at].not_after > now) {
+            at++;
+        } else {
+            group_drop_credential(node, member, at);
+            at = 0; /* their order may be another now */
+        }
+    if (member->credentials[0].not_after > now || member->is_cut_due) {
+        members_rename(member);
+        return true;
+    }
+    group_drop_credential(node, member, 0);
+    return false;
+}
+
 uint64_t group_expire(struct bypeer_group_node *node, uint64_t now)
 {
     uint64_t next = UINT64_MAX;
+    bool has_changed = false;
     for (size_t at = node->member_count; at-- > 0;) {
         struct group_member *member = node->members[at];
-        group_tell(node, member, now);
-        /* The last one stays until its links are cut: it has the member's name and key. */
-        for (unsigned i = 0; i < member->credential_count && member->credential_count > 1;)
-            if (member->credentials[i].not_after > now) {
-                i++;
-            } else {
-                group_drop_credential(node, member, i);
-                i = 0; /* their order may be another now */
+        if (member->change <= now) {
+            has_changed = true;
+            group_tell(node, member, now);
+            if (!members_expire(node, member, now)) {
+                members_remove(node, at);
+                continue;
             }
-        if (member->credentials[0].not_after <= now && !member->is_cut_due) {
-            group_drop_credential(node, member, 0);
-            members_remove(node, at);
-            continue;
+            member->change = members_next_change(member, now);
         }
-        members_rename(member);
-        for (unsigned i = 0; i < member->credential_count; i++) {
-            uint64_t change = member->credentials[i].not_before > now ? member->credentials[i].not_before
-                                                                      : member->credentials[i].not_after;
-            if (change > now && change < next)
-                next = change;
-        }
+        if (member->change > now && member->change < next)
+            next = member->change;
     }
+    /* An administrator less is a signer less, or one whom nothing shields any more. */
+    if (has_changed && node->revocation_count > 0)
+        group_weigh(node, now);
     return next;
 }
 

@@ -8,8 +8,18 @@
  * judged before any membership is known: it is flooded and synchronised first of all. The group key signs without one.
  *
  * What it means. The key is refused until `until`, under whatever serial; so is each membership that the key issued,
- * unless somebody else signs it again, and each record of those, unless an administrator signs it again. It counts
- * while its signer is an administrator who is not revoked himself. Against an administrator counts only the group key.
+ * unless somebody else signs it again, and each record of those, unless an administrator signs it again.
+ *
+ * Whose counts. No rule asks when: the only date is the signer's own word. Who comes first is above:
+ *   the group's key                             always counts
+ *   an administrator whom the group's key made  counts unless the group's key has revoked him, and not against another
+ *                                               of these: they are shielded, and so is none whom an administrator made
+ *   an administrator whom another one made      likewise, and unless an administrator of the row above has revoked
+ *                                               him, or anybody above him in his chain
+ * So nobody undoes a revocation but the group's key, by making its target an administrator or by revoking its signer,
+ * and all nodes that know the same agree, in whatever order they heard of it. Two of the last row may revoke each
+ * other. That a signer's membership has expired ends nothing: the group's key revokes him to end what he may.
+ *
  * Its record is of version 1 for ever: never modified, never deleted. Its ID is a hash of signer, group and target, and
  * not one of its creator's (overlay/graph/record.h), which every other record's has to be: so nobody can put a record
  * in its place, or be there first.

@@ -32,47 +32,90 @@ bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_
     return false;
 }
 
-/* Whether the group's key revoked a key of the chain. That alone touches chains of administrators. */
-static bool revocations_taint(const struct bypeer_group_node *node, const struct bypeer_chain *chain)
+static bool revocations_is_by_group(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
 {
-    for (size_t at = 1; at < bypeer_chain_length(chain); at++)
-        for (size_t i = 0; i < node->revocation_count; i++)
-            if (node->revocations[i]->is_by_group &&
-                revocations_is_of(node, node->revocations[i], bypeer_chain_at(chain, at)->public_key))
-                return true;
+    for (size_t at = 0; at < node->revocation_count; at++) {
+        const struct group_revocation *revocation = node->revocations[at];
+        if (revocation->is_by_group && now < revocation->until && revocations_is_of(node, revocation, key))
+            return true;
+    }
     return false;
 }
 
-/* Whether key was an administrator's at that time, by a membership that the group's key did not revoke. */
-static bool revocations_is_administrator(const struct bypeer_group_node *node, const uint8_t *key, uint64_t then)
+static bool revocations_is_direct(const struct bypeer_chain *chain)
+{
+    return bypeer_chain_length(chain) == 2 && (bypeer_chain_leaf(chain)->roles & BYPEER_ROLE_ADMINISTRATOR);
+}
+
+bool group_is_shielded(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
 {
     for (size_t at = 0; at < node->member_count; at++) {
         const struct group_member *member = node->members[at];
         for (unsigned i = 0; i < member->credential_count; i++) {
             const struct group_credential *credential = &member->credentials[i];
-            if ((credential->leaf->roles & BYPEER_ROLE_ADMINISTRATOR) && credential->not_before <= then &&
-                memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
-                !revocations_taint(node, credential->chain))
+            if (revocations_is_direct(credential->chain) && now < credential->not_after &&
+                memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0)
                 return true;
         }
     }
     return false;
 }
 
-bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation,
+/* Whether an administrator whom the group's key made, and has not revoked, revoked this key, and that counts. */
+static bool revocations_is_by_direct(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+{
+    for (size_t at = 0; at < node->revocation_count; at++) {
+        const struct group_revocation *revocation = node->revocations[at];
+        if (revocation->signer && now < revocation->until && revocations_is_of(node, revocation, key) &&
+            revocations_is_direct(revocation->signer) &&
+            !revocations_is_by_group(node, bypeer_chain_leaf(revocation->signer)->public_key, now) &&
+            !group_is_shielded(node, key, now))
+            return true;
+    }
+    return false;
+}
+
+/* Whether who signs by this chain may revoke: nobody above who signed it may have ended it. */
+static bool revocations_may_sign(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now)
+{
+    for (size_t at = 1; at < bypeer_chain_length(chain); at++) {
+        const uint8_t *key = bypeer_chain_at(chain, at)->public_key;
+        if (revocations_is_by_group(node, key, now) ||
+            (!revocations_is_direct(chain) && revocations_is_by_direct(node, key, now)))
+            return false;
+    }
+    return true;
+}
+
+/* The same by another membership of the signer's, which somebody else has signed. */
+static bool revocations_may_sign_otherwise(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+{
+    for (size_t at = 0; at < node->member_count; at++) {
+        const struct group_member *member = node->members[at];
+        for (unsigned i = 0; i < member->credential_count; i++) {
+            const struct group_credential *credential = &member->credentials[i];
+            if ((credential->leaf->roles & BYPEER_ROLE_ADMINISTRATOR) && !credential->is_replaced &&
+                now < credential->not_after &&
+                memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0 &&
+                revocations_may_sign(node, credential->chain, now))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation, uint64_t now,
                      const char **ret_why)
 {
     if (revocation->is_by_group)
         return true;
-    const struct bypeer_certificate_facts *signer = bypeer_chain_leaf(revocation->signer);
-    /* Another membership of the signer's, signed anew by somebody else, will do as well. */
-    if (revocations_taint(node, revocation->signer) &&
-        !revocations_is_administrator(node, signer->public_key, revocation->made)) {
+    if (!revocations_may_sign(node, revocation->signer, now) &&
+        !revocations_may_sign_otherwise(node, bypeer_chain_leaf(revocation->signer)->public_key, now)) {
         *ret_why = "the revocation's signer is revoked";
         return false;
     }
-    if (revocations_is_administrator(node, revocation->key, revocation->made)) {
-        *ret_why = "only the group's key revokes an administrator";
+    if (group_is_shielded(node, revocation->key, now)) {
+        *ret_why = "only the group's key revokes an administrator whom it made one";
         return false;
     }
     return true;
@@ -105,7 +148,7 @@ void group_weigh(struct bypeer_group_node *node, uint64_t now)
     for (size_t at = 0; at < node->revocation_count; at++) {
         struct group_revocation *revocation = node->revocations[at];
         const char *why;
-        bool counts = group_may_count(node, revocation, &why);
+        bool counts = group_may_count(node, revocation, now, &why);
         if (counts == revocation->counts)
             continue;
         revocation->counts = counts;

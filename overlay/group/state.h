@@ -53,6 +53,7 @@ struct group_member {
     enum group_standing standing; /* as the sink was told */
     uint8_t serial[GROUP_SERIAL]; /* of the membership that the sink was told, with its roles */
     uint32_t roles;
+    uint64_t change;               /* Unix seconds when a credential begins or ends next */
     bool is_cut_due;               /* its links are to be closed */
     char id[BYPEER_NAME_TEXT_MAX]; /* the text of name */
 };
@@ -63,7 +64,7 @@ struct group_revocation {
     struct bypeer_peer_name by; /* the group itself: by its key */
     bool is_by_group;
     bool counts;
-    uint64_t made, until;        /* Unix seconds */
+    uint64_t until;              /* Unix seconds */
     struct bypeer_chain *signer; /* NULL: by the group's key */
     uint8_t signature[BYPEER_SIGNATURE_MAX];
     char reason[BYPEER_REVOCATION_REASON_MAX + 1];
@@ -195,8 +196,10 @@ void group_members_clear(struct bypeer_group_node *node);
 bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether any membership of the chain is of a revoked key. */
 bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now);
+/* Whether it is of an administrator whom the group's key made one: that alone revokes him. */
+bool group_is_shielded(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether it would count now: its signer and its target are asked. *ret_why: if not. */
-bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation,
+bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation, uint64_t now,
                      const char **ret_why);
 struct group_revocation *group_find_revocation(const struct bypeer_group_node *node, const struct bypeer_guid *id);
 /* Takes one over that was judged, and weighs. 0 or -ENOMEM: then it is the caller's still. */

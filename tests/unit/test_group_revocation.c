@@ -10,7 +10,8 @@ TestSuite(group_revocation, .timeout = 60);
 static int revoke(struct net_member *by, const struct net_member *target, bool is_adopt)
 {
     char why[160];
-    const struct bypeer_group_verdict verdict = {bypeer_key_public(target->key), "lost his phone", is_adopt};
+    const struct bypeer_group_verdict verdict = {
+        .key = bypeer_key_public(target->key), .reason = "lost his phone", .is_adopt = is_adopt};
     by->net->now++;
     int status = bypeer_group_revoke(by->node, net_time(by->net), &verdict, why);
     net_turn(by->net);
@@ -287,5 +288,138 @@ Test(group_revocation, has_an_id_that_no_other_record_can_have)
     free(squatter);
     cr_assert_eq(revoke(admin, alice, false), 0);
     cr_expect_null(bypeer_record_fault(revocation_record(admin), &rules));
+    net_close(&net);
+}
+
+/* Promoted by whoever may promote: that undoes no revocation, and shields from none that comes. */
+Test(group_revocation, is_not_undone_by_an_administrators_promotion)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(mallory, "alice", BYPEER_ROLE_MEMBER);
+    struct bypeer_chain *promotion = net_invite(mallory, alice, BYPEER_ROLE_ADMINISTRATOR);
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    bypeer_group_free(alice->node);
+    net_join(alice, promotion, NULL);
+    net_synchronise(alice, admin);
+    net_synchronise(alice, mallory);
+    cr_expect(is_revoked(admin, alice));
+    cr_expect(is_revoked(mallory, alice));
+    cr_expect_lt(net_connect(alice, admin, NULL), 0);
+    struct net_member *bob = net_welcome(mallory, "bob", BYPEER_ROLE_ADMINISTRATOR);
+    cr_expect_eq(revoke(admin, bob, false), 0, "whom an administrator made one another may revoke");
+    cr_expect(is_revoked(&net.members[0], bob));
+    bypeer_chain_free(promotion);
+    net_close(&net);
+}
+
+/* Somebody who became an administrator a moment ago, and somebody who says that he signed long before that. */
+Test(group_revocation, does_not_go_by_the_date_that_its_signer_says)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    net.is_split = true;
+    net.now += 5000;
+    struct net_member *young = net_welcome(&net.members[0], "young", BYPEER_ROLE_ADMINISTRATOR);
+    net.now -= 4000;
+    cr_assert_eq(revoke(mallory, young, false), 0, "his own node does not know better");
+    net.now += 4000;
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    net_synchronise(young, bob);
+    cr_expect_eq(net_give(bob, revocation_record(mallory)), BYPEER_GRAPH_INVALID);
+    cr_expect_str_eq(bob->why, "only the group's key revokes an administrator whom it made one");
+    cr_expect_not(is_revoked(bob, young));
+    net_close(&net);
+}
+
+/* In whatever order they come: a higher one's word against a lower one's. */
+Test(group_revocation, by_a_lower_administrator_ends_with_him)
+{
+    for (unsigned order = 0; order < 2; order++) {
+        struct net net;
+        net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+        struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+        struct net_member *mallory = net_welcome(admin, "mallory", BYPEER_ROLE_ADMINISTRATOR);
+        struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+        net.is_split = true;
+        struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+        cr_assert_eq(revoke(mallory, alice, false), 0);
+        cr_assert_eq(revoke(admin, mallory, false), 0);
+        net_give(bob, revocation_record(order ? mallory : admin));
+        net_give(bob, revocation_record(order ? admin : mallory));
+        net_turn(&net);
+        cr_expect(is_revoked(bob, mallory));
+        cr_expect_not(is_revoked(bob, alice), "%u", order);
+        net_close(&net);
+    }
+}
+
+Test(group_revocation, of_who_revoked_with_bad_intent_undoes_that)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    char why[160];
+    cr_assert_eq(revoke(mallory, alice, false), 0);
+    const struct bypeer_group_verdict verdict = {.key = bypeer_key_public(mallory->key), .is_undo = true};
+    net.now++;
+    cr_assert_eq(bypeer_group_revoke(net.members[0].node, net_time(&net), &verdict, why), 0, "%s", why);
+    net_turn(&net);
+    cr_expect(is_revoked(bob, mallory));
+    cr_expect_not(is_revoked(bob, alice));
+    cr_expect_eq(net_connect(alice, bob, NULL), 1, "%s", bob->why);
+    net_close(&net);
+}
+
+Test(group_revocation, lets_nobody_rise_whose_membership_is_signed_again)
+{
+    struct net net;
+    struct bypeer_group_member member;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    struct net_member *friend = net_welcome(mallory, "friend", BYPEER_ROLE_INVITING);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *heir = net_welcome(admin, "heir", BYPEER_ROLE_ADMINISTRATOR);
+    cr_assert_eq(revoke(&net.members[0], mallory, true), 0);
+    cr_assert(bypeer_group_find_member(admin->node, &friend->name, &member));
+    cr_expect_not(member.is_revoked);
+    cr_expect_eq(member.roles, BYPEER_ROLE_MEMBER);
+    cr_assert_eq(revoke(&net.members[0], admin, true), 0);
+    cr_assert(bypeer_group_find_member(friend->node, &heir->name, &member));
+    cr_expect(member.is_revoked, "no administrator by a revoked one's word");
+    net_close(&net);
+}
+
+/* An administrator says of a friend's key that it replaced the founder's: revoking the friend is not to hit him. */
+Test(group_revocation, of_a_key_does_not_reach_an_administrator_by_a_false_rotation)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *other = net_welcome(&net.members[0], "other", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *friend = net_welcome(mallory, "friend", BYPEER_ROLE_MEMBER);
+    const struct net_member *targets[] = {&net.members[0], other};
+    for (unsigned at = 0; at < 2; at++) {
+        const struct bypeer_group_order order = {
+            .subject = {targets[at]->name, bypeer_key_public(friend->key), "Friend"},
+            .roles = BYPEER_ROLE_ADMINISTRATOR,
+            .is_publish = true,
+            .is_followed = true,
+        };
+        cr_assert_eq(bypeer_group_issue(mallory->node, net_time(&net), &order, &chain, why), 0, "%s", why);
+        bypeer_chain_free(chain);
+        net_turn(&net);
+    }
+    cr_assert_eq(revoke(&net.members[0], friend, false), 0);
+    for (unsigned at = 0; at < 2; at++)
+        cr_expect_not(is_revoked(mallory, targets[at]), "%u", at);
+    cr_expect(is_revoked(mallory, friend));
     net_close(&net);
 }
