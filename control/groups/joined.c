@@ -57,6 +57,8 @@ static void joined_on_link(void *context, const struct bypeer_graph_link_event *
 {
     struct bypeer_joined *joined = context;
     joined->is_touched = joined->is_changed = true;
+    if (event->change == BYPEER_GRAPH_LINK_CONNECTED)
+        bypeer_streams_trust(joined->groups->streams, joined, event->link);
     joined_seek_linked(joined, event);
     joined_direct_linked(joined, event);
 }

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "config/value.h"
+#include "control/groups/strangers.h"
 #include "control/log.h"
+#include "overlay/graph/source.h"
 
 #define BACKLOG         64
 #define LISTENERS_MAX   4
 #define READ_BYTES      65536
-#define STRANGER_MS     10000
+#define STRANGER_MS     10000 /* to say what for */
+#define AUTHENTICATE_MS 30000 /* to prove who one is */
 #define ROOM_AGAIN      (BYPEER_STREAMS_FULL / 4)
 #define FLUSH_MS        5000  /* for what waits to be sent when a stream ends */
 #define KEEPALIVE_S     10    /* of silence, after which the kernel asks whether the peer lives */
@@ -44,7 +47,8 @@ struct bypeer_streams {
     unsigned listener_count, handles;
     bool closing;
     struct bypeer_stream *streams;
-    unsigned strangers;
+    unsigned stranger_count;
+    struct bypeer_strangers strangers;
     struct bypeer_log_limit log_limit;
     char bytes[READ_BYTES]; /* what was read, within one turn */
 };
@@ -67,7 +71,7 @@ static void stream_on_closed(uv_handle_t *handle)
     if (stream->next)
         stream->next->link = stream->link;
     if (stream->stranger)
-        streams->strangers--;
+        streams->stranger_count--;
     if (stream->owner)
         streams->hooks->closed(stream->owner, stream->number, stream->error);
     free(stream);
@@ -112,9 +116,7 @@ static void stream_begin(struct bypeer_stream *stream, const uint8_t *bytes, siz
         stream_close(stream, -ECONNABORTED);
         return;
     }
-    stream->stranger = false;
-    streams->strangers--;
-    uv_timer_stop(&stream->timer);
+    uv_timer_start(&stream->timer, stream_on_timer, AUTHENTICATE_MS, 0);
     streams->hooks->received(stream->owner, stream->number, stream->begin, stream->used);
     if (!stream->ending && stream->owner && taken < length)
         streams->hooks->received(stream->owner, stream->number, bytes + taken, length - taken);
@@ -133,10 +135,10 @@ static void stream_on_read(uv_stream_t *tcp, ssize_t length, const uv_buf_t *buf
     const uint8_t *bytes = (const uint8_t *)buffer->base;
     if (length < 0)
         stream_close(stream, length == UV_EOF ? 0 : (int)length);
-    else if (length > 0 && !stream->ending && stream->stranger)
-        stream_begin(stream, bytes, (size_t)length);
     else if (length > 0 && !stream->ending && stream->owner)
         stream->streams->hooks->received(stream->owner, stream->number, bytes, (size_t)length);
+    else if (length > 0 && !stream->ending)
+        stream_begin(stream, bytes, (size_t)length);
 }
 
 /* --- bytes out --- */
@@ -303,6 +305,16 @@ int bypeer_streams_connect(struct bypeer_streams *streams, void *owner, uint32_t
     return 0;
 }
 
+void bypeer_streams_trust(struct bypeer_streams *streams, const void *owner, uint32_t number)
+{
+    struct bypeer_stream *stream = streams_find(streams, owner, number);
+    if (!stream || !stream->stranger || stream->ending)
+        return;
+    stream->stranger = false;
+    streams->stranger_count--;
+    uv_timer_stop(&stream->timer);
+}
+
 void bypeer_stream_adopt(struct bypeer_stream *stream, void *owner, uint32_t number)
 {
     stream->owner = owner;
@@ -315,21 +327,47 @@ void bypeer_stream_from(const struct bypeer_stream *stream, uint8_t ret_address[
     *ret_port = stream->port;
 }
 
-/* Bytes of an address that count as one source. */
-static size_t streams_source_bytes(const uint8_t address[static 16])
+static bool streams_is_stranger(const struct bypeer_stream *stream)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address, mapped, sizeof(mapped)) == 0 ? 16 : 8;
+    return stream->stranger && !stream->ending;
 }
 
 static unsigned streams_count_of(const struct bypeer_streams *streams, const struct bypeer_stream *like)
 {
     unsigned count = 0;
     for (const struct bypeer_stream *stream = streams->streams; stream; stream = stream->next)
-        count += stream->stranger && memcmp(stream->address, like->address, streams_source_bytes(like->address)) == 0
-                     ? 1
-                     : 0;
+        count += streams_is_stranger(stream) && bypeer_graph_is_same_source(stream->address, like->address) ? 1 : 0;
     return count;
+}
+
+/* Who comes next has a place, unless he is of the source that has most of them. The newest are first in the list. */
+static int streams_make_room(struct bypeer_streams *streams, const struct bypeer_stream *newcomer)
+{
+    struct bypeer_stream *chosen = NULL;
+    unsigned most = streams_count_of(streams, newcomer);
+    if (most > BYPEER_STREAMS_OF_SOURCE)
+        return -ENOSPC;
+    if (streams->stranger_count <= BYPEER_STREAMS_STRANGERS)
+        return 0;
+    for (struct bypeer_stream *stream = streams->streams; stream; stream = stream->next) {
+        unsigned count = streams_is_stranger(stream) && stream != newcomer ? streams_count_of(streams, stream) : 0;
+        if (count < most || count == 0)
+            continue;
+        most = count;
+        chosen = stream;
+    }
+    if (!chosen)
+        return -ENOSPC;
+    stream_close(chosen, -ENOSPC);
+    return 0;
+}
+
+static void streams_tell_refused(struct bypeer_streams *streams, const struct bypeer_stream *stream)
+{
+    char text[BYPEER_VALUE_ADDRESS];
+    bypeer_value_write_address(text, stream->address);
+    bypeer_log_limited(&streams->log_limit, BYPEER_LOG_WARNING,
+                       "groups: too many connections that have not said who they are; one from %s is closed", text);
 }
 
 static void streams_on_connection(uv_stream_t *listener, int status)
@@ -346,14 +384,12 @@ static void streams_on_connection(uv_stream_t *listener, int status)
     memcpy(stream->address, &from.sin6_addr, sizeof(stream->address));
     stream->port = ntohs(from.sin6_port);
     stream->stranger = true;
-    streams->strangers++;
-    if (result == 0 && (streams->strangers > BYPEER_STREAMS_STRANGERS ||
-                        streams_count_of(streams, stream) > BYPEER_STREAMS_OF_SOURCE)) {
-        char text[BYPEER_VALUE_ADDRESS];
-        bypeer_value_write_address(text, stream->address);
-        bypeer_log_limited(&streams->log_limit, BYPEER_LOG_WARNING,
-                           "groups: too many connections that have not said what for; one from %s is closed", text);
-        result = -ENOSPC;
+    streams->stranger_count++;
+    if (result == 0) {
+        bool is_admitted = bypeer_strangers_admit(&streams->strangers, stream->address, uv_hrtime() / 1000000);
+        result = is_admitted ? streams_make_room(streams, stream) : -ENOSPC;
+        if (result < 0)
+            streams_tell_refused(streams, stream);
     }
     if (result == 0)
         result = uv_read_start((uv_stream_t *)&stream->tcp, stream_on_room, stream_on_read);

@@ -8,9 +8,12 @@
  * A stream goes by its owner and a number that the owner gave out. hooks.closed() comes once for each, from the loop,
  * and frees the number; the other functions may be called from within any hook.
  *
- * Bounds (a stranger is whoever has no owner yet): so many strangers at once, of these few from one /64 (IPv4: one
- * address), each for some seconds and bytes; a peer that does not take what it is sent is cut off at STREAMS_QUEUE_MAX:
- * who sends is told long before that the stream is full. A dead peer is noticed by TCP within half a minute.
+ * A stranger is whoever came by himself, until his owner says that it knows who he is: bypeer_streams_trust(). Bounds:
+ * so many strangers at once, of these few from one source (overlay/graph/source.h), who also begin only so often
+ * (strangers.h); each has some seconds, first to say whose he is, then who. When there are too many, one goes of the
+ * source that most of them come from. Nobody else has to go for them. A peer that does not take what it is sent is cut
+ * off at STREAMS_QUEUE_MAX: who sends is told long before that the stream is full. A dead peer is noticed by TCP within
+ * half a minute.
  *
  * Addresses: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports in host order.
  *
@@ -26,7 +29,7 @@
 #include "control/problem.h"
 
 #define BYPEER_STREAMS_STRANGERS 64
-#define BYPEER_STREAMS_OF_SOURCE 8
+#define BYPEER_STREAMS_OF_SOURCE 16
 #define BYPEER_STREAMS_BEGIN_MAX 4096        /* bytes within which begun() must know whose it is */
 #define BYPEER_STREAMS_FULL      (1u << 20)  /* bytes that wait to be sent on one stream: what can wait should */
 #define BYPEER_STREAMS_QUEUE_MAX (16u << 20) /* and at most */
@@ -59,6 +62,8 @@ bool bypeer_streams_is_listening(const struct bypeer_streams *streams);
 /* connected() or closed() follows. -ENOMEM: neither does. */
 int bypeer_streams_connect(struct bypeer_streams *streams, void *owner, uint32_t number,
                            const uint8_t address[static 16], uint16_t port);
+/* The stream's peer is known: it is no stranger any more, and may stay. */
+void bypeer_streams_trust(struct bypeer_streams *streams, const void *owner, uint32_t number);
 /* From within begun(). */
 void bypeer_stream_adopt(struct bypeer_stream *stream, void *owner, uint32_t number);
 void bypeer_stream_from(const struct bypeer_stream *stream, uint8_t ret_address[static 16], uint16_t *ret_port);

@@ -10,9 +10,9 @@
  * and who comes asks one neighbor for what it missed. One implementation runs in bypeerd over TCP, in the simulator by
  * the thousand, in tests with a clock of their own.
  *
- * Files, in the order to read: guid.h, frame.h, message.h, record.h, payload.h, attributes.h, search.h (formats);
- * security.h; state.h (what a node is made of), database.c, share.c (who may have how much), waiting.c, queue.c,
- * link.c, handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections),
+ * Files, in the order to read: guid.h, source.h, frame.h, message.h, record.h, payload.h, attributes.h, search.h
+ * (formats); security.h; state.h (what a node is made of), database.c, share.c (who may have how much), waiting.c,
+ * queue.c, link.c, handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections),
  * contact.c (signature, contacts, partitions), presence.c, publish.c, upkeep.c (timers); graph.c ties them together.
  *
  * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in.

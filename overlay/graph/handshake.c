@@ -60,7 +60,7 @@ int bypeer_graph_accept(struct bypeer_graph *graph, struct bypeer_graph_time now
 {
     if (graph->is_leaving || !graph_is_listening(graph))
         return -ECONNREFUSED;
-    graph_make_room(graph, now);
+    graph_make_room(graph, now, from);
     struct graph_link *link = graph_link_new(graph, false);
     if (link == NULL)
         return -ENOBUFS;

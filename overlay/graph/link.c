@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "overlay/graph/source.h"
 #include "overlay/graph/state.h"
 #include "overlay/ip/wire.h"
 
@@ -68,20 +69,33 @@ static bool link_is_stranger(const struct graph_link *link)
     return link && !link->is_initiator && (link->state == LINK_AUTH_INFO || link->state == LINK_TOKENS);
 }
 
-void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now)
+static uint32_t link_strangers_from(const struct bypeer_graph *graph, const struct bypeer_graph_address *from)
 {
-    struct graph_link *oldest = NULL;
-    uint32_t strangers = 0;
+    uint32_t count = 0;
+    for (uint32_t at = 0; at < graph->link_room; at++)
+        count += link_is_stranger(graph->links[at]) &&
+                 bypeer_graph_is_same_source(graph->links[at]->remote.address, from->address);
+    return count;
+}
+
+void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_graph_address *from)
+{
+    struct graph_link *chosen = NULL;
+    uint32_t strangers = 0, most = 0;
     for (uint32_t at = 0; at < graph->link_room; at++) {
         struct graph_link *link = graph->links[at];
         if (!link_is_stranger(link))
             continue;
         strangers++;
-        if (oldest == NULL || link->added < oldest->added)
-            oldest = link;
+        uint32_t count = link_strangers_from(graph, &link->remote) +
+                         bypeer_graph_is_same_source(link->remote.address, from->address);
+        if (chosen && (count < most || (count == most && link->added > chosen->added)))
+            continue;
+        most = count;
+        chosen = link;
     }
-    if (oldest && (strangers >= (graph->limits.links + 1) / 2 || link_count(graph) == graph->limits.links))
-        graph_link_close(graph, now, oldest, "others came, and it did not say who it is");
+    if (chosen && (strangers >= (graph->limits.links + 1) / 2 || link_count(graph) == graph->limits.links))
+        graph_link_close(graph, now, chosen, "others came, and it did not say who it is");
 }
 
 static void link_close_security(struct bypeer_graph *graph, struct graph_link *link)

@@ -190,9 +190,9 @@ const struct bypeer_record *graph_live(const struct bypeer_graph *graph, const s
 /* --- link.c --- */
 struct graph_link *graph_link_at(const struct bypeer_graph *graph, uint32_t number); /* NULL: none, or closed */
 struct graph_link *graph_link_new(struct bypeer_graph *graph, bool is_initiator);
-/* Before another is accepted: of those that do not say who they are, who came first goes if they are half of all links,
- * or no place is left. */
-void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now);
+/* Before another is accepted: of those that do not say who they are, one goes if they are half of all links, or no
+ * place is left. It is one of the source that most of them come from, the other counted; of those who came first. */
+void graph_make_room(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct bypeer_graph_address *from);
 void graph_link_free(struct bypeer_graph *graph, struct graph_link *link);
 /* Sends a message; one that cannot be made for lack of memory ends the link. */
 void graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,

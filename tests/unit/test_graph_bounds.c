@@ -323,3 +323,60 @@ Test(graph_bounds, a_slow_neighbor_gets_the_last_version)
     cr_assert_leq(counted(0).sent_messages, before + 3);
     wire_clear(&wire);
 }
+
+/* --- strangers --- */
+
+static uint32_t failed[64];
+static unsigned failed_count;
+
+static void on_link(void *context, const struct bypeer_graph_link_event *event)
+{
+    (void)context;
+    if (event->change == BYPEER_GRAPH_LINK_FAILED)
+        failed[failed_count++ % 64] = event->link;
+}
+
+/* A connection from there that says nothing. */
+static uint32_t accept_from(struct bypeer_graph *graph, uint8_t network, uint8_t host)
+{
+    const struct bypeer_graph_address from = {{0xfd, network, [15] = host}, 4000};
+    uint32_t link = 0;
+    cr_assert_eq(bypeer_graph_accept(graph, wire.now, &from, &link), 0);
+    return link;
+}
+
+static bool has_failed(struct bypeer_graph *graph, uint32_t link)
+{
+    bool is_among = false;
+    for (unsigned at = 0; at < failed_count; at++) {
+        is_among = is_among || failed[at] == link;
+        bypeer_graph_closed(graph, wire.now, failed[at], 0);
+    }
+    failed_count = 0;
+    return is_among;
+}
+
+Test(graph_bounds, strangers_of_one_source_push_out_each_other)
+{
+    struct bypeer_graph_settings settings;
+    struct bypeer_graph *graph;
+    wire_init(&wire, bypeer_profile(BYPEER_PROFILE_MODERN));
+    wire_settings(&wire, 0, &settings);
+    settings.sink = (struct bypeer_graph_sink){.link = on_link};
+    settings.limits.links = 8;
+    cr_assert_eq(bypeer_graph_open(&graph, &settings, wire.now), 0);
+    const struct bypeer_graph_address own = wire_address(0);
+    cr_assert_eq(bypeer_graph_listen(graph, wire.now, &own, 1), 0);
+    uint32_t honest = accept_from(graph, 1, 1);
+    for (uint8_t host = 1; host < 50; host++) {
+        accept_from(graph, 2, host);
+        cr_assert(!has_failed(graph, honest));
+    }
+    uint32_t late = accept_from(graph, 3, 1);
+    for (uint8_t host = 50; host < 100; host++) {
+        accept_from(graph, 2, host);
+        cr_assert(!has_failed(graph, honest) && !has_failed(graph, late));
+    }
+    bypeer_graph_free(graph);
+    wire_clear(&wire);
+}

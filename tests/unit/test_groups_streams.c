@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/groups/strangers.h"
 #include "control/groups/streams.h"
 
 #define WAIT_MS 20000
@@ -136,6 +137,12 @@ static void run_until(const unsigned *count, unsigned least, const size_t *bytes
     cr_assert(!bytes || *bytes >= least_bytes);
 }
 
+static void say_open(uint8_t ret_bytes[static 4])
+{
+    const uint8_t word[] = {'o', 'p', 'e', 'n'};
+    memcpy(ret_bytes, word, sizeof(word));
+}
+
 static void say(struct side *side, const char *text)
 {
     bypeer_streams_send(side->streams, side, NUMBER, (const uint8_t *)text, strlen(text));
@@ -166,7 +173,7 @@ Test(groups_streams, what_the_kernel_does_not_take_at_once_comes_all_the_same)
     static uint8_t much[6 << 20];
     cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
     run_until(&here.connected, 1, NULL, 0);
-    memcpy(much, "open", 4);
+    say_open(much);
     bypeer_streams_send(here.streams, &here, NUMBER, much, sizeof(much));
     bypeer_streams_end(here.streams, &here, NUMBER);
     run_until(NULL, 0, &there.received, sizeof(much));
@@ -181,7 +188,7 @@ Test(groups_streams, who_sends_hears_that_it_is_full_and_when_there_is_room)
     size_t sent = 0;
     cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
     run_until(&here.connected, 1, NULL, 0);
-    memcpy(some, "open", 4);
+    say_open(some);
     bool has_room = true;
     while (has_room && sent < BYPEER_STREAMS_QUEUE_MAX) {
         has_room = bypeer_streams_send(here.streams, &here, NUMBER, some, sizeof(some));
@@ -200,7 +207,7 @@ Test(groups_streams, who_takes_nothing_is_cut_off)
     static uint8_t much[BYPEER_STREAMS_QUEUE_MAX / 4];
     cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
     run_until(&here.connected, 1, NULL, 0);
-    memcpy(much, "open", 4);
+    say_open(much);
     /* The other side does not run meanwhile: nothing is read. */
     for (unsigned at = 0; at < 8; at++)
         bypeer_streams_send(here.streams, &here, NUMBER, much, sizeof(much));
@@ -222,7 +229,7 @@ Test(groups_streams, a_stranger_that_is_refused_is_closed)
 Test(groups_streams, a_stranger_may_not_talk_on_without_saying_what_for)
 {
     static uint8_t much[BYPEER_STREAMS_BEGIN_MAX * 2];
-    memcpy(much, "open", 4);
+    say_open(much);
     there.answer = -EAGAIN;
     cr_assert_eq(bypeer_streams_connect(here.streams, &here, NUMBER, loopback, port), 0);
     run_until(&here.connected, 1, NULL, 0);
@@ -231,26 +238,72 @@ Test(groups_streams, a_stranger_may_not_talk_on_without_saying_what_for)
     cr_assert_eq(there.received, 0);
 }
 
-Test(groups_streams, few_strangers_of_one_source_are_let_in_at_once)
+/* Connects so many times, says what for if told to, and counts what is closed again. */
+static unsigned count_closed(int *sockets, unsigned count, bool says)
 {
-    int sockets[BYPEER_STREAMS_OF_SOURCE + 1];
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback, .sin6_port = htons(port)};
-    for (unsigned at = 0; at < BYPEER_STREAMS_OF_SOURCE + 1; at++) {
+    unsigned closed = 0;
+    for (unsigned at = 0; at < count; at++) {
         sockets[at] = socket(AF_INET6, SOCK_STREAM, 0);
         cr_assert_eq(connect(sockets[at], (struct sockaddr *)&to, sizeof(to)), 0);
+        if (says)
+            cr_assert_eq(send(sockets[at], "open", 4, 0), 4);
     }
     for (unsigned turn = 0; turn < 50; turn++) {
         uv_run(&loop, UV_RUN_NOWAIT);
         usleep(1000);
     }
-    unsigned closed = 0;
-    for (unsigned at = 0; at < BYPEER_STREAMS_OF_SOURCE + 1; at++) {
+    for (unsigned at = 0; at < count; at++) {
         char byte;
         ssize_t got = recv(sockets[at], &byte, 1, MSG_DONTWAIT);
         closed += got == 0 || (got < 0 && errno == ECONNRESET) ? 1 : 0;
-        close(sockets[at]);
     }
-    cr_assert_eq(closed, 1);
+    return closed;
+}
+
+static void close_all(const int *sockets, unsigned count)
+{
+    for (unsigned at = 0; at < count; at++)
+        close(sockets[at]);
+}
+
+Test(groups_streams, few_strangers_of_one_source_are_let_in_at_once)
+{
+    int sockets[BYPEER_STREAMS_OF_SOURCE + 1];
+    cr_assert_eq(count_closed(sockets, BYPEER_STREAMS_OF_SOURCE + 1, false), 1);
+    close_all(sockets, BYPEER_STREAMS_OF_SOURCE + 1);
+}
+
+/* To say what for proves nothing yet. */
+Test(groups_streams, who_has_an_owner_is_a_stranger_until_he_is_trusted)
+{
+    int sockets[BYPEER_STREAMS_OF_SOURCE + 2];
+    cr_assert_eq(count_closed(sockets, BYPEER_STREAMS_OF_SOURCE + 1, true), 1);
+    cr_assert_eq(there.begun, BYPEER_STREAMS_OF_SOURCE);
+    bypeer_streams_trust(there.streams, &there, NUMBER);
+    cr_assert_eq(count_closed(sockets + BYPEER_STREAMS_OF_SOURCE + 1, 1, true), 0);
+    close_all(sockets, BYPEER_STREAMS_OF_SOURCE + 2);
+}
+
+Test(groups_streams, who_comes_too_often_keeps_nobody_else_out)
+{
+    static struct bypeer_strangers strangers;
+    uint8_t one[16] = {0x20, 1}, other[16] = {0x20, 2};
+    for (unsigned at = 0; at < BYPEER_STRANGERS_BURST; at++) {
+        one[15] = (uint8_t)at;
+        cr_assert(bypeer_strangers_admit(&strangers, one, 1000));
+    }
+    cr_assert(!bypeer_strangers_admit(&strangers, one, 1000));
+    cr_assert(bypeer_strangers_admit(&strangers, other, 1000));
+    cr_assert(bypeer_strangers_admit(&strangers, one, 1000 + BYPEER_STRANGERS_MS));
+    cr_assert(!bypeer_strangers_admit(&strangers, one, 1000 + BYPEER_STRANGERS_MS));
+    uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2};
+    for (unsigned at = 0; at < BYPEER_STRANGERS_BURST; at++)
+        cr_assert(bypeer_strangers_admit(&strangers, ipv4, 2000));
+    ipv4[15] = 9;
+    cr_assert(!bypeer_strangers_admit(&strangers, ipv4, 2000), "of the same /24");
+    ipv4[14] = 3;
+    cr_assert(bypeer_strangers_admit(&strangers, ipv4, 2000));
 }
 
 Test(groups_streams, nobody_there_is_told)
