@@ -47,13 +47,15 @@ void hints_sum(const struct bypeer_node *node, struct hints_sums *ret_sums)
     }
 }
 
-uint64_t hints_in(const struct hints_sums *sums)
+/* received + injected + generated + copied */
+static uint64_t hints_in(const struct hints_sums *sums)
 {
     return sums->classes[BYPEER_COUNTER_RECEIVED] + sums->classes[BYPEER_COUNTER_INJECTED] +
            sums->classes[BYPEER_COUNTER_GENERATED] + sums->classes[BYPEER_COUNTER_COPIED];
 }
 
-uint64_t hints_out(const struct hints_sums *sums)
+/* sent + punted + consumed + dropped */
+static uint64_t hints_out(const struct hints_sums *sums)
 {
     return sums->classes[BYPEER_COUNTER_SENT] + sums->classes[BYPEER_COUNTER_PUNTED] +
            sums->classes[BYPEER_COUNTER_CONSUMED] + sums->classes[BYPEER_COUNTER_DROPPED];

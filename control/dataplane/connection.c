@@ -124,7 +124,8 @@ static int channel_await_death(struct bypeer_channel *channel, unsigned reader)
 
 /* --- messages --- */
 
-void channel_send_sessions(struct bypeer_channel *channel, struct connection *connection, bool has_sessions)
+/* The parked sessions go to a data plane that has none, and only while no other process writes to them. */
+static void channel_send_sessions(struct bypeer_channel *channel, struct connection *connection, bool has_sessions)
 {
     bool alone = !has_sessions;
     for (unsigned at = 0; at < BYPEER_READERS_MAX; at++)

@@ -59,8 +59,6 @@ struct bypeer_channel {
 void channel_on_accept(uv_poll_t *poll, int status, int events);
 void channel_end_connection(struct bypeer_channel *channel, struct connection *connection, const char *why);
 void channel_send_tables(struct bypeer_channel *channel, struct connection *connection);
-/* The parked sessions go to a data plane that has none, and only while no other process writes to them. */
-void channel_send_sessions(struct bypeer_channel *channel, struct connection *connection, bool has_sessions);
 bool channel_park_sessions(struct bypeer_channel *channel, int fd); /* takes fd over */
 void channel_take_trace(struct bypeer_channel *channel, struct connection *connection,
                         const struct bypeer_handover *message);

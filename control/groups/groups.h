@@ -64,9 +64,8 @@ const char *bypeer_joined_name_text(const struct bypeer_joined *joined);
 const char *bypeer_joined_friendly(const struct bypeer_joined *joined);
 const struct bypeer_peer_name *bypeer_joined_self(const struct bypeer_joined *joined); /* this node's member */
 const char *bypeer_joined_self_text(const struct bypeer_joined *joined);
-const struct bypeer_key *bypeer_joined_key(const struct bypeer_joined *joined); /* of that identity */
-bool bypeer_joined_is_founder(const struct bypeer_joined *joined);              /* the group's key is here */
-uint32_t bypeer_joined_status(const struct bypeer_joined *joined);              /* BYPEER_GRAPH_... of the graph */
+bool bypeer_joined_is_founder(const struct bypeer_joined *joined); /* the group's key is here */
+uint32_t bypeer_joined_status(const struct bypeer_joined *joined); /* BYPEER_GRAPH_... of the graph */
 /* Why a link was refused last; "": none was. */
 const char *bypeer_joined_refusal(const struct bypeer_joined *joined);
 unsigned bypeer_joined_neighbors(const struct bypeer_joined *joined);

@@ -51,11 +51,6 @@ const char *bypeer_joined_self_text(const struct bypeer_joined *joined)
     return joined->self_text;
 }
 
-const struct bypeer_key *bypeer_joined_key(const struct bypeer_joined *joined)
-{
-    return joined->key;
-}
-
 bool bypeer_joined_is_founder(const struct bypeer_joined *joined)
 {
     return joined->group_key != NULL;

@@ -263,9 +263,9 @@ static int import_fill(struct entry *entry, struct bypeer_identity_export *given
 int bypeer_identities_import(struct bypeer_identities *identities, struct bypeer_identity_export *given, uint64_t now,
                              const struct bypeer_identity **ret_identity, struct bypeer_problem *problem)
 {
-    struct entry *entry = calloc(1, sizeof(*entry));
+    struct entry *entry = entry_allocate(problem);
     if (!entry)
-        return bypeer_problem_no_memory(problem);
+        return -ENOMEM;
     int result = import_fill(entry, given, now, problem);
     if (result == 0)
         result = identities_add(identities, entry, problem);

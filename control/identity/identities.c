@@ -45,7 +45,7 @@ void entry_free(struct entry *entry)
     free(entry);
 }
 
-static struct entry *entry_allocate(struct bypeer_problem *problem)
+struct entry *entry_allocate(struct bypeer_problem *problem)
 {
     struct entry *entry = calloc(1, sizeof(*entry));
     if (!entry)

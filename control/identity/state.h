@@ -36,6 +36,7 @@ struct bypeer_identities {
 
 /* Sets the public view from what is owned; friendly from friendly_given. */
 void entry_expose(struct entry *entry);
+struct entry *entry_allocate(struct bypeer_problem *problem); /* NULL: no memory, and the problem says so */
 void entry_free(struct entry *entry);
 /* The entry of what the store gave out. */
 struct entry *identities_entry(struct bypeer_identities *identities, const struct bypeer_identity *identity);

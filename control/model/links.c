@@ -66,7 +66,8 @@ const char *bypeer_model_link_why_down(const struct bypeer_model *model, const s
     return link->next == 0 ? "there has been no handshake" : "its peer has not used the new session yet";
 }
 
-int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)
+static int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link,
+                              struct bypeer_problem *problem)
 {
     struct bypeer_store_link row = {
         .id = link->id,

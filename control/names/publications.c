@@ -118,7 +118,7 @@ static int publications_check(const struct bypeer_store_publication *publication
 }
 
 /* Whether a name is in a list of lines; the empty list has all. */
-bool names_is_in(const char *clouds, const char *name)
+static bool publications_is_in(const char *clouds, const char *name)
 {
     const size_t length = strlen(name);
     if (clouds[0] == '\0')
@@ -131,7 +131,7 @@ bool names_is_in(const char *clouds, const char *name)
 
 static bool publications_belongs(const struct names_publication *publication, const struct bypeer_cloud *cloud)
 {
-    return !cloud->leaving && !cloud->closing && names_is_in(publication->stored.clouds, cloud->config.name);
+    return !cloud->leaving && !cloud->closing && publications_is_in(publication->stored.clouds, cloud->config.name);
 }
 
 /* --- registrations --- */
@@ -155,7 +155,9 @@ static void publications_contents(const struct names_publication *publication, s
     memcpy(ret_registration->prefix, stored->prefix, sizeof(stored->prefix));
 }
 
-int names_register(struct bypeer_names *names, struct names_publication *publication, struct bypeer_cloud *cloud)
+/* Registers in one cloud. 0, also if it must wait for an address or is of another profile; or negative errno. */
+static int publications_register(struct bypeer_names *names, struct names_publication *publication,
+                                 struct bypeer_cloud *cloud)
 {
     struct bypeer_pnrp_registration registration;
     struct bypeer_application own;
@@ -233,7 +235,7 @@ static void publications_store_all_locations(struct bypeer_names *names)
 static void publications_try(struct bypeer_names *names, struct names_publication *publication,
                              struct bypeer_cloud *cloud)
 {
-    int result = publications_belongs(publication, cloud) ? names_register(names, publication, cloud) : 0;
+    int result = publications_belongs(publication, cloud) ? publications_register(names, publication, cloud) : 0;
     if (result < 0)
         bypeer_log_limited(&cloud->log_limit, BYPEER_LOG_WARNING, "cloud %s: %s cannot be registered now: %s",
                            cloud->config.name, publication->stored.name, strerror(-result));
@@ -394,7 +396,7 @@ static int publications_begin(struct bypeer_names *names, struct names_publicati
     for (struct bypeer_cloud *cloud = names->clouds; cloud && result == 0; cloud = cloud->next) {
         if (!publications_belongs(publication, cloud))
             continue;
-        result = names_register(names, publication, cloud);
+        result = publications_register(names, publication, cloud);
         if (result < 0)
             bypeer_problem_set(problem, result, "not_registered",
                                "name %.80s\ncannot be registered in cloud %s: %s\ncheck endpoints, comment and payload",
@@ -543,7 +545,7 @@ int bypeer_names_unpublish(struct bypeer_names *names, const char *name, const c
         return result;
     for (struct bypeer_cloud *cloud = names->clouds; cloud; cloud = cloud->next)
         if (publications_belongs(publication, cloud) &&
-            (rest.clouds[0] == '\0' || !names_is_in(rest.clouds, cloud->config.name)))
+            (rest.clouds[0] == '\0' || !publications_is_in(rest.clouds, cloud->config.name)))
             names_unregister(publication, cloud);
     if (rest.clouds[0] != '\0') {
         publication->stored = rest;

@@ -63,9 +63,6 @@ void names_unregister_all(struct bypeer_names *names, struct bypeer_cloud *cloud
 /* The cloud's registrations are gone with it. */
 void names_forget_cloud(struct bypeer_names *names, const struct bypeer_cloud *cloud);
 void names_free_publications(struct bypeer_names *names);
-bool names_is_in(const char *clouds, const char *name);
-/* Registers in one cloud. 0, also if it must wait for an address or is of another profile; or negative errno. */
-int names_register(struct bypeer_names *names, struct names_publication *publication, struct bypeer_cloud *cloud);
 void names_unregister(struct names_publication *publication, struct bypeer_cloud *cloud);
 
 /* --- delegations.c --- */

@@ -42,7 +42,8 @@ static bool usage_is_so(const struct bypeer_limit *present, const struct bypeer_
            present->burst == wanted->burst;
 }
 
-void usage_apply(struct bypeer_usage *usage, const struct bypeer_usage_limit *limit)
+/* Makes the tables say what a limit does. */
+static void usage_apply(struct bypeer_usage *usage, const struct bypeer_usage_limit *limit)
 {
     struct bypeer_writer *writer = usage->node->generation->writer;
     const struct bypeer_model *model = usage->node->model;

@@ -23,8 +23,6 @@ bool usage_reserve_limit(struct bypeer_usage *usage);
 /* The account of a link, as of the view; NULL: no memory. */
 struct usage_account *usage_account_of(struct bypeer_usage *usage, const struct bypeer_sessions_view *view,
                                        const struct bypeer_model_link *link);
-/* Makes the tables say what a limit does. */
-void usage_apply(struct bypeer_usage *usage, const struct bypeer_usage_limit *limit);
 /* Bytes of both directions in the present period; unix_s 0: in the one that was the present one last. */
 uint64_t usage_used(struct usage_account *account, enum bypeer_quota_period period, uint64_t unix_s);
 /* Quotas, and limits whose link or group is no more. */

@@ -11,7 +11,8 @@ double bypeer_level_begin(unsigned level)
     return begin;
 }
 
-unsigned bypeer_level_of_distance(double distance)
+/* Level 0 is the outermost; distance is a fraction of the ring, up to 1/2. */
+static unsigned level_of_distance(double distance)
 {
     unsigned level = 0;
     for (double begin = HALF_RING / LEVEL_RATIO; distance < begin && level < BYPEER_LEVELS_MAX; begin /= LEVEL_RATIO)
@@ -45,7 +46,7 @@ static struct level_name level_name(const struct bypeer_cache *cache, const uint
     bool is_above = bypeer_id_compare(up, down) <= 0;
     return (struct level_name){.own = is_above ? previous : next,
                                .is_above = is_above,
-                               .level = bypeer_level_of_distance(bypeer_id_fraction(is_above ? up : down))};
+                               .level = level_of_distance(bypeer_id_fraction(is_above ? up : down))};
 }
 
 static bool is_same_level(struct level_name a, struct level_name b)

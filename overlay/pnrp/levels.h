@@ -22,7 +22,5 @@ struct bypeer_level {
 
 void bypeer_level_look(const struct bypeer_cache *cache, const uint8_t id[static 32], struct bypeer_level *ret_level);
 
-/* Level 0 is the outermost; distance is a fraction of the ring, up to 1/2. */
-unsigned bypeer_level_of_distance(double distance);
-/* The distance at which a level begins, seen from its own ID. */
+/* The distance, a fraction of the ring up to 1/2, at which a level begins, seen from its own ID. */
 double bypeer_level_begin(unsigned level);

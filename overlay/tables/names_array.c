@@ -23,7 +23,7 @@ static struct bypeer_names_room names_room(uint32_t records, uint32_t extras)
     };
 }
 
-struct bypeer_names_room bypeer_names_half_room(uint32_t names)
+static struct bypeer_names_room names_half_room(uint32_t names)
 {
     return names_room(names, names / 4);
 }
@@ -43,7 +43,7 @@ static uint64_t names_both(uint32_t half, uint32_t delta)
 
 void bypeer_names_section_counts(uint32_t names, uint64_t counts[static BYPEER_TABLES_SECTIONS])
 {
-    struct bypeer_names_room half = bypeer_names_half_room(names), delta = bypeer_names_delta_room(names);
+    struct bypeer_names_room half = names_half_room(names), delta = bypeer_names_delta_room(names);
     counts[BYPEER_NAME_PARTS] = BYPEER_NAMES_ARRAYS * BYPEER_CLOUDS_MAX;
     counts[BYPEER_NAME_RECORDS] = names_both(half.records, delta.records);
     counts[BYPEER_NAME_NODES] = names_both(half.nodes, delta.nodes);
@@ -66,7 +66,7 @@ static uint32_t array_first(uint32_t number, uint32_t half, uint32_t delta)
 void bypeer_names_array_begin(struct bypeer_names_array *ret_array, const struct bypeer_names_view *view,
                               uint32_t names, uint32_t number)
 {
-    struct bypeer_names_room half = bypeer_names_half_room(names), delta = bypeer_names_delta_room(names);
+    struct bypeer_names_room half = names_half_room(names), delta = bypeer_names_delta_room(names);
     *ret_array = (struct bypeer_names_array){
         .view = *view,
         .room = number < BYPEER_NAMES_HALVES ? half : delta,

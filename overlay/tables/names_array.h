@@ -11,7 +11,6 @@
 struct bypeer_names_room {
     uint32_t records, nodes, runs, extras, owns;
 };
-struct bypeer_names_room bypeer_names_half_room(uint32_t names);
 struct bypeer_names_room bypeer_names_delta_room(uint32_t names);
 
 /* Entries of the sections of names, of which the others' counts are untouched. */

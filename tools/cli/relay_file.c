@@ -24,7 +24,8 @@ bool relay_file_has_news(const json_t *member, json_int_t since)
     return false;
 }
 
-void relay_file_write_peers(FILE *out, const json_t *member, json_int_t since, bool is_older)
+/* The sections of partners whose serial is from since on, before it (is_older), or all (since 0). */
+static void relay_file_write_peers(FILE *out, const json_t *member, json_int_t since, bool is_older)
 {
     size_t i;
     json_t *peer;

@@ -10,8 +10,6 @@
 
 /* The whole file. private_key NULL: he has it in a file of his own, which the text names. */
 void relay_file_write(FILE *out, const json_t *member, const char *private_key);
-/* The sections of partners whose serial is from since on, before it (is_older), or all (since 0). */
-void relay_file_write_peers(FILE *out, const json_t *member, json_int_t since, bool is_older);
 
 /*
  * A unified diff that adds the sections of partners from since on to file, named so in it. Where there is no such file,
