@@ -95,8 +95,11 @@ static void run_lanes(bypeer_aead_lanes_function *by_lanes, struct bypeer_aead_j
 {
     struct bypeer_aead_job *ordered[BYPEER_AEAD_BURST];
     order(jobs, count, ordered);
-    for (unsigned done = 0; done < count; done += BYPEER_AEAD_LANES)
-        by_lanes(ordered + done, count - done < BYPEER_AEAD_LANES ? count - done : BYPEER_AEAD_LANES);
+    for (unsigned done = 0; done < count;) {
+        unsigned left = count - done, group = left < BYPEER_AEAD_LANES ? left : BYPEER_AEAD_LANES;
+        by_lanes(ordered + done, group, left - group);
+        done += group;
+    }
 }
 
 void bypeer_aead_seal(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], unsigned count)

@@ -44,8 +44,10 @@ static void pass_run(const struct group *group, struct pass *pass)
     pass->count = 0;
 }
 
-/* Takes lanes for all blocks of a packet's text, and runs each pass that is full. */
-static void pass_add(const struct group *group, struct pass *pass, unsigned packet, uint8_t *text, uint32_t bytes)
+/* Takes lanes for all blocks of a packet's text, and runs each pass that is full. As many bytes are fetched from ahead,
+ * since a pass leaves the memory idle. */
+static void pass_add(const struct group *group, struct pass *pass, unsigned packet, uint8_t *text, uint32_t bytes,
+                     const uint8_t *ahead)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     for (uint32_t block = 1; bytes > 0;) {
@@ -54,6 +56,8 @@ static void pass_add(const struct group *group, struct pass *pass, unsigned pack
             uint32_t here = bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
             pass->text[pass->count] = text;
             pass->bytes[pass->count++] = here;
+            __builtin_prefetch(ahead, 1, 2);
+            ahead += BLOCK_BYTES;
             text += here;
             bytes -= here;
         }
@@ -66,13 +70,15 @@ static void pass_add(const struct group *group, struct pass *pass, unsigned pack
     }
 }
 
-/* Seals or opens the texts of the packets that mask names. */
-static void group_cipher(const struct group *group, struct bypeer_aead_job *const jobs[], unsigned count, unsigned mask)
+/* Seals or opens the texts of the packets that mask names, and fetches those of the group that comes next. */
+static void group_cipher(const struct group *group, struct bypeer_aead_job *const jobs[], unsigned count,
+                         unsigned after, unsigned mask)
 {
     struct pass pass = {.count = 0};
     for (unsigned i = 0; i < count; i++) {
+        const struct bypeer_aead_job *ahead = jobs[i < after ? count + i : i];
         if (mask >> i & 1)
-            pass_add(group, &pass, i, jobs[i]->text, jobs[i]->bytes);
+            pass_add(group, &pass, i, jobs[i]->text, jobs[i]->bytes, ahead->text);
     }
     if (pass.count > 0)
         pass_run(group, &pass);
@@ -205,11 +211,11 @@ static void group_begin(struct group *group, struct bypeer_aead_job *const jobs[
     }
 }
 
-void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned count)
+void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned count, unsigned after)
 {
     struct group group;
     group_begin(&group, jobs, count);
-    group_cipher(&group, jobs, count, ~0u);
+    group_cipher(&group, jobs, count, after, ~0u);
     group_authenticate(&group, jobs, count);
     for (unsigned i = 0; i < count; i++) {
         const uint64_t tag[2] = {group.tags[0][i], group.tags[1][i]};
@@ -218,7 +224,7 @@ void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned coun
     }
 }
 
-void bypeer_aead_avx512_open(struct bypeer_aead_job *const jobs[], unsigned count)
+void bypeer_aead_avx512_open(struct bypeer_aead_job *const jobs[], unsigned count, unsigned after)
 {
     struct group group;
     unsigned good = 0;
@@ -232,5 +238,5 @@ void bypeer_aead_avx512_open(struct bypeer_aead_job *const jobs[], unsigned coun
         if (!jobs[i]->is_good)
             memset(jobs[i]->text, 0, jobs[i]->bytes);
     }
-    group_cipher(&group, jobs, count, good);
+    group_cipher(&group, jobs, count, after, good);
 }

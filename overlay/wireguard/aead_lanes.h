@@ -15,7 +15,8 @@
  *
  * The steps of all eight end together: a shorter packet begins later, with blocks of nothing (not even the bit above a
  * block), which leave its h at zero. So a group costs what its longest packet does: aead.c puts packets of like size
- * together. A group has at most sixteen jobs.
+ * together. A group has at most sixteen jobs; behind them in the array lie as many as come after it, whose texts are
+ * fetched meanwhile.
  */
 #pragma once
 
@@ -25,7 +26,7 @@
 
 #define BYPEER_AEAD_LANES 16
 
-typedef void bypeer_aead_lanes_function(struct bypeer_aead_job *const jobs[], unsigned count);
+typedef void bypeer_aead_lanes_function(struct bypeer_aead_job *const jobs[], unsigned count, unsigned after);
 
 bypeer_aead_lanes_function bypeer_aead_avx512_seal;
 bypeer_aead_lanes_function bypeer_aead_avx512_open;
