@@ -171,12 +171,15 @@ class Bench:
 
     # --- bypeer ---
 
+    def dataplane_config(self):
+        return {"workers": 1, "cores": [self.worker_cpu], "main-core": self.main_cpu, "memory": "hugepages",
+                "megabytes": self.packet_megabytes, "file-prefix": self.prefix}
+
     def write_config(self, config):
         """The file, of config and what every benchmark has."""
         config = {
             "node": {"name": "perf", "state": str(self.directory / "state"), "run": str(self.directory / "run")},
-            "dataplane": {"workers": 1, "cores": [self.worker_cpu], "main-core": self.main_cpu, "memory": "hugepages",
-                          "megabytes": self.packet_megabytes, "file-prefix": self.prefix},
+            "dataplane": self.dataplane_config(),
             "ports": [{"name": "fabric", "device": f"net_pcap0,rx_pcap={self.pcap},infinite_rx=1", "mtu": self.mtu,
                        "addresses": [f"{NODE_ADDRESS}/64"]}],
             **config,
