@@ -25,6 +25,7 @@ void check_once(struct check *check, struct bypeer_index *index, const char *sec
                 const char *value, const char *remedy);
 /* Number of the entry's group, which is reported if there is none. */
 uint32_t check_group_of(struct check *check, const char *section, uint32_t entry, const char *name);
+bool check_is_ipv4(const uint8_t address[static 16]); /* ::ffff:a.b.c.d */
 /* The address of another node in the underlay: none of this node, none of a group. */
 void check_other_end(struct check *check, const char *section, uint32_t entry, const char *key,
                      const uint8_t address[static 16]);
@@ -38,3 +39,7 @@ void check_wireguard(struct check *check);
 
 /* check_relay.c: the section relay, whose range of ports is taken apart. */
 void check_relay(struct check *check);
+
+/* check_clouds.c: the section names, and one entry of clouds, after those before it. */
+void check_names(struct check *check);
+void check_cloud(struct check *check, uint32_t i);

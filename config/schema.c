@@ -1,26 +1,12 @@
-#include "config/schema.h"
-
-#include <errno.h>
-#include <string.h>
+#include "config/schema_keys.h"
 
 #define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
-
-/* Where a value goes: a member of bypeer_config, or of an entry's structure, and what is kept beside it. */
-#define FIELD(structure, member) \
-    .offset = offsetof(struct structure, member), .size = sizeof(((struct structure *)NULL)->member)
-#define BESIDE(structure, member) \
-    .beside_offset = offsetof(struct structure, member), .beside_size = sizeof(((struct structure *)NULL)->member)
-#define TEXT(structure, member, least) \
-    FIELD(structure, member), .minimum = (least), .maximum = sizeof(((struct structure *)NULL)->member) - 1
-#define ENTRIES(structure, array, number)                                                           \
-    .entry_bytes = sizeof(struct structure), .array_offset = offsetof(struct bypeer_config, array), \
-    .count_offset = offsetof(struct bypeer_config, number)
 
 static const char *const memory_modes[] = {"auto", "hugepages", "normal", NULL};
 static const char *const idle_modes[] = {"sleep", "interrupt", "busy", NULL};
 static const char *const profiles[] = {"modern", "windows", NULL};
 static const char *const scopes[] = {"global", "link", NULL};
-static const char *const booleans[] = {"false", "true", NULL};
+const char *const schema_booleans[] = {"false", "true", NULL};
 static const char *const switches[] = {"false", "true", "auto", NULL};
 
 static const struct bypeer_schema_key node_keys[] = {
@@ -369,13 +355,13 @@ static const struct bypeer_schema_key names_keys[] = {
     {.name = "nss",
      .type = BYPEER_SCHEMA_CHOICE,
      FIELD(bypeer_config, names.nss),
-     .choices = booleans,
+     .choices = schema_booleans,
      .fallback = "true",
      .help = "Whether programs of this host may resolve names through libnss_bypeer, by the socket names.sock"},
     {.name = "unsecured",
      .type = BYPEER_SCHEMA_CHOICE,
      FIELD(bypeer_config, names.unsecured),
-     .choices = booleans,
+     .choices = schema_booleans,
      .fallback = "false",
      .help = "Whether NSS and DNS answer unsecured names, too, which anybody may publish"},
     {.name = "dns",
@@ -480,156 +466,9 @@ static const struct bypeer_schema_key cloud_keys[] = {
     {.name = "answers",
      .type = BYPEER_SCHEMA_CHOICE,
      FIELD(bypeer_config_cloud, answers),
-     .choices = booleans,
+     .choices = schema_booleans,
      .fallback = "false",
      .help = "Whether others are answered also while nothing is published here: for seeds and supernodes"},
-};
-
-static const struct bypeer_schema_key wireguard_keys[] = {
-    {.name = "port",
-     .type = BYPEER_SCHEMA_NUMBER,
-     FIELD(bypeer_config, wireguard.port),
-     .minimum = 1,
-     .maximum = 65535,
-     .fallback = "51820",
-     .help = "UDP port that peers send to",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "private-key",
-     .type = BYPEER_SCHEMA_PATH,
-     TEXT(bypeer_config, wireguard.private_key, 1),
-     .fallback_words = "wireguard.key in node.state, made at the first start",
-     .example = "/var/lib/bypeer/wireguard.key",
-     .help = "File with this node's private key, readable by its owner only",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "addresses",
-     .type = BYPEER_SCHEMA_UNDERLAYS,
-     FIELD(bypeer_config, wireguard.addresses),
-     BESIDE(bypeer_config, wireguard.address_count),
-     .entries = BYPEER_CONFIG_WIREGUARD_ADDRESSES,
-     .fallback_words = "those of the ports",
-     .example = "[\"2001:db8:1::1\"]",
-     .help = "This node's addresses that peers send to",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "endpoint",
-     .type = BYPEER_SCHEMA_TEXT,
-     TEXT(bypeer_config, wireguard.endpoint, 3),
-     .fallback_words = "the first address and the port",
-     .example = "\"hub.example.org:51820\"",
-     .help = "Where peers find this node, as their files say it: host name or address, and port"},
-    {.name = "dns",
-     .type = BYPEER_SCHEMA_UNDERLAYS,
-     FIELD(bypeer_config, wireguard.dns),
-     BESIDE(bypeer_config, wireguard.dns_count),
-     .entries = BYPEER_CONFIG_WIREGUARD_DNS,
-     .fallback_words = "none",
-     .example = "[\"fd12:3456:789a::1\"]",
-     .help = "DNS servers that peers' files name"},
-};
-
-static const struct bypeer_schema_key peer_keys[] = {
-    {.name = "name",
-     .type = BYPEER_SCHEMA_NAME,
-     TEXT(bypeer_config_peer, name, 1),
-     .required = true,
-     .example = "alice",
-     .help = "Name of the peer, and of the link to it"},
-    {.name = "group",
-     .type = BYPEER_SCHEMA_NAME,
-     TEXT(bypeer_config_peer, group, 1),
-     .required = true,
-     .example = "lab",
-     .help = "Group that it takes part in"},
-    {.name = "public-key",
-     .type = BYPEER_SCHEMA_KEY,
-     FIELD(bypeer_config_peer, public_key),
-     .required = true,
-     .example = "\"xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\"",
-     .help = "WireGuard public key of the peer"},
-    {.name = "address",
-     .type = BYPEER_SCHEMA_OVERLAY,
-     FIELD(bypeer_config_peer, address),
-     BESIDE(bypeer_config_peer, has_address),
-     .fallback_words = "none: a way to the members and routes behind it only",
-     .example = "\"fd12:3456:789a::20\"",
-     .help = "Overlay address of the peer, which makes it a member"},
-    {.name = "endpoint",
-     .type = BYPEER_SCHEMA_ENDPOINT,
-     FIELD(bypeer_config_peer, endpoint),
-     .minimum = 1,
-     .maximum = 65535,
-     .fallback_words = "none: the peer begins",
-     .example = "\"[2001:db8::9]:51820\"",
-     .help = "Where the peer is at first; it may move"},
-    {.name = "keepalive",
-     .type = BYPEER_SCHEMA_NUMBER,
-     FIELD(bypeer_config_peer, keepalive),
-     .minimum = 0,
-     .maximum = 65535,
-     .fallback = "25",
-     .help =
-         "Seconds after which something is sent to the other end, so that NATs in between keep the way: by this node "
-         "if there is an endpoint, else by the peer, as its file says; 0: never"},
-    {.name = "preshared-key-file",
-     .type = BYPEER_SCHEMA_PATH,
-     TEXT(bypeer_config_peer, preshared_key_file, 1),
-     .fallback_words = "none",
-     .example = "/etc/bypeer/alice.psk",
-     .help = "File with the preshared key, in base64, readable by its owner only; another key in it needs a restart"},
-};
-
-static const struct bypeer_schema_key relay_keys[] = {
-    {.name = "prefix",
-     .type = BYPEER_SCHEMA_PREFIX,
-     FIELD(bypeer_config, relay.prefix),
-     BESIDE(bypeer_config, relay.bits),
-     .minimum = 16,
-     .maximum = 80,
-     .fallback_words = "none: this node is no relay",
-     .example = "\"2001:db8:1:5::/64\"",
-     .help = "Prefix that is routed to this node, for the addresses by which members reach each other",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "port",
-     .type = BYPEER_SCHEMA_NUMBER,
-     FIELD(bypeer_config, relay.port),
-     .minimum = 1,
-     .maximum = 65535,
-     .fallback = "51820",
-     .help = "UDP port of every relay address",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "on-link",
-     .type = BYPEER_SCHEMA_CHOICE,
-     FIELD(bypeer_config, relay.on_link),
-     .choices = booleans,
-     .fallback = "false",
-     .help = "Whether the prefix is on a port's own network instead of routed: neighbour solicitations are answered",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "ipv4-ports",
-     .type = BYPEER_SCHEMA_TEXT,
-     TEXT(bypeer_config, relay.ipv4_ports, 3),
-     .fallback_words = "none: members need IPv6",
-     .example = "\"52000-59999\"",
-     .help = "UDP ports of this node's IPv4 addresses that stand for relay addresses where a member has only IPv4",
-     .change = BYPEER_SCHEMA_CONTROL},
-};
-
-static const struct bypeer_schema_key grouping_keys[] = {
-    {.name = "port",
-     .type = BYPEER_SCHEMA_NUMBER,
-     FIELD(bypeer_config, grouping.port),
-     .minimum = 1,
-     .maximum = 65535,
-     .fallback = "3587",
-     .help = "TCP port that other members connect to",
-     .change = BYPEER_SCHEMA_CONTROL},
-    {.name = "addresses",
-     .type = BYPEER_SCHEMA_UNDERLAYS,
-     FIELD(bypeer_config, grouping.addresses),
-     BESIDE(bypeer_config, grouping.address_count),
-     .entries = BYPEER_CONFIG_GROUPING_ADDRESSES,
-     .fallback_words = "those of the clouds, else of the ports",
-     .example = "[\"2001:db8:1::1\"]",
-     .help = "This node's addresses that other members are told, and that it listens on (default: on all)",
-     .change = BYPEER_SCHEMA_CONTROL},
 };
 
 #define KEYS(array) .keys = (array), .key_count = COUNT(array)
@@ -656,68 +495,11 @@ const struct bypeer_schema_section bypeer_schema[BYPEER_CONFIG_SECTIONS] = {
     [BYPEER_CONFIG_CLOUDS] = {"clouds", .help = "Clouds: where names are published and found, by PNRP",
                               KEYS(cloud_keys), ENTRIES(bypeer_config_cloud, clouds, cloud_count), .entries = 8},
     [BYPEER_CONFIG_WIREGUARD] = {"wireguard", .help = "WireGuard: where this node is found, and by which key",
-                                 KEYS(wireguard_keys)},
-    [BYPEER_CONFIG_PEERS] = {"peers", .help = "WireGuard peers: clients, and other nodes", KEYS(peer_keys),
+                                 KEYS(schema_wireguard_keys)},
+    [BYPEER_CONFIG_PEERS] = {"peers", .help = "WireGuard peers: clients, and other nodes", KEYS(schema_peer_keys),
                              ENTRIES(bypeer_config_peer, peers, peer_count), .entries = 1000000},
     [BYPEER_CONFIG_RELAY] = {"relay", .help = "Relay links: WireGuard between two members, which this node cannot read",
-                             KEYS(relay_keys)},
+                             KEYS(schema_relay_keys)},
     [BYPEER_CONFIG_GROUPING] = {"grouping", .help = "Groups that are joined by invitation: where members connect",
-                                KEYS(grouping_keys)},
+                                KEYS(schema_grouping_keys)},
 };
-
-bool bypeer_schema_is_list(enum bypeer_schema_type type)
-{
-    return type == BYPEER_SCHEMA_NUMBERS || type == BYPEER_SCHEMA_INTERFACE || type == BYPEER_SCHEMA_ADDRESSES ||
-           type == BYPEER_SCHEMA_ENDPOINTS || type == BYPEER_SCHEMA_UNDERLAYS;
-}
-
-int bypeer_schema_find_section(const char *name)
-{
-    for (int i = 0; i < BYPEER_CONFIG_SECTIONS; i++)
-        if (strcmp(bypeer_schema[i].name, name) == 0)
-            return i;
-    return -ENOENT;
-}
-
-int bypeer_schema_find_key(const struct bypeer_schema_section *section, const char *name)
-{
-    for (unsigned i = 0; i < section->key_count; i++)
-        if (strcmp(section->keys[i].name, name) == 0)
-            return (int)i;
-    return -ENOENT;
-}
-
-static const char *schema_section_name(const void *context, unsigned i)
-{
-    (void)context;
-    return i < BYPEER_CONFIG_SECTIONS ? bypeer_schema[i].name : NULL;
-}
-
-static const char *schema_key_name(const void *context, unsigned i)
-{
-    const struct bypeer_schema_section *section = context;
-
-    return i < section->key_count ? section->keys[i].name : NULL;
-}
-
-static const char *schema_choice_name(const void *context, unsigned i)
-{
-    const struct bypeer_schema_key *key = context;
-
-    return key->choices[i];
-}
-
-const char *bypeer_schema_nearest_section(const char *text)
-{
-    return bypeer_schema_nearest(text, schema_section_name, NULL);
-}
-
-const char *bypeer_schema_nearest_key(const struct bypeer_schema_section *section, const char *text)
-{
-    return bypeer_schema_nearest(text, schema_key_name, section);
-}
-
-const char *bypeer_schema_nearest_choice(const struct bypeer_schema_key *key, const char *text)
-{
-    return bypeer_schema_nearest(text, schema_choice_name, key);
-}

@@ -1,6 +1,6 @@
 /*
- * The commands of `bypeer`: one table (commands.c), from which come the parsing of arguments, help, shell completion
- * and the man page bypeer(1). A new command is one row there and one function.
+ * The commands of `bypeer`: one table (commands.c; options.c), from which come the parsing of arguments, help, shell
+ * completion and the man page bypeer(1). A new command is one row there and one function.
  */
 #pragma once
 
