@@ -381,11 +381,6 @@ void graph_net_part(struct graph_net *net, uint32_t number, uint32_t part)
     }
 }
 
-uint32_t graph_net_part_of(const struct graph_net *net, uint32_t node)
-{
-    return net->nodes[node].part;
-}
-
 void graph_net_skew(struct graph_net *net, uint32_t node, int64_t ms)
 {
     net->nodes[node].skew_ms = ms;

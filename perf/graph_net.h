@@ -61,7 +61,6 @@ bool graph_net_is_up(const struct graph_net *net, uint32_t node);
 struct bypeer_graph *graph_net_graph(const struct graph_net *net, uint32_t node);
 /* Puts a node into a part; nodes of different parts do not reach each other, and what links them breaks. */
 void graph_net_part(struct graph_net *net, uint32_t node, uint32_t part);
-uint32_t graph_net_part_of(const struct graph_net *net, uint32_t node);
 /* How far a node's clock is ahead of the network's. */
 void graph_net_skew(struct graph_net *net, uint32_t node, int64_t ms);
 

@@ -22,7 +22,6 @@
 
 #define BYPEER_FRAME_HEAD_BYTES 2
 #define BYPEER_FRAME_MAX        32768 /* largest that a graph may set as its limit */
-#define BYPEER_FRAME_DEFAULT    16379
 #define BYPEER_FRAME_GROUP      16348 /* what grouping sets */
 #define BYPEER_UNIT_HEAD_BYTES  4
 

@@ -115,12 +115,6 @@ struct bypeer_graph_key {
     uint64_t modified;
     struct bypeer_guid id;
 };
-static inline int bypeer_graph_key_compare(const struct bypeer_graph_key *a, const struct bypeer_graph_key *b)
-{
-    if (a->modified != b->modified)
-        return a->modified < b->modified ? -1 : 1;
-    return bypeer_guid_compare(&a->id, &b->id);
-}
 
 /* HASH_INFO_ENTRY: a range that ends with this key; the abstracts of its records make the hash. */
 struct bypeer_graph_range {

@@ -3,84 +3,36 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "overlay/graph/cursor.h"
 #include "overlay/graph/record.h"
-#include "overlay/graph/text.h"
-#include "overlay/ip/wire.h"
 
 #define PAYLOAD_ADDRESS_BYTES 32
 #define PAYLOAD_FAMILY        0x0017
 #define PAYLOAD_UNITS         256 /* of a text, with NUL */
 #define PAYLOAD_COMMENT_UNITS 512
 
-/* Goes over a payload; where it would leave it, it says so. */
-struct payload_cursor {
-    const uint8_t *bytes;
-    size_t length, at;
-    bool is_bad;
-};
-
-static const uint8_t *payload_take(struct payload_cursor *cursor, size_t bytes)
+static void payload_take_text(struct graph_cursor *cursor, size_t units_max, char *ret_text)
 {
-    static const uint8_t nothing[8] = {0};
-    if (cursor->is_bad || bytes > cursor->length - cursor->at) {
-        cursor->is_bad = true;
-        return nothing;
-    }
-    const uint8_t *place = cursor->bytes + cursor->at;
-    cursor->at += bytes;
-    return place;
-}
-
-static uint32_t payload_take32(struct payload_cursor *cursor)
-{
-    return bypeer_load32(payload_take(cursor, 4));
-}
-
-static uint64_t payload_take64(struct payload_cursor *cursor)
-{
-    return bypeer_load64(payload_take(cursor, 8));
-}
-
-/* The units of a text that has at most so many, and how many bytes it takes as UTF-8; 0: absent, or all is bad. */
-static const uint8_t *payload_take_units(struct payload_cursor *cursor, size_t units_max, uint32_t *ret_units,
-                                         size_t *ret_bytes)
-{
-    uint32_t units = payload_take32(cursor);
-    const uint8_t *place = payload_take(cursor, 2 * (size_t)units);
-    *ret_units = units;
-    *ret_bytes = 0;
-    if (cursor->is_bad || units == 0)
-        return NULL;
-    *ret_bytes = bypeer_text_measure(place, units);
-    if (*ret_bytes == 0 || units > units_max)
-        cursor->is_bad = true;
-    return cursor->is_bad ? NULL : place;
-}
-
-static void payload_take_text(struct payload_cursor *cursor, size_t units_max, char *ret_text)
-{
-    uint32_t units;
-    size_t bytes;
-    const uint8_t *place = payload_take_units(cursor, units_max, &units, &bytes);
+    struct graph_slice text = graph_take_text(cursor, units_max);
     *ret_text = '\0';
-    if (place)
-        bypeer_text_take(place, units, ret_text);
+    if (!cursor->is_bad && text.count > 0)
+        bypeer_text_take(text.bytes, text.count, ret_text);
 }
 
 int bypeer_graph_info_read(struct bypeer_graph_info *ret_info, const uint8_t *bytes, size_t length)
 {
     struct bypeer_graph_info info;
-    struct payload_cursor cursor = {.bytes = bytes, .length = length};
-    uint32_t size = payload_take32(&cursor);
-    info.flags = payload_take32(&cursor) & BYPEER_GRAPH_INFO_DEFER;
-    uint32_t scope = payload_take32(&cursor);
+    struct graph_cursor cursor = {.bytes = bytes, .length = length};
+    uint32_t size = graph_take32(&cursor);
+    info.flags = graph_take32(&cursor) & BYPEER_GRAPH_INFO_DEFER;
+    uint32_t scope = graph_take32(&cursor);
     payload_take_text(&cursor, PAYLOAD_UNITS, info.graph);
     payload_take_text(&cursor, PAYLOAD_UNITS, info.creator);
     payload_take_text(&cursor, PAYLOAD_UNITS, info.friendly_name);
     payload_take_text(&cursor, PAYLOAD_COMMENT_UNITS, info.comment);
-    info.presence_s = payload_take32(&cursor);
-    info.presence_max = payload_take32(&cursor);
-    info.record_max = payload_take32(&cursor);
+    info.presence_s = graph_take32(&cursor);
+    info.presence_max = graph_take32(&cursor);
+    info.record_max = graph_take32(&cursor);
     if (cursor.is_bad || size != cursor.at || scope < BYPEER_GRAPH_GLOBAL || scope > BYPEER_GRAPH_LINK ||
         info.graph[0] == '\0' || info.creator[0] == '\0' ||
         (info.presence_s != 0 && info.presence_s < BYPEER_GRAPH_PRESENCE_S) ||
@@ -93,15 +45,15 @@ int bypeer_graph_info_read(struct bypeer_graph_info *ret_info, const uint8_t *by
 }
 
 /* Addresses of another family are passed over, since a node may have them beside those that all can use. */
-static void payload_take_addresses(struct payload_cursor *cursor, uint8_t *ret_count,
+static void payload_take_addresses(struct graph_cursor *cursor, uint8_t *ret_count,
                                    struct bypeer_graph_address ret_addresses[static BYPEER_GRAPH_LISTENING_MAX])
 {
-    uint32_t count = payload_take32(cursor);
+    uint32_t count = graph_take32(cursor);
     *ret_count = 0;
     if (count > (cursor->length - cursor->at) / PAYLOAD_ADDRESS_BYTES)
         cursor->is_bad = true;
     for (uint32_t at = 0; !cursor->is_bad && at < count; at++) {
-        const uint8_t *place = payload_take(cursor, PAYLOAD_ADDRESS_BYTES);
+        const uint8_t *place = graph_take(cursor, PAYLOAD_ADDRESS_BYTES);
         if (bypeer_load16(place + 4) != PAYLOAD_FAMILY || *ret_count == BYPEER_GRAPH_LISTENING_MAX)
             continue;
         struct bypeer_graph_address *address = &ret_addresses[(*ret_count)++];
@@ -113,9 +65,9 @@ static void payload_take_addresses(struct payload_cursor *cursor, uint8_t *ret_c
 int bypeer_graph_contact_read(struct bypeer_graph_contact *ret_contact, const uint8_t *bytes, size_t length)
 {
     struct bypeer_graph_contact contact;
-    struct payload_cursor cursor = {.bytes = bytes, .length = length};
-    contact.signature = payload_take64(&cursor);
-    contact.node_id = payload_take64(&cursor);
+    struct graph_cursor cursor = {.bytes = bytes, .length = length};
+    contact.signature = graph_take64(&cursor);
+    contact.node_id = graph_take64(&cursor);
     payload_take_addresses(&cursor, &contact.address_count, contact.addresses);
     if (cursor.is_bad)
         return -EBADMSG;
@@ -126,19 +78,17 @@ int bypeer_graph_contact_read(struct bypeer_graph_contact *ret_contact, const ui
 int bypeer_graph_presence_read(struct bypeer_graph_presence *ret_presence, const uint8_t *bytes, size_t length)
 {
     struct bypeer_graph_presence presence = {0};
-    struct payload_cursor cursor = {.bytes = bytes, .length = length};
-    uint32_t units;
-    size_t text_bytes;
-    presence.node_id = payload_take64(&cursor);
-    const uint8_t *text = payload_take_units(&cursor, UINT32_MAX, &units, &text_bytes);
+    struct graph_cursor cursor = {.bytes = bytes, .length = length};
+    presence.node_id = graph_take64(&cursor);
+    struct graph_slice text = graph_take_text(&cursor, UINT32_MAX);
     payload_take_addresses(&cursor, &presence.address_count, presence.addresses);
     if (cursor.is_bad)
         return -EBADMSG;
-    if (text) {
-        presence.attributes = malloc(text_bytes);
+    if (text.count > 0) {
+        presence.attributes = malloc(text.room);
         if (presence.attributes == NULL)
             return -ENOMEM;
-        bypeer_text_take(text, units, presence.attributes);
+        bypeer_text_take(text.bytes, text.count, presence.attributes);
     }
     *ret_presence = presence;
     return 0;

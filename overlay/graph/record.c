@@ -3,74 +3,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "overlay/graph/text.h"
-#include "overlay/ip/wire.h"
+#include "overlay/graph/cursor.h"
 
 /* Where fields lie that nothing variable comes before. */
 enum { RECORD_TYPE = 0, RECORD_ID = 16, RECORD_VERSION = 32, RECORD_FLAGS = 36, RECORD_CREATOR = 40 };
 
-/* Goes over the bytes; where it would leave them it says so, and gives nothing more. */
-struct record_cursor {
-    const uint8_t *bytes;
-    size_t length, at;
-    bool is_bad;
-};
-
-/* Something of variable length, within the bytes. */
-struct record_slice {
-    const uint8_t *bytes;
-    uint32_t count; /* units of a text, bytes of other things; 0: absent */
-    size_t room;    /* bytes of the text in UTF-8 with NUL */
-};
-
-static const uint8_t *record_take(struct record_cursor *cursor, size_t bytes)
+static struct graph_slice record_take_bytes(struct graph_cursor *cursor)
 {
-    static const uint8_t nothing[16] = {0};
-    if (cursor->is_bad || bytes > cursor->length - cursor->at) {
-        cursor->is_bad = true;
-        return nothing;
-    }
-    const uint8_t *place = cursor->bytes + cursor->at;
-    cursor->at += bytes;
-    return place;
-}
-
-static uint64_t record_take64(struct record_cursor *cursor)
-{
-    return bypeer_load64(record_take(cursor, 8));
-}
-
-static struct record_slice record_take_bytes(struct record_cursor *cursor)
-{
-    struct record_slice slice = {.count = bypeer_load32(record_take(cursor, 4))};
-    slice.bytes = record_take(cursor, slice.count);
-    return slice;
-}
-
-/* A text of at most so many units; it may be absent. */
-static struct record_slice record_take_text(struct record_cursor *cursor, size_t units_max)
-{
-    struct record_slice slice = {.count = bypeer_load32(record_take(cursor, 4))};
-    slice.bytes = record_take(cursor, 2 * (size_t)slice.count);
-    if (cursor->is_bad || slice.count == 0)
-        return slice;
-    slice.room = bypeer_text_measure(slice.bytes, slice.count);
-    if (slice.room == 0 || slice.count > units_max)
-        cursor->is_bad = true;
+    struct graph_slice slice = {.count = graph_take32(cursor)};
+    slice.bytes = graph_take(cursor, slice.count);
     return slice;
 }
 
 /* Of an ID, which may not be empty. */
-static struct record_slice record_take_id(struct record_cursor *cursor)
+static struct graph_slice record_take_id(struct graph_cursor *cursor)
 {
-    struct record_slice slice = record_take_text(cursor, BYPEER_RECORD_ID_UNITS);
+    struct graph_slice slice = graph_take_text(cursor, BYPEER_RECORD_ID_UNITS);
     if (slice.count < 2)
         cursor->is_bad = true;
     return slice;
 }
 
 /* Where the next of what a record points to goes, within the record's own memory. */
-static const char *record_place_text(uint8_t **place, const struct record_slice *slice)
+static const char *record_place_text(uint8_t **place, const struct graph_slice *slice)
 {
     if (slice->count == 0)
         return NULL;
@@ -99,17 +54,17 @@ int bypeer_record_read(struct bypeer_record **ret_record, const uint8_t *bytes, 
     read.version = bypeer_load32(bytes + RECORD_VERSION);
     read.flags = bypeer_load32(bytes + RECORD_FLAGS);
 
-    struct record_cursor cursor = {.bytes = bytes, .length = length, .at = RECORD_CREATOR};
-    struct record_slice creator = record_take_id(&cursor);
-    struct record_slice modifier = record_take_text(&cursor, BYPEER_RECORD_ID_UNITS);
-    struct record_slice security = record_take_bytes(&cursor);
-    read.created = record_take64(&cursor);
-    read.expires = record_take64(&cursor);
-    read.modified = record_take64(&cursor);
-    struct record_slice graph = record_take_id(&cursor);
-    read.protocol = bypeer_load16(record_take(&cursor, 2));
-    struct record_slice payload = record_take_bytes(&cursor);
-    struct record_slice attributes = record_take_text(&cursor, UINT32_MAX);
+    struct graph_cursor cursor = {.bytes = bytes, .length = length, .at = RECORD_CREATOR};
+    struct graph_slice creator = record_take_id(&cursor);
+    struct graph_slice modifier = graph_take_text(&cursor, BYPEER_RECORD_ID_UNITS);
+    struct graph_slice security = record_take_bytes(&cursor);
+    read.created = graph_take64(&cursor);
+    read.expires = graph_take64(&cursor);
+    read.modified = graph_take64(&cursor);
+    struct graph_slice graph = record_take_id(&cursor);
+    read.protocol = bypeer_load16(graph_take(&cursor, 2));
+    struct graph_slice payload = record_take_bytes(&cursor);
+    struct graph_slice attributes = graph_take_text(&cursor, UINT32_MAX);
     if (cursor.is_bad || modifier.count == 1)
         return -EBADMSG;
 

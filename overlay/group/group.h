@@ -37,8 +37,6 @@ struct bypeer_group_node;
 struct bypeer_graph;
 struct bypeer_key;
 
-#define BYPEER_GROUP_PORT 3587 /* TCP; reference 1 */
-
 /* A member, by the sound membership that outranks all others it has (state.h). Pointers are valid until the next call.
  */
 struct bypeer_group_member {

@@ -13,7 +13,6 @@
 #define BYPEER_UPPER_HEADERS_MAX 8 /* extension headers, before a packet is one that says nothing */
 
 #define BYPEER_NEXT_AH          51
-#define BYPEER_NEXT_NONE        59
 #define BYPEER_NEXT_DCCP        33
 #define BYPEER_NEXT_SCTP        132
 #define BYPEER_NEXT_MOBILITY    135
