@@ -357,7 +357,7 @@ const struct bypeer_record *bypeer_graph_next(const struct bypeer_graph *graph, 
 void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     const struct graph_index *index = &graph->database.by_id;
-    graph_revalidate_waiting(graph, now);
+    bypeer_graph_retry(graph, now);
     for (size_t at = index->count; graph->security.validate && at-- > 0;) {
         const char *why = "it is not valid any more";
         if (at >= index->count) /* a removal had others follow */

@@ -188,7 +188,9 @@ const struct bypeer_record *bypeer_graph_find(const struct bypeer_graph *graph, 
 /* The records of a type (NULL: of all) by type and ID; after NULL: the first. */
 const struct bypeer_record *bypeer_graph_next(const struct bypeer_graph *graph, const struct bypeer_guid *type,
                                               const struct bypeer_record *after);
-/* Records that wait, judged again; and all others: those that are invalid now go, without a tombstone. */
+/* Records that wait, judged again: for when more may be valid than before. */
+void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now);
+/* These, and all others: those that are invalid now go, without a tombstone. */
 void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now);
 
 /* 0; -ENOTCONN; -EMSGSIZE; -ENOMEM. */

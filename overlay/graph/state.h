@@ -260,7 +260,6 @@ void graph_refuse(struct bypeer_graph *graph, const struct bypeer_record *record
 /* Keeps a record that waits; owns it. -EAGAIN: it does; -ENOSPC, -ENOMEM: it was let go. */
 int graph_wait(struct bypeer_graph *graph, struct bypeer_record *record, const struct graph_origin *origin);
 void graph_expire_waiting(struct bypeer_graph *graph, uint64_t peer_now);
-void graph_revalidate_waiting(struct bypeer_graph *graph, struct bypeer_graph_time now);
 void graph_clear_waiting(struct bypeer_graph *graph);
 
 /* --- synchronise.c --- */

@@ -89,7 +89,7 @@ void graph_expire_waiting(struct bypeer_graph *graph, uint64_t peer_now)
         }
 }
 
-void graph_revalidate_waiting(struct bypeer_graph *graph, struct bypeer_graph_time now)
+void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
     struct graph_waiting *waiting = graph->waiting;
     size_t count = graph->waiting_count;

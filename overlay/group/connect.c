@@ -109,7 +109,9 @@ int link_take_chain(struct group_link *link, uint64_t now, const uint8_t *bytes,
         group_learn_root(node, chain);
         link->shown = bypeer_chain_leaf(chain)->subject;
         status = group_take(node, chain, now, &credential);
-        status = status == 0 || status == -EEXIST ? 0 : link_refuse(link, "there is no room for its membership");
+        status = status == 0 || status == -EEXIST
+                     ? 0
+                     : link_refuse(link, status == -EDQUOT ? GROUP_NO_ROOM : "there is no room for its membership");
     }
     bypeer_chain_free(chain);
     return status;

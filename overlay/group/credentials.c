@@ -6,6 +6,17 @@
 
 #include "overlay/group/state.h"
 
+const struct bypeer_certificate_facts *group_sponsor(const struct bypeer_chain *chain, bool is_issuing)
+{
+    size_t end = bypeer_chain_length(chain) - !is_issuing;
+    if (!is_issuing && (bypeer_chain_leaf(chain)->roles & BYPEER_ROLE_ADMINISTRATOR))
+        return NULL;
+    for (size_t at = 1; at < end; at++)
+        if (!(bypeer_chain_at(chain, at)->roles & BYPEER_ROLE_ADMINISTRATOR))
+            return bypeer_chain_at(chain, at);
+    return NULL;
+}
+
 /* Inviting members between who is trusted, the group's key or an administrator, and the member. */
 static unsigned credential_rank(const struct bypeer_chain *chain)
 {
@@ -147,6 +158,7 @@ struct group_credential *group_add_credential(const struct bypeer_group_node *no
         .leaf = bypeer_chain_leaf(chain),
         .not_after = bypeer_chain_not_after(chain),
         .rank = credential_rank(chain),
+        .sponsor = group_sponsor(chain, false),
     };
     for (size_t at = 0; at < bypeer_chain_length(chain); at++)
         if (bypeer_chain_at(chain, at)->not_before > added.not_before)

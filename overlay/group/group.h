@@ -151,8 +151,8 @@ struct bypeer_group_order {
 /*
  * Issues a membership: for an invitation, or to renew one. Needs the group key, or a membership that may issue the
  * roles. A name keeps its address, whatever its key. Another key than the name's first is taken from administrators
- * alone, since others cannot see the rotation's statements. 0; -EPERM, -EINVAL, -EKEYREVOKED, -EADDRINUSE with why;
- * -ENOMEM, -EIO.
+ * alone, since others cannot see the rotation's statements. 0; -EPERM, -EINVAL, -EKEYREVOKED, -EADDRINUSE,
+ * -EDQUOT with why; -ENOMEM, -EIO.
  */
 int bypeer_group_issue(struct bypeer_group_node *group, struct bypeer_graph_time now,
                        const struct bypeer_group_order *order, struct bypeer_chain **ret_chain, char why[static 160]);

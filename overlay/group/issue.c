@@ -101,6 +101,10 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
         if (facts->kind != BYPEER_CERTIFICATE_ROOT && !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
             return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
     }
+    if (!member && !group_has_room(node, group_sponsor(issuer, true)))
+        return issue_refuse(why, -EDQUOT,
+                            "this node, with all whom it invited, has taken in as many as the group allows: let an "
+                            "administrator invite");
     if (member && group_current(node, member, now) && !issue_is_name(member, &subject->name))
         return issue_refuse(why, -EADDRINUSE,
                             "this identity is a member by another name, and has its overlay address by that");

@@ -216,7 +216,7 @@ static enum bypeer_graph_verdict judge_membership(struct bypeer_group_node *node
     int status = group_take(node, chain, now_s, &credential);
     bypeer_chain_free(chain);
     if (status && status != -EEXIST)
-        return judge_invalid(ret_why, "this member has enough better memberships");
+        return judge_invalid(ret_why, status == -EDQUOT ? GROUP_NO_ROOM : "this member has enough better memberships");
     return judge_of_member(node, now, record, ret_why);
 }
 

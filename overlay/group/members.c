@@ -173,6 +173,21 @@ static void members_remove(struct bypeer_group_node *node, size_t at)
     memmove(node->members + at, node->members + at + 1, (node->member_count - at) * sizeof(struct group_member *));
 }
 
+bool group_has_room(const struct bypeer_group_node *node, const struct bypeer_certificate_facts *sponsor)
+{
+    uint32_t room = node->has_properties && node->properties.invited ? node->properties.invited : BYPEER_GROUP_INVITED;
+    for (size_t at = 0; sponsor && room > 0 && at < node->member_count; at++) {
+        const struct group_member *member = node->members[at];
+        bool is_his = false;
+        for (unsigned i = 0; i < member->credential_count; i++)
+            is_his |=
+                member->credentials[i].sponsor && memcmp(member->credentials[i].sponsor->public_key,
+                                                         sponsor->public_key, node->profile->public_key_bytes) == 0;
+        room -= is_his;
+    }
+    return room > 0;
+}
+
 /* The name that the member is shown by is that of the membership which counts. */
 static void members_rename(struct group_member *member)
 {
@@ -202,6 +217,8 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
         *ret_credential = known;
         return -EEXIST;
     }
+    if (!member && !group_has_room(node, group_sponsor(chain, false)))
+        return -EDQUOT;
     if (!member && members_add(node, &bypeer_chain_leaf(chain)->subject, &member))
         return -ENOMEM;
     struct group_credential *credential = group_add_credential(node, member, chain);

@@ -9,6 +9,7 @@
 /*
  *   major 1  minor 1  flags 4  2 (4)  membership 8  presence 8  comment  cloud  classifier  group  creator  friendly
  *   minor 1, the group has a password:  3 (4)  1 (4)  form of the password  role 16
+ *   if it is not the default:  invited 4
  */
 #define MAJOR           1
 #define LIFETIMES       2
@@ -106,6 +107,10 @@ int bypeer_properties_read(struct bypeer_group_properties *ret_properties, const
     properties.has_password = minor == 1;
     if (properties.has_password)
         properties_take_password(&input, &properties);
+    if (!input.is_bad && input.at != input.end) {
+        properties.invited = (uint32_t)properties_take(&input, 4);
+        input.is_bad |= properties.invited == 0;
+    }
     if (input.is_bad || input.at != input.end)
         return -EBADMSG;
     struct bypeer_peer_name said = properties.group;
@@ -183,6 +188,8 @@ size_t bypeer_properties_write(const struct bypeer_group_properties *properties,
     properties_put_text(&output, properties->friendly);
     if (properties->has_password)
         properties_put_password(&output, properties);
+    if (properties->invited)
+        properties_put(&output, properties->invited, 4);
     return output.at ? (size_t)(output.at - ret_bytes) : 0;
 }
 

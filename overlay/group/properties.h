@@ -24,6 +24,7 @@
 
 #define BYPEER_GROUP_MEMBERSHIP_S 2419200 /* 28 days */
 #define BYPEER_GROUP_PRESENCE_S   300
+#define BYPEER_GROUP_INVITED      256 /* the default of .invited */
 
 struct bypeer_group_properties {
     uint32_t flags;
@@ -35,12 +36,15 @@ struct bypeer_group_properties {
     bool has_password;
     char password[BYPEER_GROUP_PASSWORD_FORM_MAX]; /* its form, of bypeer_password_form(); "" without */
     uint32_t password_role;                        /* BYPEER_ROLE_*: what knowing it makes somebody */
+    /* Members whom one inviting member takes in, with all whom they take in in their turn; 0: BYPEER_GROUP_INVITED.
+     * This platform's own: the original's nodes do not read the properties of a group that has another. */
+    uint32_t invited;
 };
 
 /* 0 or -EBADMSG. */
 int bypeer_properties_read(struct bypeer_group_properties *ret_properties, const uint8_t *bytes, size_t length);
 /* Returns the length, or 0 if room (BYPEER_GROUP_PROPERTIES_BYTES_MAX is enough) is too small. */
 size_t bypeer_properties_write(const struct bypeer_group_properties *properties, uint8_t *ret_bytes, size_t room);
-/* Whether next may follow: only flags, comment, friendly name and password differ. */
+/* Whether next may follow: only flags, comment, friendly name, password and .invited differ. */
 bool bypeer_properties_may_follow(const struct bypeer_group_properties *now,
                                   const struct bypeer_group_properties *next);

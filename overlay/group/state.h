@@ -30,6 +30,7 @@
 #define GROUP_CREDENTIALS         8
 #define GROUP_CREDENTIALS_INVITED 3
 #define GROUP_WHY                 160
+#define GROUP_NO_ROOM             "the inviting member that its membership comes from has taken in as many as the group allows"
 /* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
 #define GROUP_BACKDATE_S 1200
 
@@ -37,10 +38,11 @@ struct group_credential {
     struct bypeer_chain *chain;
     const struct bypeer_certificate_facts *leaf; /* of chain */
     uint64_t not_before, not_after;              /* of all its certificates together */
-    unsigned rank;     /* inviting members between who is trusted and this one; 0 for an administrator */
-    bool is_replaced;  /* its issuer, or the group's key, has since given less */
-    bool is_first_key; /* its key hashes to the name's authority */
-    bool is_published; /* the graph has a membership record of it */
+    unsigned rank; /* inviting members between who is trusted and this one; 0 for an administrator */
+    const struct bypeer_certificate_facts *sponsor; /* in chain; NULL: none */
+    bool is_replaced;                               /* its issuer, or the group's key, has since given less */
+    bool is_first_key;                              /* its key hashes to the name's authority */
+    bool is_published;                              /* the graph has a membership record of it */
 };
 
 enum group_standing { GROUP_UNTOLD, GROUP_SOUND, GROUP_EXPIRED, GROUP_REVOKED };
@@ -137,12 +139,20 @@ struct group_member *group_find_key(const struct bypeer_group_node *node, const 
 /*
  * Takes a chain that judge_chain() found right; it keeps a reference. *ret_credential is what holds it, also if it was
  * there before (then -EEXIST), until the next one is taken. The sink hears of it. 0, -EEXIST, -ENOMEM; -ENOSPC: this
- * member has enough better ones.
+ * member has enough better ones; -EDQUOT: its sponsor has too many members already.
  */
 int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint64_t now,
                struct group_credential **ret_credential);
 
+/* Whether a sponsor (NULL: nobody) may have a member more. */
+bool group_has_room(const struct bypeer_group_node *node, const struct bypeer_certificate_facts *sponsor);
+
 /* credentials.c */
+/*
+ * The inviting member whom an administrator, or the group's key, has let in, and who answers for this chain's; NULL:
+ * nobody between. is_issuing: for who is invited by the chain's last.
+ */
+const struct bypeer_certificate_facts *group_sponsor(const struct bypeer_chain *chain, bool is_issuing);
 /* The one of these very certificates; NULL: there is none. */
 struct group_credential *group_find_chain(struct group_member *member, const struct bypeer_chain *chain);
 /* Puts a chain in its place, and a reference of it; what does not count any more for that goes. NULL: there are enough

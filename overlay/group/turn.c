@@ -131,11 +131,12 @@ void bypeer_group_turn(struct bypeer_group_node *node, struct bypeer_graph_time 
             turn_cut(node, now);
             turn_expire(node, now);
         }
-        /* A member more lets waiting records in; a member less puts others out. */
-        bool is_due = node->is_stale || (node->is_fresh && turn_is_waiting(node));
+        bool is_stale = node->is_stale, is_fresh = node->is_fresh && turn_is_waiting(node);
         node->is_stale = node->is_fresh = false;
-        if (is_due)
+        if (is_stale)
             bypeer_graph_revalidate(node->graph, now);
+        else if (is_fresh)
+            bypeer_graph_retry(node->graph, now);
         turn_publish(node, now);
         if (!node->is_stale && !node->is_fresh && !node->is_cut_due)
             break;

@@ -148,18 +148,25 @@ void bypeer_graph_cut(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     snprintf(graph->owner->cut, sizeof(graph->owner->cut), "%s", peer_id);
 }
 
-void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
+void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
-    const struct bypeer_graph_security *security = bypeer_group_security(graph->owner->node);
-    const char *why;
     unsigned waiting = graph->waiting_count;
     struct bypeer_record *again[NET_RECORDS];
+    (void)now;
     memcpy(again, graph->waiting, sizeof(again));
     graph->waiting_count = 0;
     for (unsigned at = 0; at < waiting; at++) {
         net_give(graph->owner, again[at]);
         free(again[at]);
     }
+}
+
+void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
+{
+    const struct bypeer_graph_security *security = bypeer_group_security(graph->owner->node);
+    const char *why;
+    graph->owner->revalidated++;
+    bypeer_graph_retry(graph, now);
     for (unsigned at = graph->count; at-- > 0;) {
         struct bypeer_record *record = graph->records[at];
         if (security->validate(security->context, now, record, &why) != BYPEER_GRAPH_INVALID)

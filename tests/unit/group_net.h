@@ -30,12 +30,13 @@ struct net_member {
     char id[BYPEER_NAME_TEXT_MAX];
     struct bypeer_group_node *node; /* NULL: not there */
     struct bypeer_graph graph;
-    char why[160];       /* of the last record or link that was refused */
-    char cut[256];       /* whose links were cut last */
-    unsigned revoked;    /* how often the sink said so */
-    unsigned renewed;    /* own credentials that came */
-    unsigned admitted;   /* memberships issued to who knew the password */
-    unsigned changes[8]; /* of members, by enum bypeer_group_change */
+    char why[160];        /* of the last record or link that was refused */
+    char cut[256];        /* whose links were cut last */
+    unsigned revoked;     /* how often the sink said so */
+    unsigned renewed;     /* own credentials that came */
+    unsigned revalidated; /* how often all records were judged again */
+    unsigned admitted;    /* memberships issued to who knew the password */
+    unsigned changes[8];  /* of members, by enum bypeer_group_change */
 };
 
 struct net {

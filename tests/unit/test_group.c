@@ -470,6 +470,64 @@ Test(group, a_membership_of_a_higher_issuer_is_not_put_out_by_a_shorter_one)
     net_close(&net);
 }
 
+Test(group, who_may_invite_takes_in_no_more_than_the_group_allows)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct bypeer_group_properties next = *bypeer_group_properties(net.members[0].node);
+    next.invited = 2;
+    net.now++;
+    cr_assert_eq(bypeer_group_set_properties(net.members[0].node, net_time(&net), &next, why), 0, "%s", why);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_INVITING);
+    struct net_member *helper = net_welcome(mallory, "helper", BYPEER_ROLE_INVITING);
+    net_welcome(helper, "bob", BYPEER_ROLE_MEMBER);
+    struct net_member *carol = net_add(&net, "carol");
+    const struct bypeer_group_order order = {.subject = {carol->name, bypeer_key_public(carol->key), "Carol"},
+                                             .roles = BYPEER_ROLE_MEMBER};
+    cr_expect_eq(bypeer_group_issue(helper->node, net_time(&net), &order, &chain, why), -EDQUOT);
+    spread(mallory, forge(mallory, carol, "carol", BYPEER_ROLE_MEMBER, 500, NULL));
+    cr_expect_eq(members_of(&net.members[0]), 4, "nor by going around her node");
+    chain = forge(mallory, carol, "carol", BYPEER_ROLE_MEMBER, 500, NULL);
+    net_join(carol, chain, NULL);
+    cr_expect_lt(net_connect(carol, &net.members[0], NULL), 0);
+    bypeer_chain_free(chain);
+    chain = net_invite(&net.members[0], carol, BYPEER_ROLE_MEMBER);
+    spread(&net.members[0], chain);
+    cr_expect_eq(members_of(mallory), 5, "whom somebody else takes in is not counted");
+    net_close(&net);
+}
+
+Test(group, an_end_and_a_beginning_cost_what_they_are_of)
+{
+    struct net net;
+    struct bypeer_guid id;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *alice = net_add(&net, "alice");
+    const struct bypeer_group_order order = {
+        .subject = {alice->name, bypeer_key_public(alice->key), "Alice"},
+        .roles = BYPEER_ROLE_MEMBER,
+        .until = net.now + 500,
+    };
+    cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    net_join(alice, chain, NULL);
+    net.is_split = true;
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(bob, "e4", &id), 0);
+    cr_assert_eq(net_give(&net.members[0], net_find(bob, &id)), BYPEER_GRAPH_DEFERRED);
+    net_synchronise(bob, &net.members[0]);
+    cr_expect_not_null(net_find(&net.members[0], &id));
+    net.now += 500;
+    net_turn(&net);
+    cr_expect_eq(net.members[0].changes[BYPEER_GROUP_EXPIRED], 1);
+    cr_expect_eq(net.members[0].revalidated, 0);
+    bypeer_chain_free(chain);
+    net_close(&net);
+}
+
 Test(group, a_replaced_keys_member_is_nobody_else)
 {
     struct net net;

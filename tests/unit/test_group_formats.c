@@ -218,6 +218,14 @@ Test(group_formats, properties_are_read_as_written)
     expect_hex(bytes + length - 16, 16, "89fd704318dcfb4c8dbf9853a8a9f905");
     for (size_t cut = 0; cut < length; cut++)
         cr_expect_eq(bypeer_properties_read(&read, bytes, cut), -EBADMSG, "%zu", cut);
+    made.invited = 0x1020;
+    size_t longer = bypeer_properties_write(&made, bytes, sizeof(bytes));
+    expect_hex(bytes + length, longer - length, "20100000");
+    cr_assert_eq(bypeer_properties_read(&read, bytes, longer), 0);
+    cr_expect_eq(read.invited, 0x1020);
+    cr_expect(bypeer_properties_may_follow(&made, &read));
+    memset(bytes + length, 0, 4);
+    cr_expect_eq(bypeer_properties_read(&read, bytes, longer), -EBADMSG, "the default has one form");
     made.group = made.creator;
     cr_expect_not(bypeer_properties_may_follow(&made, &read));
 }
