@@ -142,6 +142,16 @@ static int node_make_room(void *context, int error, const struct bypeer_tables_s
     return bypeer_node_make_room(context, error, need, problem);
 }
 
+static uint32_t node_rules(void *context, const char *group, const struct bypeer_policy_rule **ret_rules)
+{
+    const struct bypeer_node *node = context;
+    const struct bypeer_store_policy *policy = bypeer_policies_find(node->policies, group);
+    if (!policy)
+        return 0;
+    *ret_rules = policy->rules;
+    return policy->rule_count;
+}
+
 static void node_on_group(void *context, const struct bypeer_model_group *group, bool gone)
 {
     struct bypeer_node *node = context;
@@ -183,6 +193,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         node->hooks = *hooks;
     struct bypeer_model_hooks model_hooks = {
         .make_room = node_make_room,
+        .rules = node_rules,
         .context = node,
         .group_changed = node_on_group,
         .link_changed = node_on_link,

@@ -68,6 +68,8 @@ int model_check_group_fits(const struct bypeer_model *model, const struct bypeer
                            struct bypeer_problem *problem);
 int model_start_group(struct bypeer_model *model, struct bypeer_model_group *group, struct bypeer_problem *problem);
 void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *group);
+/* The same, but its record stays in the tables, with its rules, until it is started again: its links may stay, too. */
+void model_suspend_group(struct bypeer_model *model, struct bypeer_model_group *group);
 void model_define_group(struct bypeer_model_group *group, const struct bypeer_store_group *definition);
 
 /* Gives a new link its serial and writes its row, in the present transaction or one of its own. */

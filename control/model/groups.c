@@ -46,12 +46,14 @@ int model_check_group_fits(const struct bypeer_model *model, const struct bypeer
 static int groups_put_record(struct bypeer_model *model, const struct bypeer_model_group *group,
                              struct bypeer_problem *problem)
 {
+    const struct bypeer_policy_rule *rules = NULL;
+    uint32_t rule_count = model->hooks.rules ? model->hooks.rules(model->hooks.context, group->name, &rules) : 0;
     struct bypeer_group record = {.id = group->id, .vni = group->vni};
     memcpy(record.prefix, group->prefix, 16);
     if (group->has_address)
         memcpy(record.address, group->address, 16);
     for (unsigned attempt = 0;; attempt++) {
-        int result = bypeer_writer_put_group(model->writer, &record);
+        int result = bypeer_writer_add_group(model->writer, &record, rules, rule_count);
         if (result >= 0)
             return 0;
         if (result != -EAGAIN && result != -ENOSPC)
@@ -112,7 +114,7 @@ int model_start_group(struct bypeer_model *model, struct bypeer_model_group *gro
     return 0;
 }
 
-void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *group)
+void model_suspend_group(struct bypeer_model *model, struct bypeer_model_group *group)
 {
     if (!group->live)
         return;
@@ -124,9 +126,14 @@ void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *gro
         model_stop_link(model, local);
         group->local_link = 0;
     }
-    bypeer_writer_remove_group(model->writer, group->id);
     group->live = false;
     model->live_groups--;
+}
+
+void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *group)
+{
+    model_suspend_group(model, group);
+    bypeer_writer_remove_group(model->writer, group->id);
 }
 
 int bypeer_model_add_group(struct bypeer_model *model, const struct bypeer_store_group *definition,

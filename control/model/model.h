@@ -116,13 +116,15 @@ struct bypeer_model_hooks {
      * or -EAGAIN (all that is free waits for a grace period). 0: there is room now, in the writer or in another one.
      */
     int (*make_room)(void *context, int error, const struct bypeer_tables_size *need, struct bypeer_problem *problem);
-    void *context; /* of make_room */
+    /* The rules that a group has, as soon as it is in the tables; how many. */
+    uint32_t (*rules)(void *context, const char *group, const struct bypeer_policy_rule **ret_rules);
+    void *context; /* of these two */
     /* An entry is live now, or changed, or (gone) is no more; it is valid during the call. */
     void (*group_changed)(void *context, const struct bypeer_model_group *group, bool gone);
     void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
     void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
                           bool gone);
-    void *entries_context; /* of these three */
+    void *entries_context; /* of the last three */
 };
 
 int bypeer_model_create(struct bypeer_model **ret_model, struct bypeer_store *store,

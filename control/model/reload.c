@@ -180,7 +180,7 @@ static int reload_stop_moved(struct bypeer_model *model, const struct bypeer_dif
         struct bypeer_model_group *group =
             model_find_group(model, ((const struct bypeer_config_group *)entry->before)->name);
         if (group)
-            model_stop_group(model, group);
+            model_suspend_group(model, group);
     }
     return 0;
 }

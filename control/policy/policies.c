@@ -197,7 +197,7 @@ void bypeer_policies_group_changed(struct bypeer_policies *policies, const struc
     struct policy *policy = gone ? NULL : policies_find(policies, group->name);
     if (!policy)
         return;
-    policy->rules_due = policy->links_due = true;
+    policy->links_due = true; /* its rules came with it */
     (void)policies_put(policies, policy);
 }
 

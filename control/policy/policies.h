@@ -4,12 +4,13 @@
  *   API -- policy --> SQLite --> tables (rules and multicast list of the group's record), at once, and again whenever
  *                                the group or one of its links changes
  *
- * A policy goes by the group's name and outlives the group: it is in force as soon as a group of that name is in the
- * tables, in the same step, so that no packet is forwarded without its rules. Multicast goes to this host and to all
- * links of the group; that of a group which this node has joined follows its records (control/attach), not a policy.
+ * A policy goes by the group's name and outlives the group: the model puts a group of that name into the tables with
+ * its rules, in one step, or not at all, so that no packet is forwarded without them. Multicast goes to this host and
+ * to all links of the group; that of a group which this node has joined follows its records (control/attach), not a
+ * policy.
  *
  * Thread: one (control's loop). The two functions that hooks call neither make room nor call into the model but to
- * read: what does not fit then is put by the next turn.
+ * read: what of multicast does not fit then is put by the next turn.
  */
 #pragma once
 

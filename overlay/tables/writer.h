@@ -87,6 +87,10 @@ void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, cons
 int bypeer_writer_put_adjacency(struct bypeer_writer *writer, const struct bypeer_adjacency *adjacency);
 /* What the next two functions set stays as it is, whatever *group says of it. */
 int bypeer_writer_put_group(struct bypeer_writer *writer, const struct bypeer_group *group);
+/* The same of a group that is not there yet, with its rules in one step: workers see it with them, or not at all. One
+ * that is there keeps those that it has. */
+int bypeer_writer_add_group(struct bypeer_writer *writer, const struct bypeer_group *group,
+                            const struct bypeer_policy_rule rules[], uint32_t count);
 /* The present record or NULL; valid until the next change. */
 const struct bypeer_group *bypeer_writer_find_group(const struct bypeer_writer *writer, uint32_t id);
 /*

@@ -156,15 +156,46 @@ static bool rule_is_valid(const struct bypeer_policy_rule *rule)
            (rule->verdict == BYPEER_POLICY_DENY || rule->verdict == BYPEER_POLICY_ALLOW);
 }
 
-int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t id, const struct bypeer_policy_rule rules[],
-                            uint32_t count)
+static int rules_check(const struct bypeer_policy_rule rules[], uint32_t count)
 {
     if (count > BYPEER_GROUP_RULES_MAX)
         return -E2BIG;
     for (uint32_t i = 0; i < count; i++)
         if (!rule_is_valid(&rules[i]))
             return -EINVAL;
-    int error = group_room(writer, id, parts_for(count, BYPEER_PART_RULES));
+    return 0;
+}
+
+int bypeer_writer_add_group(struct bypeer_writer *writer, const struct bypeer_group *given,
+                            const struct bypeer_policy_rule rules[], uint32_t count)
+{
+    struct bypeer_group group = *given;
+    if (bypeer_writer_find_group(writer, group.id))
+        return bypeer_writer_put_group(writer, given);
+    int error = rules_check(rules, count);
+    if (!error && (group.id == 0 || group.id > writer->groups.capacity))
+        error = -EINVAL;
+    if (!error && bypeer_pool_available(&writer->groups.pool) == 0)
+        error = -EAGAIN;
+    if (!error)
+        error = chain_room(writer, parts_for(count, BYPEER_PART_RULES));
+    if (error)
+        return error;
+    group.rules = chain_of_rules(writer, rules, count);
+    group.rule_count = (uint16_t)count;
+    group.multicast = 0;
+    group.multicast_links = 0;
+    if (count > 0)
+        bypeer_writer_count_judged(writer, 1);
+    return bypeer_slots_writer_put(&writer->groups, group.id, &group);
+}
+
+int bypeer_writer_set_rules(struct bypeer_writer *writer, uint32_t id, const struct bypeer_policy_rule rules[],
+                            uint32_t count)
+{
+    int error = rules_check(rules, count);
+    if (!error)
+        error = group_room(writer, id, parts_for(count, BYPEER_PART_RULES));
     if (error)
         return error;
     struct bypeer_group group = *bypeer_writer_find_group(writer, id);

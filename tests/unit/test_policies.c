@@ -84,6 +84,65 @@ Test(policies, a_restart_opens_with_the_rules)
     cr_assert_eq(lab_record()->rule_count, 1);
 }
 
+/* A group that there is no room for with its rules does not appear without them. */
+Test(policies, a_group_appears_with_its_rules_however_full_the_tables_are)
+{
+    struct bypeer_policy_rule rules[BYPEER_GROUP_RULES_MAX] = {{.verdict = BYPEER_POLICY_DENY}};
+    struct bypeer_group filler = {.id = 2};
+    struct bypeer_writer_usage usage;
+    cr_assert_eq(set("lab", 0, "deny any any"), 0);
+    node_fixture_must_reload(&fixture, "node: { name: alpha }\n");
+    cr_assert_null(bypeer_model_find_group(fixture.node.model, "lab"));
+    struct bypeer_writer *writer = fixture.node.generation->writer;
+    for (uint32_t count = BYPEER_GROUP_RULES_MAX; count > 0;) {
+        cr_assert_geq(bypeer_writer_put_group(writer, &filler), 0);
+        if (bypeer_writer_set_rules(writer, filler.id, rules, count) == 0)
+            filler.id++;
+        else
+            count--;
+    }
+    bypeer_writer_usage(writer, &usage);
+    cr_assert_eq(usage.used.group_parts, usage.capacity.group_parts);
+    node_fixture_must_reload(&fixture, node_fixture_sample);
+    cr_assert_eq(lab_record()->rule_count, 1);
+}
+
+/* Its links stay meanwhile, and what comes by them is judged. */
+static uint32_t fewest_rules;
+static void look_at_rules(void *context, const struct bypeer_model_group *group, bool gone)
+{
+    const struct bypeer_group *record =
+        gone ? NULL : bypeer_writer_find_group(fixture.node.generation->writer, group->id);
+    (void)context;
+    if (record && record->rule_count < fewest_rules)
+        fewest_rules = record->rule_count;
+}
+
+static void look_at_links(void *context, const struct bypeer_model_link *link, bool gone)
+{
+    const struct bypeer_group *record = bypeer_writer_find_group(fixture.node.generation->writer, link->group);
+    (void)context;
+    (void)gone;
+    if (!record || record->rule_count < fewest_rules)
+        fewest_rules = record ? record->rule_count : 0;
+}
+
+Test(policies, a_group_that_changes_keeps_its_rules)
+{
+    const struct bypeer_node_hooks hooks = {.group_changed = look_at_rules, .link_changed = look_at_links};
+    char yaml[2048];
+    snprintf(yaml, sizeof(yaml), "%s", node_fixture_sample);
+    char *address = strstr(yaml, "9a::1\"");
+    cr_assert_not_null(address);
+    address[4] = '9';
+    cr_assert_eq(set("lab", 0, "deny any any"), 0);
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, &hooks);
+    fewest_rules = 1;
+    node_fixture_must_reload(&fixture, yaml);
+    cr_assert_eq(fewest_rules, 1, "without rules for a moment");
+}
+
 Test(policies, multicast_follows_the_links)
 {
     const char *const more = "  - { name: gamma, group: lab, peer: \"2001:db8:1::33\" }\n";
