@@ -343,14 +343,20 @@ static int join_write_pair(struct join *join, const struct join_pair *made)
 static int join_write(struct join *join)
 {
     struct bypeer_store *store = join->relays->node->store;
+    uint32_t blocks = join->relays->numbers.blocks;
     int result = bypeer_store_begin(store, join->problem);
     for (size_t at = 0; at < join->made_member_count && result == 0; at++)
         result = join_write_member(join, join->relays->members[join->made_members[at]]);
     for (size_t at = 0; at < join->made_count && result == 0; at++)
         result = join_write_pair(join, &join->made[at]);
+    for (size_t at = 0; at < join->made_count && result == 0; at++)
+        result = relay_numbers_use(store, join->made[at].number, &blocks, join->problem);
     for (size_t at = 0; at < join->renewed_count && result == 0; at++)
         result = bypeer_store_expire_relay_pair(store, join->renewed[at], join->joining->expires_s, join->problem);
-    return bypeer_store_end(store, result, join->problem);
+    result = bypeer_store_end(store, result, join->problem);
+    if (result == 0)
+        join->relays->numbers.blocks = blocks;
+    return result;
 }
 
 static void join_undo(struct join *join)

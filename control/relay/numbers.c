@@ -2,6 +2,37 @@
 
 #include "control/relay/state.h"
 
+#define NUMBERS_BLOCK   256
+#define NUMBERS_COUNTER "relay_numbers"
+
+int relay_numbers_use(struct bypeer_store *store, uint32_t number, uint32_t *blocks, struct bypeer_problem *problem)
+{
+    while (number > (uint64_t)*blocks * NUMBERS_BLOCK) {
+        uint64_t counted;
+        int result = bypeer_store_count_up(store, NUMBERS_COUNTER, &counted, problem);
+        if (result < 0)
+            return result;
+        *blocks = (uint32_t)counted;
+    }
+    return 0;
+}
+
+/* A counter only counts up: to read it, that is taken back. */
+int relay_numbers_load(struct relay_numbers *numbers, struct bypeer_store *store, struct bypeer_problem *problem)
+{
+    uint64_t next = 1;
+    int result = bypeer_store_begin(store, problem);
+    if (result == 0)
+        result = bypeer_store_count_up(store, NUMBERS_COUNTER, &next, problem);
+    bypeer_store_rollback(store);
+    if (result < 0)
+        return result;
+    numbers->blocks = (uint32_t)(next - 1);
+    while (numbers->fresh <= (uint64_t)numbers->blocks * NUMBERS_BLOCK && numbers->fresh <= BYPEER_RELAY_PAIRS_MAX)
+        relay_numbers_give(numbers, numbers->fresh++, true);
+    return 0;
+}
+
 uint32_t relay_numbers_take(struct relay_numbers *numbers)
 {
     if (numbers->ready_count > 0)

@@ -92,6 +92,8 @@ int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *no
     int result = bypeer_store_each_relay_member(node->store, relays_load_member, &load, problem);
     if (result == 0)
         result = bypeer_store_each_relay_pair(node->store, relays_load_pair, &load, problem);
+    if (result == 0)
+        result = relay_numbers_load(&relays->numbers, node->store, problem);
     if (result < 0) {
         bypeer_relays_close(relays);
         return result;

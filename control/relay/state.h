@@ -8,9 +8,11 @@
 #include "control/relay/relays.h"
 #include "control/store/relays.h"
 
-/* Numbers of pairs: never used, free, or waiting for a grace period. */
+/* Numbers of pairs: never used, free, or waiting for a grace period. The database counts blocks of those that were ever
+ * used: a pair that is removed leaves no row, and the next daemon must not take its number for a fresh one. */
 struct relay_numbers {
-    uint32_t fresh; /* the lowest that was never used */
+    uint32_t fresh;  /* the lowest that was never used */
+    uint32_t blocks; /* as many are in the database */
     uint32_t *ready, *waiting;
     uint32_t ready_count, ready_room, waiting_count, waiting_room;
 };
@@ -41,6 +43,10 @@ struct bypeer_relays {
 /* --- numbers.c --- */
 
 uint32_t relay_numbers_take(struct relay_numbers *numbers); /* 0: none */
+/* Makes durable, in the present transaction, that this number is used. *blocks: as many as the database has then. */
+int relay_numbers_use(struct bypeer_store *store, uint32_t number, uint32_t *blocks, struct bypeer_problem *problem);
+/* What of them the database says. */
+int relay_numbers_load(struct relay_numbers *numbers, struct bypeer_store *store, struct bypeer_problem *problem);
 /* waits: workers may still see it. Without memory it stays out of use until the next start. */
 void relay_numbers_give(struct relay_numbers *numbers, uint32_t number, bool waits);
 /* Of what waits, numbers from this one on have passed a grace period. */

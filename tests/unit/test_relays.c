@@ -316,6 +316,26 @@ Test(relays, a_state_is_nobody_elses_before_a_grace_period)
     cr_assert_eq(pair('a', 'e', &side)->number, number, "then it is used again");
 }
 
+Test(relays, nor_after_a_restart)
+{
+    cr_assert_eq(mesh("abc", 0), 0);
+    unsigned side;
+    const char *const ends[] = {"a", "a", "b"}, *const others[] = {"b", "c", "c"};
+    uint32_t numbers[3];
+    size_t removed;
+    for (unsigned i = 0; i < 3; i++) {
+        numbers[i] = pair(*ends[i], *others[i], &side)->number;
+        cr_assert_eq(bypeer_relays_remove(relays(), ends[i], others[i], &removed, &problem), 0);
+    }
+    node_fixture_close(&fixture);
+    node_fixture_open(&fixture, NULL);
+    cr_assert_eq(mesh("abcd", 0), 0);
+    for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
+         at = bypeer_relays_next_pair(relays(), at->number))
+        for (unsigned i = 0; i < 3; i++)
+            cr_assert_neq(at->number, numbers[i], "workers that lived on may still write to it");
+}
+
 Test(relays, nor_is_that_of_a_pair_that_was_withdrawn_before_it_was_removed)
 {
     cr_assert_eq(mesh("abc", 0), 0);
