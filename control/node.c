@@ -179,6 +179,12 @@ static void node_on_route(void *context, const struct bypeer_model_route *route,
         node->hooks.route_changed(node->hooks.context, route, group, gone);
 }
 
+static void node_on_dropped(void *context, const char *name, uint32_t link)
+{
+    struct bypeer_node *node = context;
+    bypeer_usage_name_dropped(node->usage, name, link);
+}
+
 static void node_warn(void *context, const char *line)
 {
     (void)context;
@@ -198,6 +204,7 @@ int bypeer_node_open(struct bypeer_node *node, struct bypeer_config *config, con
         .group_changed = node_on_group,
         .link_changed = node_on_link,
         .route_changed = node_on_route,
+        .name_dropped = node_on_dropped,
         .entries_context = node,
     };
     struct bypeer_tables_size size;

@@ -83,6 +83,8 @@ int method_limits_list(struct call *call)
     json_t *links = json_array(), *groups = json_array();
     const struct bypeer_usage_limit *limit;
     for (size_t at = 0; (limit = bypeer_usage_limit(call->node->usage, at)) != NULL; at++) {
+        if (limit->is_over)
+            continue;
         json_t *entry = usage_describe_limit(limit);
         json_object_set_new(entry, "name", json_string(limit->limit.name));
         json_array_append_new(limit->limit.of_group ? groups : links, entry);

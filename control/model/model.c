@@ -224,6 +224,8 @@ struct bypeer_model_link *model_new_link(struct bypeer_model *model, uint32_t id
 
 void model_drop_group(struct bypeer_model *model, struct bypeer_model_group *group)
 {
+    if (model->hooks.name_dropped)
+        model->hooks.name_dropped(model->hooks.entries_context, group->name, 0);
     bypeer_ids_remove(&model->group_names, group->name);
     model->groups[group->id] = NULL;
     if (group->id < model->group_hint)
@@ -233,6 +235,8 @@ void model_drop_group(struct bypeer_model *model, struct bypeer_model_group *gro
 
 void model_drop_link(struct bypeer_model *model, struct bypeer_model_link *link)
 {
+    if (model->hooks.name_dropped)
+        model->hooks.name_dropped(model->hooks.entries_context, link->name, link->id);
     bypeer_ids_remove(&model->link_names, link->name);
     model->links[link->id] = NULL;
     if (link->id < model->link_hint)

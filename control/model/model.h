@@ -124,7 +124,10 @@ struct bypeer_model_hooks {
     void (*link_changed)(void *context, const struct bypeer_model_link *link, bool gone);
     void (*route_changed)(void *context, const struct bypeer_model_route *route, const struct bypeer_model_group *group,
                           bool gone);
-    void *entries_context; /* of the last three */
+    /* The name is nobody's any more, and what was kept under it is over. link: the id that it had; 0: a group had it.
+     */
+    void (*name_dropped)(void *context, const char *name, uint32_t link);
+    void *entries_context; /* of the last four */
 };
 
 int bypeer_model_create(struct bypeer_model **ret_model, struct bypeer_store *store,

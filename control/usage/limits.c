@@ -118,7 +118,15 @@ static struct bypeer_usage_limit *usage_insert(struct bypeer_usage *usage, const
 const struct bypeer_usage_limit *bypeer_usage_find_limit(const struct bypeer_usage *usage, bool of_group,
                                                          const char *name)
 {
-    return usage_find(usage, of_group, name);
+    const struct bypeer_usage_limit *limit = usage_find(usage, of_group, name);
+    return limit && !limit->is_over ? limit : NULL;
+}
+
+void usage_end_limit(struct bypeer_usage *usage, bool of_group, const char *name)
+{
+    struct bypeer_usage_limit *limit = usage_find(usage, of_group, name);
+    if (limit)
+        limit->is_over = true;
 }
 
 const struct bypeer_usage_limit *bypeer_usage_limit(const struct bypeer_usage *usage, size_t at)
@@ -214,7 +222,7 @@ void usage_turn_limits(struct bypeer_usage *usage, const struct bypeer_sessions_
     struct bypeer_problem problem;
     for (size_t at = 0; at < usage->limit_count; at++) {
         struct bypeer_usage_limit *limit = &usage->limits[at];
-        if (usage_exists(usage, &limit->limit)) {
+        if (!limit->is_over && usage_exists(usage, &limit->limit)) {
             usage_judge(usage, view, limit);
             usage_apply(usage, limit);
         } else if (!bypeer_store_in_transaction(usage->node->store) &&

@@ -5,7 +5,8 @@
 
 struct usage_account {
     struct bypeer_store_account row;
-    bool dirty; /* the database has another state of it */
+    bool dirty;   /* the database has another state of it */
+    bool is_over; /* its link is no more */
 };
 
 struct bypeer_usage {
@@ -23,6 +24,8 @@ bool usage_reserve_limit(struct bypeer_usage *usage);
 /* The account of a link, as of the view; NULL: no memory. */
 struct usage_account *usage_account_of(struct bypeer_usage *usage, const struct bypeer_sessions_view *view,
                                        const struct bypeer_model_link *link);
+/* Its link or group is no more. */
+void usage_end_limit(struct bypeer_usage *usage, bool of_group, const char *name);
 /* Bytes of both directions in the present period; unix_s 0: in the one that was the present one last. */
 uint64_t usage_used(struct usage_account *account, enum bypeer_quota_period period, uint64_t unix_s);
 /* Quotas, and limits whose link or group is no more. */

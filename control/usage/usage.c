@@ -112,6 +112,15 @@ void bypeer_usage_close(struct bypeer_usage *usage)
     free(usage);
 }
 
+void bypeer_usage_name_dropped(struct bypeer_usage *usage, const char *name, uint32_t link)
+{
+    if (!usage)
+        return;
+    usage_end_limit(usage, link == 0, name);
+    if (link < usage->account_room && usage->accounts[link])
+        usage->accounts[link]->is_over = true;
+}
+
 /* --- one account --- */
 
 static struct usage_account *usage_make(const struct bypeer_model_link *link)
@@ -160,7 +169,7 @@ struct usage_account *usage_account_of(struct bypeer_usage *usage, const struct 
     if (!usage_reserve(usage, link->id))
         return NULL;
     struct usage_account *account = usage->accounts[link->id];
-    if (account && strcmp(account->row.name, link->name) != 0)
+    if (account && (account->is_over || strcmp(account->row.name, link->name) != 0))
         account = NULL; /* of a link that had this id before: its row goes at the next start */
     if (!account) {
         account = usage_make(link);
@@ -199,7 +208,7 @@ static bool usage_is_gone(const struct bypeer_usage *usage, uint32_t id)
 {
     const struct bypeer_model_link *link =
         usage->accounts[id] ? bypeer_model_find_link(usage->node->model, usage->accounts[id]->row.name) : NULL;
-    return usage->accounts[id] && (!link || link->id != id);
+    return usage->accounts[id] && (!link || link->id != id || usage->accounts[id]->is_over);
 }
 
 /* Those of ids that leave this remainder; count of slices 1: all. */

@@ -33,19 +33,24 @@ void bypeer_usage_turn(struct bypeer_usage *usage, const struct bypeer_sessions_
 /* Saves every account. */
 void bypeer_usage_save(struct bypeer_usage *usage, const struct bypeer_sessions_view *view);
 
+/* A name is free, of a link with this id or (0) of a group: limit and account are over, whoever has it next. usage may
+ * be NULL. To be called also within a transaction of the model: the rows go with the next turn. */
+void bypeer_usage_name_dropped(struct bypeer_usage *usage, const char *name, uint32_t link);
+
 /* Sets the limit of a link or group in place of the one that it has; with neither rate nor quota removes it. Durable
  * and in force when 0 is returned. */
 int bypeer_usage_set_limit(struct bypeer_usage *usage, const struct bypeer_store_limit *limit,
                            struct bypeer_problem *problem);
 
-/* A limit with its state, or NULL: it has none. Valid until the next call. */
+/* A limit with its state, or NULL: it has none, or it is over. Valid until the next call. */
 struct bypeer_usage_limit {
     struct bypeer_store_limit limit;
     bool blocked; /* its quota is used up */
+    bool is_over; /* who had it is no more */
 };
 const struct bypeer_usage_limit *bypeer_usage_find_limit(const struct bypeer_usage *usage, bool of_group,
                                                          const char *name);
-/* The at-th limit, in no order, or NULL. */
+/* The at-th limit, in no order, those that are over among them, or NULL. */
 const struct bypeer_usage_limit *bypeer_usage_limit(const struct bypeer_usage *usage, size_t at);
 
 /* A link's account as of now. *ret_used: bytes of the present period of its quota. False: no memory. */

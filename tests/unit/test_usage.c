@@ -154,6 +154,28 @@ Test(usage, a_new_link_of_an_old_name_begins_at_zero)
     bypeer_config_errors_free(&errors);
 }
 
+/* Before the next turn could see that the name was free. */
+Test(usage, a_name_that_comes_back_at_once_has_nothing_of_the_old)
+{
+    carry(0, 100, 1000);
+    turns(10);
+    set("beta", false, 1000000, 0, BYPEER_QUOTA_ALL);
+    set("lab", true, 1000000, 0, BYPEER_QUOTA_ALL);
+    node_fixture_must_reload(&fixture, "node: { name: alpha }\n");
+    node_fixture_must_reload(&fixture, node_fixture_sample);
+    cr_assert_eq(account(NULL).sent_bytes, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct bypeer_model_group *lab = bypeer_model_find_group(fixture.node.model, "lab");
+        cr_assert_null(in_tables());
+        cr_assert_null(bypeer_writer_find_group_limit(fixture.node.generation->writer, lab->id));
+        cr_assert_null(bypeer_usage_find_limit(fixture.node.usage, false, "beta"));
+        turns(20);
+    }
+    restart();
+    cr_assert_null(in_tables());
+    cr_assert_eq(account(NULL).sent_bytes, 0);
+}
+
 Test(usage, limits_are_in_force_at_once_and_after_restarts_and_renewals)
 {
     set("beta", false, 8000000, 0, BYPEER_QUOTA_ALL);
