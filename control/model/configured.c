@@ -88,6 +88,17 @@ int model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *l
     return 0;
 }
 
+int model_keep_configured_peer(struct bypeer_model *model, const struct bypeer_model_link *link,
+                               struct bypeer_problem *problem)
+{
+    return link->stored ? 0 : model_put_link_row(model, link, problem);
+}
+
+int model_make_peer_another(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem)
+{
+    return link->stored ? 0 : model_make_link_durable(model, link, problem);
+}
+
 static int configured_no_link(const char *what, uint32_t line, const char *link, struct bypeer_problem *problem)
 {
     return bypeer_problem_set(problem, -ENOENT, "no_such_link", "%s in line %u\nlink \"%s\" does not exist\nadd it",

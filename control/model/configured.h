@@ -22,6 +22,13 @@ void model_configure_link(struct bypeer_model *model, struct bypeer_model_link *
 int model_configure_peer(struct bypeer_model *model, struct bypeer_model_link *link,
                          const struct bypeer_config_peer *from, struct bypeer_problem *problem);
 
+/* Its row, in the present transaction, says now which peer of the file it is: by that the next start knows whether its
+ * serial still counts. One that the API has under this name, too, has a row of its own, and keeps that. */
+int model_keep_configured_peer(struct bypeer_model *model, const struct bypeer_model_link *link,
+                               struct bypeer_problem *problem);
+/* The same of one with another key or group than its row says, by which it is another peer: with a new serial. */
+int model_make_peer_another(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem);
+
 /* Members of the file, peers with an address among them, sorted by address, to be freed; their links must have entries.
  */
 int model_configured_members(struct bypeer_model *model, const struct bypeer_config *config,

@@ -72,6 +72,8 @@ void model_stop_group(struct bypeer_model *model, struct bypeer_model_group *gro
 void model_suspend_group(struct bypeer_model *model, struct bypeer_model_group *group);
 void model_define_group(struct bypeer_model_group *group, const struct bypeer_store_group *definition);
 
+int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link,
+                       struct bypeer_problem *problem);
 /* Gives a new link its serial and writes its row, in the present transaction or one of its own. */
 int model_make_link_durable(struct bypeer_model *model, struct bypeer_model_link *link, struct bypeer_problem *problem);
 int model_check_link_fits(const struct bypeer_model *model, const struct bypeer_model_link *link,

@@ -66,9 +66,9 @@ const char *bypeer_model_link_why_down(const struct bypeer_model *model, const s
     return link->next == 0 ? "there has been no handshake" : "its peer has not used the new session yet";
 }
 
-static int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link,
-                              struct bypeer_problem *problem)
+int model_put_link_row(struct bypeer_model *model, const struct bypeer_model_link *link, struct bypeer_problem *problem)
 {
+    const bool has_preshared = link->stored && link->has_preshared; /* a secret of the file stays where it is */
     struct bypeer_store_link row = {
         .id = link->id,
         .serial = link->serial,
@@ -79,7 +79,7 @@ static int model_put_link_row(struct bypeer_model *model, const struct bypeer_mo
         .udp_port = link->udp_port,
         .mtu = link->mtu,
         .wireguard = link->wireguard,
-        .has_preshared = link->has_preshared,
+        .has_preshared = has_preshared,
         .has_address = link->has_address,
         .persistent_s = link->persistent_s,
         .endpoint_port = link->endpoint_port,
@@ -88,7 +88,8 @@ static int model_put_link_row(struct bypeer_model *model, const struct bypeer_mo
     memcpy(row.peer, link->peer, 16);
     memcpy(row.local, link->local_address, 16);
     memcpy(row.public_key, link->public_key, 32);
-    memcpy(row.preshared_key, link->preshared_key, 32);
+    if (has_preshared)
+        memcpy(row.preshared_key, link->preshared_key, 32);
     memcpy(row.endpoint, link->endpoint, 16);
     memcpy(row.address, link->address, 16);
     int result = bypeer_store_put_link(model->store, &row, problem);

@@ -34,6 +34,7 @@ static int load_link_name(void *context, const struct bypeer_store_link *row)
     link->serial = row->serial;
     link->group = row->group;
     link->local = row->name[0] == '@';
+    memcpy(link->public_key, row->public_key, sizeof(link->public_key));
     return 0;
 }
 
@@ -75,7 +76,12 @@ static int load_peers(struct bypeer_model *model, const struct bypeer_config *co
         struct bypeer_model_link *link = model_need_configured_link(model, config->peers[at].name, problem);
         if (!link)
             return problem->error;
+        const uint32_t group = link->group;
+        uint8_t public_key[32];
+        memcpy(public_key, link->public_key, sizeof(public_key));
         int result = model_configure_peer(model, link, &config->peers[at], problem);
+        if (result == 0 && (group != link->group || memcmp(public_key, link->public_key, 32) != 0))
+            result = model_make_peer_another(model, link, problem);
         if (result == 0)
             result = model_check_link_fits(model, link, problem);
         if (result == 0)

@@ -237,6 +237,8 @@ static int reload_put_in(struct bypeer_model *model, const struct bypeer_diff_en
         if (!link)
             return -ENOENT;
         int result = model_configure_peer(model, link, from, problem);
+        if (result == 0)
+            result = model_keep_configured_peer(model, link, problem);
         return result < 0 ? result : reload_start_peer(model, link, entry->before, problem);
     }
     case BYPEER_CONFIG_ROUTES: {

@@ -71,6 +71,7 @@ int bypeer_store_put_link(struct bypeer_store *store, const struct bypeer_store_
     store_bind_address(statement, 13, peer && link->endpoint_port ? link->endpoint : NULL);
     sqlite3_bind_int64(statement, 14, link->endpoint_port);
     store_bind_address(statement, 15, peer && link->has_address ? link->address : NULL);
+    store_bind_key(statement, 16, !link->defined && link->wireguard ? link->public_key : NULL);
     return store_run(store, statement, "writing a link", problem);
 }
 
@@ -104,6 +105,8 @@ int bypeer_store_each_link(struct bypeer_store *store,
         if (store_read_address(statement, 12, link.endpoint))
             link.endpoint_port = (uint16_t)store_read_number(statement, 13, UINT16_MAX);
         link.has_address = store_read_address(statement, 14, link.address);
+        if (!link.wireguard)
+            link.wireguard = store_read_key(statement, 15, link.public_key);
         if ((verdict = visit(context, &link)) != 0)
             break;
     }

@@ -63,6 +63,9 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
     "  action TEXT NOT NULL, who TEXT NOT NULL, whom TEXT NOT NULL, text TEXT NOT NULL);"
     "CREATE TABLE policies (group_name TEXT PRIMARY KEY, multicast INTEGER NOT NULL, rules TEXT NOT NULL)"
     "  WITHOUT ROWID;",
+
+    "UPDATE schema SET version = 5;"
+    "ALTER TABLE links ADD COLUMN file_key BLOB;",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -82,10 +85,10 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_REMOVE_GROUP] = "DELETE FROM groups WHERE id = ?1",
     [STORE_EACH_GROUP] = "SELECT id, name, prefix, vni, address FROM groups ORDER BY id",
     [STORE_PUT_LINK] =
-        "INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "INSERT OR REPLACE INTO links VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [STORE_REMOVE_LINK] = "DELETE FROM links WHERE id = ?1",
     [STORE_EACH_LINK] = "SELECT id, name, serial, group_id, peer, local, vni, udp_port, mtu, public_key, preshared_key,"
-                        " keepalive, endpoint, endpoint_port, address FROM links ORDER BY id",
+                        " keepalive, endpoint, endpoint_port, address, file_key FROM links ORDER BY id",
     [STORE_PUT_MEMBER] = "INSERT OR REPLACE INTO members VALUES (?1, ?2)",
     [STORE_REMOVE_MEMBER] = "DELETE FROM members WHERE address = ?1",
     [STORE_EACH_MEMBER] = "SELECT address, link FROM members WHERE address >= ?1 ORDER BY address",

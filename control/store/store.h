@@ -35,7 +35,7 @@
 #include "overlay/pnrp/cpa.h"
 #include "overlay/pnrp/name.h"
 
-#define BYPEER_STORE_SCHEMA 4
+#define BYPEER_STORE_SCHEMA 5
 
 struct bypeer_store;
 
@@ -61,7 +61,8 @@ struct bypeer_store_link {
     uint32_t vni; /* 0: the group's */
     uint16_t udp_port;
     uint16_t mtu;
-    /* Of a WireGuard peer; .peer, .local, .vni and .udp_port are then unused. */
+    /* Of a WireGuard peer; .peer, .local, .vni and .udp_port are then unused. Of one that is not defined, since it is
+     * the file's, the public key only: of whom the serial is. */
     bool wireguard;
     bool has_preshared;
     bool has_address;

@@ -329,6 +329,33 @@ Test(peers, another_key_is_another_peer)
     cr_assert_not_null(bypeer_model_find_peer(fixture.node.model, OTHER_KEY));
 }
 
+static uint32_t serial_after_restart(const char *yaml)
+{
+    node_fixture_write(&fixture, yaml);
+    reopen();
+    return find("alice")->serial;
+}
+
+Test(peers, another_key_or_group_while_the_daemon_was_away_is_another_peer)
+{
+    static const char first[] = HEAD "peers:\n" ALICE("lab", KEY, HOME);
+    static const char keyed[] = HEAD "peers:\n" ALICE("lab", OTHER_KEY, HOME);
+    static const char moved[] = HEAD "peers:\n" ALICE("games", OTHER_KEY, "address: \"fdaa::20\"");
+    node_fixture_must_reload(&fixture, first);
+    const uint32_t serial = find("alice")->serial;
+    cr_assert_eq(serial_after_restart(first), serial);
+    const uint32_t second = serial_after_restart(keyed);
+    cr_assert_neq(second, serial);
+    cr_assert_eq(serial_after_restart(keyed), second);
+    const uint32_t third = serial_after_restart(moved);
+    cr_assert_neq(third, second);
+    cr_assert_eq(serial_after_restart(moved), third);
+    node_fixture_must_reload(&fixture, keyed);
+    const uint32_t fourth = find("alice")->serial;
+    cr_assert_neq(fourth, third);
+    cr_assert_eq(serial_after_restart(keyed), fourth);
+}
+
 Test(peers, two_of_the_file_may_swap_their_keys)
 {
 #define BOB(key) "  - { name: bob, group: lab, public-key: \"" key "\", address: \"fd12:3456:789a::21\" }\n"
