@@ -1,7 +1,7 @@
 /*
  * wireguard_seal: puts packets into WireGuard. In: IPv6 packets with .egress, a link of WireGuard, and empty ones,
  * which become keepalives. Out: transmit with .port filled in; drop where there is no session, no endpoint or no next
- * hop, and for what is too big for the way on which the peer was heard.
+ * hop; icmp_error for what is too big for the way on which the peer was heard, since policy knew another one.
  *
  * What is the same for all packets of a link is found once a burst (a way): its session, where the peer is, and as many
  * nonces as there are packets, by one addition in memory that outlives this process (counter.h).
@@ -16,11 +16,12 @@
 #include "dataplane/wireguard.h"
 #include "overlay/ip/ecn.h"
 #include "overlay/ip/ethernet.h"
+#include "overlay/ip/icmpv6.h"
 #include "overlay/ip/ipv6.h"
 #include "overlay/ip/outer.h"
 #include "overlay/wireguard/transport.h"
 
-enum { WIREGUARD_SEAL_TRANSMIT, WIREGUARD_SEAL_DROP, WIREGUARD_SEAL_EDGES };
+enum { WIREGUARD_SEAL_TRANSMIT, WIREGUARD_SEAL_ICMP_ERROR, WIREGUARD_SEAL_DROP, WIREGUARD_SEAL_EDGES };
 _Static_assert(BYPEER_BURST_MAX <= BYPEER_AEAD_BURST, "a burst is sealed at once");
 
 /* What the packets of a burst that leave by one link have in common. */
@@ -203,6 +204,20 @@ static inline unsigned wireguard_seal_write(struct rte_mbuf *mbuf, struct wiregu
     return 0;
 }
 
+/* What cannot leave. The sender of one that is too big is told what fits, unless that is less than any IPv6 link
+ * carries; of multicast nobody is told. */
+static rte_edge_t wireguard_seal_refuse(struct rte_mbuf *mbuf, const struct wireguard_seal_way *way, unsigned reason)
+{
+    struct bypeer_packet *packet = bypeer_packet(mbuf);
+    const uint8_t *inner = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    if (reason != BYPEER_DROP_TOO_BIG || way->room < BYPEER_IPV6_MINIMUM_MTU || inner[BYPEER_IPV6_DESTINATION] == 0xff)
+        return bypeer_refuse(packet, reason, WIREGUARD_SEAL_DROP);
+    packet->icmp_type = BYPEER_ICMPV6_TOO_BIG;
+    packet->icmp_code = 0;
+    packet->icmp_value = way->room;
+    return bypeer_refuse(packet, reason, WIREGUARD_SEAL_ICMP_ERROR);
+}
+
 /* The checksum over what was sealed. */
 static inline void wireguard_seal_finish(struct rte_mbuf *mbuf, const struct wireguard_seal_way *way)
 {
@@ -234,7 +249,7 @@ static void wireguard_seal_burst(struct bypeer_worker *worker, struct rte_node *
         if (likely(reason == 0))
             reason = wireguard_seal_write(mbufs[i], way, &jobs[some]);
         if (unlikely(reason != 0))
-            nexts[i] = bypeer_refuse(bypeer_packet(mbufs[i]), reason, WIREGUARD_SEAL_DROP);
+            nexts[i] = wireguard_seal_refuse(mbufs[i], way, reason);
         else
             at[some++] = (uint8_t)i;
     }
@@ -264,6 +279,8 @@ static struct rte_node_register wireguard_seal_node = {
     .name = "wireguard_seal",
     .process = wireguard_seal_process,
     .nb_edges = WIREGUARD_SEAL_EDGES,
-    .next_nodes = {[WIREGUARD_SEAL_TRANSMIT] = "transmit", [WIREGUARD_SEAL_DROP] = "drop"},
+    .next_nodes = {[WIREGUARD_SEAL_TRANSMIT] = "transmit",
+                   [WIREGUARD_SEAL_ICMP_ERROR] = "icmp_error",
+                   [WIREGUARD_SEAL_DROP] = "drop"},
 };
 RTE_NODE_REGISTER(wireguard_seal_node)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "overlay/ip/ethernet.h"
+#include "overlay/ip/icmpv6.h"
+#include "overlay/ip/ipv6.h"
 #include "overlay/ip/outer.h"
 #include "overlay/tables/events.h"
 #include "overlay/wireguard/counter.h"
@@ -619,6 +621,19 @@ Test(wireguard_nodes, where_a_peer_was_heard_the_mtu_may_be_smaller)
     walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1321);
     walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
     expect_drop(BYPEER_DROP_TOO_BIG);
+    cr_assert_gt(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), BYPEER_IPV6_BYTES + 8, "its sender is told");
+    cr_assert_eq(out[BYPEER_IPV6_NEXT_HEADER], BYPEER_NEXT_ICMPV6);
+    cr_assert_eq(out[BYPEER_IPV6_BYTES], BYPEER_ICMPV6_TOO_BIG);
+    cr_assert_arr_eq(out + BYPEER_IPV6_BYTES + 4, ((const uint8_t[4]){0, 0, 1320 >> 8, 1320 & 255}), 4);
+    cr_assert_arr_eq(out + BYPEER_IPV6_BYTES + 8 + BYPEER_IPV6_SOURCE, walk_address(MEMBER_HERE), 16);
+    /* Of what all members get no sender is told. */
+    const struct bypeer_multicast_receiver receiver = {.link = walk_peer_link_id(PEER_SIX)};
+    const uint8_t all[16] = {0xff, 0x05, [15] = 1};
+    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, &receiver, 1, 10), 0);
+    walk_packet(inner, walk_address(MEMBER_HERE), all, 1321);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
+    expect_drop(BYPEER_DROP_TOO_BIG);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 0);
 }
 
 Test(wireguard_nodes, a_peer_at_two_places_is_told_of_ten_times_a_second)
