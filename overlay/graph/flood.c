@@ -40,13 +40,12 @@ static void flood_heed(struct bypeer_graph *graph, struct bypeer_graph_time now,
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_SIGNATURE)) {
         graph_weigh_signature(graph, now);
         graph_renew_contact(graph, now);
-        graph_weigh_partition(graph, now);
+        graph_hasten(&graph->timers.weigh, now.ms + GRAPH_WEIGH_MS);
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_CONTACT)) {
-        graph_weigh_contacts(graph, now);
-        graph_weigh_partition(graph, now);
+        graph_hasten(&graph->timers.weigh, now.ms + GRAPH_WEIGH_MS);
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_PRESENCE)) {
         graph_tell_presence(graph, change, record);
-        if (change == BYPEER_RECORD_EXPIRED)
+        if (change == BYPEER_RECORD_EXPIRED && bypeer_guid_is_equal(&record->id, &graph->presence_id))
             graph_weigh_presence(graph, now);
     }
 }

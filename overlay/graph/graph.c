@@ -95,6 +95,7 @@ int bypeer_graph_open(struct bypeer_graph **ret_graph, const struct bypeer_graph
         .partition = GRAPH_NEVER,
         .presence = GRAPH_NEVER,
         .expiry = GRAPH_NEVER,
+        .weigh = GRAPH_NEVER,
         .refresh = now.ms + GRAPH_REFRESH_LEAST_MS,
     };
     *ret_graph = graph;

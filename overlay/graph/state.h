@@ -27,6 +27,7 @@
 #define GRAPH_CONTACT_S        900
 #define GRAPH_INFO_S           300
 #define GRAPH_REFRESH_LEAST_MS 4000
+#define GRAPH_WEIGH_MS         100 /* from a contact that came to a look at all of them, for all that come meanwhile */
 
 /* A record of the database. */
 struct graph_entry {
@@ -129,7 +130,7 @@ struct graph_origin {
 
 /* When each is due; GRAPH_NEVER: it does not run. */
 struct graph_timers {
-    uint64_t maintenance, signature, contact, partition, presence, expiry, refresh;
+    uint64_t maintenance, signature, contact, partition, presence, expiry, refresh, weigh;
 };
 
 struct bypeer_graph {

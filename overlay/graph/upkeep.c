@@ -132,6 +132,11 @@ void bypeer_graph_tick(struct bypeer_graph *graph, struct bypeer_graph_time now)
         upkeep_refresh(graph, now);
     if (timers->signature <= now.ms)
         graph_on_signature_timer(graph, now);
+    if (timers->weigh <= now.ms) {
+        timers->weigh = GRAPH_NEVER;
+        graph_weigh_contacts(graph, now);
+        graph_weigh_partition(graph, now);
+    }
     if (timers->contact <= now.ms)
         graph_on_contact_timer(graph, now);
     if (timers->presence <= now.ms)
@@ -148,7 +153,7 @@ uint64_t bypeer_graph_deadline(const struct bypeer_graph *graph)
 {
     const struct graph_timers *timers = &graph->timers;
     const uint64_t due[] = {timers->maintenance, timers->signature, timers->contact, timers->partition,
-                            timers->presence,    timers->expiry,    timers->refresh};
+                            timers->presence,    timers->expiry,    timers->refresh, timers->weigh};
     uint64_t first = GRAPH_NEVER;
     for (unsigned at = 0; at < sizeof(due) / sizeof(due[0]); at++)
         graph_hasten(&first, due[at]);

@@ -12,11 +12,13 @@
 #define KIND_FIRST   3
 
 static struct wire wire;
+static unsigned judged;
 
 static enum bypeer_graph_verdict judge(void *context, struct bypeer_graph_time now, const struct bypeer_record *record,
                                        const char **ret_why)
 {
     (void)context, (void)now, (void)ret_why;
+    judged++;
     bool waits = record->type.bytes[0] == 0x7a && record->type.bytes[1] == KIND_WAITING;
     return waits ? BYPEER_GRAPH_DEFERRED : BYPEER_GRAPH_VALID;
 }
@@ -183,6 +185,21 @@ Test(graph_bounds, a_revocation_finds_room_in_a_full_database)
     struct bypeer_guid revocation = flood(KIND_FIRST, "0.admin", 100);
     cr_assert(has(&revocation));
     cr_assert_eq(bypeer_graph_delete(wire.nodes[0].graph, wire.now, &own, false), 0);
+    wire_clear(&wire);
+}
+
+/* Signatures are dear: what somebody lets wait does not have all that is there judged again. */
+Test(graph_bounds, a_member_more_costs_only_what_waits)
+{
+    open_limited((struct bypeer_graph_limits){0});
+    be_peer("0.mallory");
+    for (unsigned at = 0; at < 50; at++)
+        flood(KIND_COMMON, "0.mallory", 10);
+    flood(KIND_WAITING, "0.mallory", 10);
+    judged = 0;
+    bypeer_graph_retry(wire.nodes[0].graph, wire.now);
+    cr_assert_eq(judged, 1);
+    cr_assert_eq(waiting(), 1);
     wire_clear(&wire);
 }
 
