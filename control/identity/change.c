@@ -267,13 +267,5 @@ int bypeer_identities_import(struct bypeer_identities *identities, struct bypeer
     if (!entry)
         return -ENOMEM;
     int result = import_fill(entry, given, now, problem);
-    if (result == 0)
-        result = identities_add(identities, entry, problem);
-    if (result < 0) {
-        entry_free(entry);
-        return result;
-    }
-    if (ret_identity)
-        *ret_identity = &entry->identity;
-    return 0;
+    return identities_take(identities, entry, result, ret_identity, problem);
 }

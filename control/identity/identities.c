@@ -382,7 +382,8 @@ static bool identities_has_default(const struct bypeer_identities *identities, c
     return files_default(identities, profile, authority, NULL) != 0;
 }
 
-int identities_add(struct bypeer_identities *identities, struct entry *entry, struct bypeer_problem *problem)
+/* Its files too. The entry is taken over if it succeeds. */
+static int identities_add(struct bypeer_identities *identities, struct entry *entry, struct bypeer_problem *problem)
 {
     const struct bypeer_profile *profile = entry->identity.profile;
     if (identities->count >= BYPEER_IDENTITIES_MAX)
@@ -404,6 +405,20 @@ int identities_add(struct bypeer_identities *identities, struct entry *entry, st
         return result;
     entry->identity.is_default = is_first;
     identities_insert(identities, entry);
+    return 0;
+}
+
+int identities_take(struct bypeer_identities *identities, struct entry *entry, int result,
+                    const struct bypeer_identity **ret_identity, struct bypeer_problem *problem)
+{
+    if (result == 0)
+        result = identities_add(identities, entry, problem);
+    if (result < 0) {
+        entry_free(entry);
+        return result;
+    }
+    if (ret_identity)
+        *ret_identity = &entry->identity;
     return 0;
 }
 
@@ -432,15 +447,7 @@ int bypeer_identities_create(struct bypeer_identities *identities, const struct 
     bypeer_identity_name(&entry->identity.name, entry->key, &name);
     snprintf(entry->friendly_given, sizeof(entry->friendly_given), "%s", friendly ? friendly : "");
     result = entry_certify(&entry->identity.idc, entry, entry->key, friendly, now, problem);
-    if (result == 0)
-        result = identities_add(identities, entry, problem);
-    if (result < 0) {
-        entry_free(entry);
-        return result;
-    }
-    if (ret_identity)
-        *ret_identity = &entry->identity;
-    return 0;
+    return identities_take(identities, entry, result, ret_identity, problem);
 }
 
 static int identities_may_delete(const struct bypeer_identities *identities, const struct bypeer_identity *identity,

@@ -46,8 +46,10 @@ int entry_certify(struct bypeer_certificate **ret_idc, const struct entry *entry
 /* Keeps a key until the store is closed. False: memory is short, and the key is still the caller's. */
 bool identities_retire(struct bypeer_identities *identities, struct bypeer_key *key);
 void identities_tell(struct bypeer_identities *identities, const struct entry *entry);
-/* Adds a new identity, its files too; takes the entry over if it succeeds. */
-int identities_add(struct bypeer_identities *identities, struct entry *entry, struct bypeer_problem *problem);
+/* Takes a new entry over and adds it, its files too. result: of what made it; below 0 the entry is freed, and it is
+ * returned. ret_identity may be NULL. */
+int identities_take(struct bypeer_identities *identities, struct entry *entry, int result,
+                    const struct bypeer_identity **ret_identity, struct bypeer_problem *problem);
 
 /* --- files.c --- */
 

@@ -1,6 +1,7 @@
 /* Nodes with sockets of their own on one loop: what one publishes the other finds, over reloads and restarts. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 

@@ -115,7 +115,12 @@ static void identity_print(const json_t *identity)
     printf("since       %s\n", cli_time(cli_integer(identity, "created"), words));
 }
 
-int cli_run_identity_show(struct cli *cli)
+static void identity_print_xml(const json_t *identity)
+{
+    puts(cli_text(identity, "xml"));
+}
+
+static int identity_show(struct cli *cli, void (*print)(const json_t *identity))
 {
     json_t *result;
     const json_t *identity;
@@ -123,22 +128,19 @@ int cli_run_identity_show(struct cli *cli)
     if (status == CLI_OK && cli->json)
         cli_print_json(result);
     else if (status == CLI_OK)
-        identity_print(identity);
+        print(identity);
     json_decref(result);
     return status;
 }
 
+int cli_run_identity_show(struct cli *cli)
+{
+    return identity_show(cli, identity_print);
+}
+
 int cli_run_identity_xml(struct cli *cli)
 {
-    json_t *result;
-    const json_t *identity;
-    int status = identity_call(cli, "identities.show", identity_params(cli), &result, &identity);
-    if (status == CLI_OK && cli->json)
-        cli_print_json(result);
-    else if (status == CLI_OK)
-        puts(cli_text(identity, "xml"));
-    json_decref(result);
-    return status;
+    return identity_show(cli, identity_print_xml);
 }
 
 int cli_run_identity_rename(struct cli *cli)
