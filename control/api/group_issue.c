@@ -1,5 +1,5 @@
 /*
- * group.invite, renew and revoke: who is a member; group.export and import.
+ * group.invite, renew, revoke and password: who is a member; group.export and import.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -76,12 +76,25 @@ int method_group_renew(struct call *call)
 
 int method_group_revoke(struct call *call)
 {
-    const char *reason = call_string(call, "reason");
+    const struct bypeer_joined_verdict said = {
+        .reason = call_string(call, "reason"),
+        .adopt = call_boolean(call, "adopt"),
+        .undo = call_boolean(call, "undo"),
+    };
     struct bypeer_joined *joined = call_group(call);
-    int result = joined ? bypeer_joined_revoke(joined, call_string(call, "member"), reason ? reason : "",
-                                               call_boolean(call, "adopt"), &call->problem)
-                        : call->problem.error;
+    int result =
+        joined ? bypeer_joined_revoke(joined, call_string(call, "member"), &said, &call->problem) : call->problem.error;
     return result < 0 ? result : call_number(call, "revoked", 1);
+}
+
+int method_group_password(struct call *call)
+{
+    const char *password = call_string(call, "password");
+    struct bypeer_joined *joined = call_group(call);
+    int result = joined ? bypeer_joined_set_password(joined, password, &call->problem) : call->problem.error;
+    if (result == 0)
+        call->result = json_pack("{s:b}", "password", password != NULL);
+    return result;
 }
 
 int method_group_export(struct call *call)

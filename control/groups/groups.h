@@ -181,8 +181,15 @@ int bypeer_joined_invite_by_password(struct bypeer_joined *joined, struct bypeer
                                      struct bypeer_problem *problem);
 int bypeer_joined_renew(struct bypeer_joined *joined, const struct bypeer_joined_order *order,
                         struct bypeer_problem *problem);
-int bypeer_joined_revoke(struct bypeer_joined *joined, const char *member, const char *reason, bool adopt,
+struct bypeer_joined_verdict {
+    const char *reason; /* NULL: none */
+    bool adopt, undo;   /* as bypeer_group_verdict has them */
+};
+/* member: as of bypeer_joined_find_member(), or any key in hex, also of who was invited and never came. */
+int bypeer_joined_revoke(struct bypeer_joined *joined, const char *member, const struct bypeer_joined_verdict *said,
                          struct bypeer_problem *problem);
+/* Where the group's key is; NULL: nobody joins by a password any more. Takes a tenth of a second. */
+int bypeer_joined_set_password(struct bypeer_joined *joined, const char *password, struct bypeer_problem *problem);
 /* By peer name, authority, overlay address, key in hex, or a friendly name that one member alone has. */
 int bypeer_joined_find_member(const struct bypeer_joined *joined, const char *text,
                               struct bypeer_group_member *ret_member, struct bypeer_problem *problem);

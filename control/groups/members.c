@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "control/groups/state.h"
+#include "overlay/group/password.h"
 #include "overlay/identity/identity.h"
 
 /* --- finding --- */
@@ -218,25 +219,65 @@ int bypeer_joined_renew(struct bypeer_joined *joined, const struct bypeer_joined
     return groups_flush(joined->groups, problem);
 }
 
-int bypeer_joined_revoke(struct bypeer_joined *joined, const char *text, const char *reason, bool adopt,
-                         struct bypeer_problem *problem)
+/* A key in hex may be of somebody whose membership nobody has seen yet. */
+static int members_find_target(const struct bypeer_joined *joined, const char *text,
+                               uint8_t ret_key[static BYPEER_PUBLIC_KEY_MAX], struct bypeer_problem *problem)
 {
     struct bypeer_group_member member;
+    if (members_read_key(text, joined->profile->public_key_bytes, ret_key))
+        return 0;
+    int result = bypeer_joined_find_member(joined, text, &member, problem);
+    if (result == 0)
+        memcpy(ret_key, member.key, joined->profile->public_key_bytes);
+    return result;
+}
+
+int bypeer_joined_revoke(struct bypeer_joined *joined, const char *text, const struct bypeer_joined_verdict *said,
+                         struct bypeer_problem *problem)
+{
+    const char *reason = said->reason ? said->reason : "";
     uint8_t key[BYPEER_PUBLIC_KEY_MAX];
     char why[160] = "";
-    int result = bypeer_joined_find_member(joined, text, &member, problem);
+    int result = members_find_target(joined, text, key, problem);
     if (result < 0)
         return result;
     if (strlen(reason) > BYPEER_REVOCATION_REASON_MAX)
         return bypeer_problem_set(problem, -EINVAL, "bad_reason", "the reason\nis too long\nuse up to %d bytes",
                                   BYPEER_REVOCATION_REASON_MAX);
-    memcpy(key, member.key, joined->profile->public_key_bytes);
-    const struct bypeer_group_verdict verdict = {.key = key, .reason = reason, .is_adopt = adopt};
+    const struct bypeer_group_verdict verdict = {
+        .key = key, .reason = reason, .is_adopt = said->adopt, .is_undo = said->undo};
     result = bypeer_group_revoke(joined->group, bypeer_groups_now(), &verdict, why);
     bypeer_joined_touched(joined);
     if (result < 0)
         return members_refuse("the revocation", result, why, problem);
     /* Whoever carries members hears of it before the answer. */
     joined_turn(joined, bypeer_groups_now());
+    return groups_flush(joined->groups, problem);
+}
+
+int bypeer_joined_set_password(struct bypeer_joined *joined, const char *password, struct bypeer_problem *problem)
+{
+    const struct bypeer_group_properties *now = bypeer_group_properties(joined->group);
+    char why[160] = "";
+    if (!now)
+        return members_refuse("the password", -EAGAIN, "the group's properties are not known yet: connect first",
+                              problem);
+    struct bypeer_group_properties next = *now;
+    next.has_password = password != NULL;
+    next.password_role = password ? BYPEER_ROLE_MEMBER : 0;
+    memset(next.password, 0, sizeof(next.password));
+    int result = password ? bypeer_password_form(joined->profile, &joined->name, password, next.password) : 0;
+    if (result == -ENOMEM)
+        return bypeer_problem_no_memory(problem);
+    if (result < 0)
+        return bypeer_problem_set(problem, result, "bad_password",
+                                  "the password\nis empty or too long\nuse 1 to %d bytes", BYPEER_PASSWORD_MAX);
+    result = bypeer_group_set_properties(joined->group, bypeer_groups_now(), &next, why);
+    explicit_bzero(next.password, sizeof(next.password));
+    bypeer_joined_touched(joined);
+    if (result < 0)
+        return members_refuse("the password", result, why, problem);
+    bypeer_groups_audit(joined->groups, joined->name_text, "password", joined->self_text, NULL,
+                        password ? "changed" : "removed");
     return groups_flush(joined->groups, problem);
 }

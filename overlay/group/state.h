@@ -30,7 +30,7 @@
 #define GROUP_CREDENTIALS         8
 #define GROUP_CREDENTIALS_INVITED 3
 #define GROUP_WHY                 160
-#define GROUP_NO_ROOM             "the inviting member that its membership comes from has taken in as many as the group allows"
+#define GROUP_NO_ROOM             "the inviting member whom its membership comes from has taken in as many as the group allows"
 /* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
 #define GROUP_BACKDATE_S 1200
 

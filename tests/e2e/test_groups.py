@@ -188,7 +188,28 @@ def test_who_knows_the_password_may_join(cloud, lab_group):
     wait_same((n1, n3), "both agree", lambda node: members(node, group) if len(members(node, group)) == 2 else None)
     assert ("issued", show(n3, group)["identity"]) in actions(n1, group)
     refused(n3, "group.invite", "not_permitted", group=group, identity=identity(n2))
-    for node in (n1, n3):
+    refused(n3, "group.password", "not_permitted", group=group, password="a new word")
+    assert n1.call("group.password", group=group, password="a new word") == {"password": True}
+    refused(n2, "group.join", "not_joined", invitation=line, password="a word", timeout_ms=4000)
+    assert n2.call("group.join", invitation=line, password="a new word",
+                   timeout_ms=PATIENCE * 1000)["state"] == "connected"
+    password = n1.directory / "word"
+    password.write_text("a third\n")
+    assert "the new password" in n1.cli("group", "password", "Open", "--password-file", password).stdout
+    assert "no password any more" in n1.cli("group", "password", "Open").stdout
+    for node in (n1, n2, n3):
+        node.call("group.leave", group=group)
+
+
+def test_who_was_invited_and_never_came_is_revoked_by_key(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    group = n1.call("group.create", name="Early")["group"]
+    line = n1.call("group.invite", group=group, identity=identity(n2))["line"]
+    key = base64.b64decode(n2.call("identities.show")["identity"]["public_key"]).hex()
+    assert n1.call("group.revoke", group=group, member=key, reason="a mistake") == {"revoked": 1}
+    refused(n1, "group.invite", "revoked", group=group, identity=identity(n2))
+    assert n2.call("group.join", invitation=line, timeout_ms=4000)["state"] != "connected"
+    for node in (n1, n2):
         node.call("group.leave", group=group)
 
 

@@ -92,6 +92,7 @@ enum cli_option_id {
     CLI_OPTION_TIMEOUT,
     CLI_OPTION_TYPE,
     CLI_OPTION_UDP_PORT,
+    CLI_OPTION_UNDO,
     CLI_OPTION_UNSECURED,
     CLI_OPTION_VNI,
     CLI_OPTION_WITH,
@@ -166,6 +167,7 @@ int cli_run_group_leave(struct cli *cli);
 int cli_run_group_list(struct cli *cli);
 int cli_run_group_members(struct cli *cli);
 int cli_run_group_renew(struct cli *cli);
+int cli_run_group_password(struct cli *cli);
 int cli_run_group_revoke(struct cli *cli);
 int cli_run_group_enroll(struct cli *cli);
 int cli_run_group_dismiss(struct cli *cli);

@@ -193,13 +193,23 @@ const struct cli_command cli_commands[] = {
      .options = {CLI_OPTION_ROLE, CLI_OPTION_EXPIRES},
      .details = "MEMBER is a peer name, an overlay address, or a name that one member alone has; left out: this node."},
     {.word = "group",
+     .verb = "password",
+     .run = cli_run_group_password,
+     .help = "Change the password that a group is joined by",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}},
+     .options = {CLI_OPTION_PASSWORD_FILE},
+     .details =
+         "Where the group's key is. Who is a member stays so; without a file nobody joins by a password any more."},
+    {.word = "group",
      .verb = "revoke",
      .run = cli_run_group_revoke,
      .help = "Cut a member off, everywhere",
      .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"MEMBER"}},
-     .options = {CLI_OPTION_REASON, CLI_OPTION_ADOPT},
-     .details = "MEMBER is as of group renew. It cannot be undone; invite another identity instead. Whom the member "
-                "had invited goes with him, but for --adopt. Administrators are revoked where the group was founded."},
+     .options = {CLI_OPTION_REASON, CLI_OPTION_ADOPT, CLI_OPTION_UNDO},
+     .details =
+         "MEMBER is as of group renew, or a key in hex, also of somebody who was invited and never came. It cannot "
+         "be undone; invite another identity instead. Whom the member had invited goes with him, but for --adopt. "
+         "Administrators whom the group's key made are revoked where that key is."},
     {.word = "group",
      .verb = "enroll",
      .run = cli_run_group_enroll,

@@ -83,14 +83,33 @@ int cli_run_group_renew(struct cli *cli)
 int cli_run_group_revoke(struct cli *cli)
 {
     json_t *result = NULL;
-    json_t *params =
-        json_pack("{s:s, s:s, s:s*, s:b}", "group", cli->arguments[0], "member", cli->arguments[1], "reason",
-                  cli->options[CLI_OPTION_REASON], "adopt", cli->options[CLI_OPTION_ADOPT] ? 1 : 0);
+    json_t *params = json_pack("{s:s, s:s, s:s*, s:b, s:b}", "group", cli->arguments[0], "member", cli->arguments[1],
+                               "reason", cli->options[CLI_OPTION_REASON], "adopt",
+                               cli->options[CLI_OPTION_ADOPT] ? 1 : 0, "undo", cli->options[CLI_OPTION_UNDO] ? 1 : 0);
     if (!params)
         return cli_fail(CLI_USAGE, "an argument is no UTF-8");
     int status = cli_call(cli, "group.revoke", params, &result);
     if (status == CLI_OK)
         cli_print_done(cli, result, "%s is revoked", cli->arguments[1]);
+    json_decref(result);
+    return status;
+}
+
+int cli_run_group_password(struct cli *cli)
+{
+    char password[GROUP_PASSWORD_MAX + 2];
+    json_t *result = NULL;
+    int status = group_read_password(cli, password);
+    if (status != CLI_OK)
+        return status;
+    json_t *params = json_pack("{s:s, s:s*}", "group", cli->arguments[0], "password", password[0] ? password : NULL);
+    explicit_bzero(password, sizeof(password));
+    if (!params)
+        return cli_fail(CLI_USAGE, "the password is no UTF-8");
+    status = cli_call(cli, "group.password", params, &result);
+    if (status == CLI_OK)
+        cli_print_done(cli, result, "%s is joined by %s", cli->arguments[0],
+                       json_is_true(json_object_get(result, "password")) ? "the new password" : "no password any more");
     json_decref(result);
     return status;
 }

@@ -103,6 +103,8 @@ const struct cli_option cli_options[CLI_OPTIONS] = {
                             "How long to wait (default: 5 for packets, 30 for names)"},
     [CLI_OPTION_TYPE] = {"type", 0, "GUID", CLI_VALUES_ANY, "Only records of this type"},
     [CLI_OPTION_UDP_PORT] = {"udp-port", 0, "PORT", CLI_VALUES_ANY, "UDP port of VXLAN-GPE (default 4790)"},
+    [CLI_OPTION_UNDO] = {"undo", 0, NULL, CLI_VALUES_ANY,
+                         "What the revoked member revoked himself counts no more; else this node revokes it, too"},
     [CLI_OPTION_UNSECURED] = {"unsecured", 0, NULL, CLI_VALUES_ANY, "A name that anybody may publish, too"},
     [CLI_OPTION_VNI] = {"vni", 'v', "VNI", CLI_VALUES_ANY,
                         "VXLAN network identifier (of a link, default: the group's)"},
