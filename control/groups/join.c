@@ -260,28 +260,11 @@ static const struct bypeer_identity *join_invitee(struct bypeer_groups *groups, 
 
 /* A further invitation, as of an identity whose key was replaced: its membership takes the place of the present one. */
 static int join_again(struct bypeer_groups *groups, struct bypeer_joined *joined,
-                      const struct bypeer_invitation *invitation, struct bypeer_joined **ret_joined,
+                      const struct bypeer_identity *identity, const struct bypeer_invitation *invitation,
                       struct bypeer_problem *problem)
 {
-    struct bypeer_store_joined row;
-    struct bypeer_key *group_key = NULL;
-    struct bypeer_joined before = *joined; /* the texts that the row points to outlive what is closed */
-    joined_row(&before, &row);
-    row.chain = invitation->chain;
-    row.chain_bytes = invitation->chain_bytes;
-    int result = groups_flush(groups, problem);
-    if (result == 0)
-        result = join_store(groups, &row, problem);
-    if (result < 0)
-        return result;
-    groups_read_key(groups, joined->profile, &before.name, &group_key, NULL);
-    joined_close(joined);
-    result = joined_open(groups, &row, group_key, NULL, NULL, ret_joined, problem);
-    bypeer_key_free(group_key);
-    if (result < 0)
-        return result;
-    bypeer_groups_audit(groups, before.name_text, "credentials", NULL, before.self_text, "by invitation");
-    return groups_flush(groups, problem);
+    int result = joined_renew(joined, identity, invitation->chain, invitation->chain_bytes, problem);
+    return result == 0 ? groups_flush(groups, problem) : result;
 }
 
 int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *password,
@@ -307,8 +290,10 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
         result = identity ? 0 : problem->error;
     }
     if (result == 0 && is_again) {
-        result = join_again(groups, present, &invitation, ret_joined, problem);
+        result = join_again(groups, present, identity, &invitation, problem);
         bypeer_invitation_clear(&invitation);
+        if (result == 0)
+            *ret_joined = present;
         return result;
     }
     if (result == 0) {

@@ -243,17 +243,18 @@ void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now)
 
 /* --- opening --- */
 
-/* Whether the membership is for the identity's key before its replacement, which is valid for a while yet. */
-static bool joined_has_old_key(const struct bypeer_joined *joined, const struct bypeer_identity *identity)
+/* The key of the identity that a membership (NULL: none yet) is for: perhaps the one before its replacement, which is
+ * valid for a while yet. */
+static const struct bypeer_key *joined_key_for(const struct bypeer_identity *identity, const uint8_t *bag,
+                                               size_t length)
 {
     struct bypeer_chain *chain;
-    if (!identity->old_key || !joined->chain ||
-        bypeer_chain_read(&chain, joined->profile, joined->chain, joined->chain_bytes, NULL) < 0)
-        return false;
+    if (!identity->old_key || !bag || bypeer_chain_read(&chain, identity->profile, bag, length, NULL) < 0)
+        return identity->key;
     bool is_old = memcmp(bypeer_chain_leaf(chain)->public_key, bypeer_key_public(identity->old_key),
-                         joined->profile->public_key_bytes) == 0;
+                         identity->profile->public_key_bytes) == 0;
     bypeer_chain_free(chain);
-    return is_old;
+    return is_old ? identity->old_key : identity->key;
 }
 
 static int joined_fill(struct bypeer_joined *joined, const struct bypeer_store_joined *row,
@@ -280,45 +281,49 @@ static int joined_fill(struct bypeer_joined *joined, const struct bypeer_store_j
         memcpy(joined->chain, row->chain, row->chain_bytes);
         joined->chain_bytes = row->chain_bytes;
     }
-    const struct bypeer_key *key = joined_has_old_key(joined, identity) ? identity->old_key : identity->key;
-    if (bypeer_key_from_pair(&joined->key, identity->profile, bypeer_key_pair(key)) < 0)
-        return bypeer_problem_no_memory(problem);
     return 0;
 }
 
 /* The identity's certificate is for its key now; that of the old one is made again. */
-static int joined_certify(const struct bypeer_joined *joined, const struct bypeer_identity *identity,
+static int joined_certify(const struct bypeer_identity *identity, const struct bypeer_key *key,
                           struct bypeer_certificate **ret_idc)
 {
     uint8_t random[BYPEER_CERTIFICATE_SERIAL];
     const char *why;
-    if (memcmp(bypeer_key_public(joined->key), bypeer_key_public(identity->key), joined->profile->public_key_bytes) ==
-        0) {
+    if (key == identity->key) {
         *ret_idc = bypeer_certificate_reference(identity->idc);
         return 0;
     }
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return -EIO;
-    return bypeer_identity_certify(ret_idc, joined->key, &identity->name, identity->friendly, identity->created,
+    return bypeer_identity_certify(ret_idc, key, &identity->name, identity->friendly, identity->created,
                                    identity->old_until, random, &why);
 }
 
-static int joined_open_tls(struct bypeer_joined *joined, const struct bypeer_identity *identity,
-                           struct bypeer_problem *problem)
+/* An own copy of the key that a membership is for, and the TLS that shows it. */
+static int joined_take_key(const struct bypeer_identity *identity, const uint8_t *bag, size_t bag_bytes,
+                           struct bypeer_key **ret_key, struct bypeer_tls **ret_tls, struct bypeer_problem *problem)
 {
-    struct bypeer_certificate *idc;
+    const struct bypeer_key *key = joined_key_for(identity, bag, bag_bytes);
+    struct bypeer_certificate *idc = NULL;
+    struct bypeer_key *copy = NULL;
     size_t length;
-    int result = joined_certify(joined, identity, &idc);
+    int result = joined_certify(identity, key, &idc);
+    if (result == 0)
+        result = bypeer_key_from_pair(&copy, identity->profile, bypeer_key_pair(key));
     if (result == 0) {
         const uint8_t *der = bypeer_certificate_der(idc, &length);
-        result = bypeer_tls_open(&joined->tls, joined->key, der, length);
-        bypeer_certificate_free(idc);
+        result = bypeer_tls_open(ret_tls, copy, der, length);
     }
-    return result < 0 ? bypeer_problem_set(problem, result, "tls",
-                                           "identity %.100s\ncannot be used for TLS: %s\n"
-                                           "use another identity",
-                                           identity->name_text, strerror(-result))
-                      : 0;
+    bypeer_certificate_free(idc);
+    if (result < 0) {
+        bypeer_key_free(copy);
+        return bypeer_problem_set(problem, result, "tls",
+                                  "identity %.100s\ncannot be used for TLS: %s\nuse another identity",
+                                  identity->name_text, strerror(-result));
+    }
+    *ret_key = copy;
+    return 0;
 }
 
 static int joined_open_group(struct bypeer_joined *joined, const char *password,
@@ -429,7 +434,7 @@ int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *
         bypeer_key_from_pair(&joined->group_key, joined->profile, bypeer_key_pair(group_key)) < 0)
         result = bypeer_problem_no_memory(problem);
     if (result == 0)
-        result = joined_open_tls(joined, identity, problem);
+        result = joined_take_key(identity, joined->chain, joined->chain_bytes, &joined->key, &joined->tls, problem);
     if (result == 0)
         result = joined_open_group(joined, password, found, now, problem);
     if (result == 0)
@@ -454,6 +459,41 @@ int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *
     groups->count++;
     joined_turn(joined, now);
     *ret_joined = joined;
+    return 0;
+}
+
+int joined_renew(struct bypeer_joined *joined, const struct bypeer_identity *identity, const uint8_t *chain,
+                 size_t chain_bytes, struct bypeer_problem *problem)
+{
+    struct bypeer_key *key = NULL, *key_before = joined->key;
+    struct bypeer_tls *tls = NULL, *tls_before = joined->tls;
+    char why[160] = "";
+    if (joined_key_for(identity, chain, chain_bytes) != identity->key &&
+        joined_key_for(identity, joined->chain, joined->chain_bytes) == identity->key)
+        return bypeer_problem_set(problem, -EINVAL, "old_key",
+                                  "the invitation to group %.60s\nis for the identity's key before its replacement\n"
+                                  "ask for another invitation",
+                                  joined->friendly);
+    int result = joined_take_key(identity, chain, chain_bytes, &key, &tls, problem);
+    if (result < 0)
+        return result;
+    const struct bypeer_group_renewal renewal = {
+        .key = key, .tls = bypeer_tls_functions(tls), .chain = chain, .chain_bytes = chain_bytes};
+    result = bypeer_group_renew(joined->group, bypeer_groups_now(), &renewal, why);
+    if (result < 0) {
+        bypeer_tls_close(tls);
+        bypeer_key_free(key);
+        return result == -ENOMEM ? bypeer_problem_no_memory(problem)
+                                 : bypeer_problem_set(problem, result, "not_a_member",
+                                                      "the invitation to group %.60s\nis refused: %s\n"
+                                                      "ask for another invitation",
+                                                      joined->friendly, why);
+    }
+    joined->key = key;
+    joined->tls = tls;
+    joined->is_touched = true;
+    bypeer_tls_close(tls_before);
+    bypeer_key_free(key_before);
     return 0;
 }
 

@@ -34,6 +34,8 @@ struct joined_seek {
     uint32_t pause_ms;
 };
 
+struct bypeer_identity;
+
 struct bypeer_joined {
     struct bypeer_groups *groups;
     struct bypeer_joined *next;
@@ -100,6 +102,9 @@ struct bypeer_groups {
 int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *row, const struct bypeer_key *group_key,
                 const char *password, const struct bypeer_group_properties *found, struct bypeer_joined **ret_joined,
                 struct bypeer_problem *problem);
+/* Takes another membership of its identity, perhaps of another key; links stay. Nothing is changed unless it is 0. */
+int joined_renew(struct bypeer_joined *joined, const struct bypeer_identity *identity, const uint8_t *chain,
+                 size_t chain_bytes, struct bypeer_problem *problem);
 /* Parts from its neighbours and frees it. */
 void joined_close(struct bypeer_joined *joined);
 /* Its row as it is now; valid until something changes. */

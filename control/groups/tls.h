@@ -19,7 +19,7 @@ struct bypeer_tls;
 
 /* idc: the identity's certificate, DER of X.509. key is not kept. 0, -ENOMEM, -EINVAL: they do not belong together. */
 int bypeer_tls_open(struct bypeer_tls **ret_tls, const struct bypeer_key *key, const uint8_t *idc, size_t idc_bytes);
-/* After all its sessions. NULL is fine. */
+/* Its sessions outlive it. NULL is fine. */
 void bypeer_tls_close(struct bypeer_tls *tls);
-/* The functions, for bypeer_group_settings; valid as long as tls. */
+/* The functions, for bypeer_group_settings; sessions are opened as long as tls is there. */
 struct bypeer_group_tls bypeer_tls_functions(struct bypeer_tls *tls);

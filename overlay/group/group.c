@@ -83,30 +83,70 @@ void group_adopt(struct bypeer_group_node *node, uint64_t now)
         node->sink.credentials(node->sink_context, node->chain);
 }
 
-/* The chain that the host kept, or was invited with. */
-static int group_open_chain(struct bypeer_group_node *node, const struct bypeer_group_settings *settings, uint64_t now,
-                            char why[static GROUP_WHY])
+/* A membership of this node's identity, with this key of it. */
+static int group_read_own(const struct bypeer_group_node *node, const struct bypeer_key *key, const uint8_t *bag,
+                          size_t length, uint64_t now, struct bypeer_chain **ret_chain, char why[static GROUP_WHY])
 {
     struct bypeer_chain *chain;
     struct bypeer_chain_verdict verdict;
-    struct group_credential *credential;
-    int status = bypeer_chain_read(&chain, node->profile, settings->chain, settings->chain_bytes, &verdict);
+    int status = bypeer_chain_read(&chain, node->profile, bag, length, &verdict);
     if (status) {
         if (status == -EBADMSG)
             bypeer_chain_explain(&verdict, why);
         return status == -EBADMSG ? -EINVAL : status;
     }
-    if (!judge_chain(node, chain, bypeer_key_public(node->key), now, why))
+    if (!judge_chain(node, chain, bypeer_key_public(key), now, why))
         status = -EINVAL;
     else if (!bypeer_name_is_equal(&bypeer_chain_leaf(chain)->subject, &node->self))
         status = group_refuse(why, "the membership is of another identity");
-    if (status) {
+    if (status)
         bypeer_chain_free(chain);
+    else
+        *ret_chain = chain;
+    return status;
+}
+
+/* The chain that the host kept, or was invited with. */
+static int group_open_chain(struct bypeer_group_node *node, const struct bypeer_group_settings *settings, uint64_t now,
+                            char why[static GROUP_WHY])
+{
+    struct bypeer_chain *chain = NULL;
+    struct group_credential *credential;
+    int status = group_read_own(node, node->key, settings->chain, settings->chain_bytes, now, &chain, why);
+    if (status)
         return status;
-    }
     group_learn_root(node, chain);
     node->chain = chain;
     return group_take(node, chain, now, &credential);
+}
+
+int bypeer_group_renew(struct bypeer_group_node *node, struct bypeer_graph_time now,
+                       const struct bypeer_group_renewal *renewal, char why[static GROUP_WHY])
+{
+    struct bypeer_chain *chain = NULL;
+    struct group_credential *credential;
+    const struct bypeer_key *before = node->key;
+    uint64_t now_s = group_unix(now.utc);
+    why[0] = '\0';
+    int status = group_read_own(node, renewal->key, renewal->chain, renewal->chain_bytes, now_s, &chain, why);
+    if (status)
+        return status;
+    if (group_is_tainted(node, chain, now_s)) {
+        bypeer_chain_free(chain);
+        return group_refuse(why, "the membership is revoked");
+    }
+    group_learn_root(node, chain);
+    node->key = renewal->key; /* it says which memberships are this node's */
+    status = group_take(node, chain, now_s, &credential);
+    bypeer_chain_free(chain);
+    if (status < 0 && status != -EEXIST) {
+        node->key = before;
+        return status == -ENOMEM ? status : group_refuse(why, "there are enough memberships that are better");
+    }
+    node->tls = renewal->tls;
+    node->publish_ms = 0; /* others need it for whatever is signed from now on */
+    group_adopt(node, now_s);
+    return 0;
 }
 
 static int group_fill(struct bypeer_group_node *node, const struct bypeer_group_settings *settings, uint64_t now,

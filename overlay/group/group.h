@@ -112,6 +112,22 @@ int bypeer_group_open(struct bypeer_group_node **ret_group, const struct bypeer_
                       struct bypeer_graph_time now, char why[static 160]);
 void bypeer_group_free(struct bypeer_group_node *group); /* NULL is fine; after its graph */
 
+struct bypeer_group_renewal {
+    const struct bypeer_key
+        *key; /* of this node's identity; outlives the group, and takes the place of the one before */
+    struct bypeer_group_tls tls; /* that shows it; sessions of the one before go on */
+    const uint8_t *chain;        /* as a bag */
+    size_t chain_bytes;
+};
+/*
+ * Takes another membership of this node's identity, of its key or of one that replaced it: what is signed, and links
+ * that begin, are by it from now on; links that are up stay, and records that the key before has signed are good as
+ * long as its membership is. The sink hears of credentials if the membership is better than what there was. 0; -EINVAL
+ * with why, and nothing is changed: the chain is none, of another group, name or key, expired or revoked; -ENOMEM.
+ */
+int bypeer_group_renew(struct bypeer_group_node *group, struct bypeer_graph_time now,
+                       const struct bypeer_group_renewal *renewal, char why[static 160]);
+
 /* For the graph; valid as long as the group. */
 const struct bypeer_graph_security *bypeer_group_security(struct bypeer_group_node *group);
 /* The graph that it secures; NULL before the graph is freed. */

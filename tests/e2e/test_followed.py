@@ -95,6 +95,41 @@ def test_a_client_changes_its_key_without_loss(village):
     village.clients["d"] = new
 
 
+def test_an_identity_changes_its_key_without_loss(village):
+    """Of a supernode under load: its links, what it says for its clients, and its address stay."""
+    n1, n2, n3 = village.nodes
+    a, c, f = (village.clients[name] for name in "acf")
+    reach(a.namespace, c.address)
+    reach(c.namespace, f.address)
+    before = village.member(n1, "n2")
+    invitation = n2.directory / "invitation before"
+    invitation.write_text((n2.directory / "invitation").read_text())
+    neighbors = n2.call("group.show", group=GROUP)["neighbors"]
+    with Counted(a.namespace, c.address) as first, Counted(c.namespace, f.address) as second:
+        time.sleep(0.5)
+        n2.cli("identity", "rotate")
+        village.join(n2)
+        wait_until("all know the new key", lambda: all(village.member(node, "n2")["key"] != before["key"]
+                                                       for node in village.nodes))
+        for other in (n1, n3):  # what is said by the new key is believed, and changes ways and back
+            n2.cli("drain")
+            wait_until("n2 drains", lambda other=other: all(way["draining"] for way in village.ways(other, "c")))
+            n2.cli("drain", "--off")
+            wait_until("no more", lambda other=other: not any(way["draining"] for way in village.ways(other, "c")))
+        time.sleep(0.5)
+    assert (first.lost(), second.lost()) == (0, 0)
+    after = village.member(n3, "n2")
+    assert [after[what] for what in ("address", "roles", "member")] == [before[what] for what in
+                                                                       ("address", "roles", "member")]
+    old = n2.cli("group", "join", invitation, check=False)
+    assert old.returncode != 0 and "key before its replacement" in old.stderr
+    assert n2.call("group.show", group=GROUP)["neighbors"] >= neighbors
+    n2.kill_control()
+    n2.start_control()
+    n2.wait_ready(links=False)
+    wait_until("n2 is back by the new key", lambda: n2.call("group.show", group=GROUP)["neighbors"] > 0)
+
+
 def test_bypeerd_starts_again_without_loss(village):
     """The links that followed the records are the same ones again, with their sessions."""
     a, c = village.clients["a"], village.clients["c"]
