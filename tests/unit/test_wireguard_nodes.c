@@ -15,51 +15,6 @@ TestSuite(wireguard_nodes, .init = walk_wireguard_set_up, .fini = walk_tear_down
 
 #define MINUTE_MS 60000
 
-static uint8_t inner[WALK_FRAME_MAX], frame[WALK_FRAME_MAX], out[WALK_FRAME_MAX];
-
-/* The walk drops one packet for this reason, and none for another; 0: drops nothing. */
-static void expect_drop(enum bypeer_counter reason)
-{
-    uint64_t before[BYPEER_COUNTERS_USED];
-    memcpy(before, walk.counters, sizeof(before));
-    walk_once();
-    for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++)
-        if (bypeer_counter_names[i].class == BYPEER_COUNTER_DROPPED)
-            cr_assert_eq(walk.counters[i] - before[i], i == reason, "%s: %lu", bypeer_counter_names[i].name,
-                         walk.counters[i] - before[i]);
-}
-
-/* The peer sends a packet of so many bytes to a member. */
-static void arrive(enum walk_peer peer, struct walk_session *session, const uint8_t *to, size_t bytes)
-{
-    walk_packet(inner, walk_peer_address(peer), to, bytes);
-    size_t length = walk_peer_packet(frame, peer, session, session->counter++, inner, bytes, (bytes + 15) / 16 * 16);
-    walk_arrive(walk_peer_wire(peer), frame, length);
-}
-
-static void arrive_keepalive(enum walk_peer peer, struct walk_session *session)
-{
-    walk_arrive(walk_peer_wire(peer), frame, walk_peer_packet(frame, peer, session, session->counter++, inner, 0, 0));
-}
-
-/* What left for the peer is the inner packet, with its hop limit less by hops; returns its counter. */
-static uint64_t expect_sealed(enum walk_peer peer, const struct walk_session *session, size_t bytes, uint8_t hops)
-{
-    const uint8_t *opened;
-    uint64_t counter = 0;
-    size_t length = walk_sent(walk_peer_wire(peer), out);
-    cr_assert_neq(length, 0, "nothing was sent");
-    cr_assert(walk_is_well_formed(out, length));
-    int padded = walk_peer_open(out, length, session, &opened, &counter);
-    cr_assert_geq(padded, 0, "not authentic");
-    cr_assert_eq((size_t)padded, bypeer_transport_padded(bytes, WALK_PEER_MTU));
-    inner[BYPEER_IPV6_HOP_LIMIT] = (uint8_t)(inner[BYPEER_IPV6_HOP_LIMIT] - hops);
-    cr_assert_arr_eq(opened, inner, bytes);
-    for (size_t i = bytes; i < (size_t)padded; i++)
-        cr_assert_eq(opened[i], 0);
-    return counter;
-}
-
 /* --- the ways ----------------------------------------------------------------------------------------------------- */
 
 Test(wireguard_nodes, between_peers_at_every_length)
@@ -67,12 +22,12 @@ Test(wireguard_nodes, between_peers_at_every_length)
     struct walk_session six = walk_start_session(PEER_SIX), four = walk_start_session(PEER_FOUR);
     uint64_t counter = 0;
     for (size_t bytes = 40; bytes <= WALK_PEER_MTU; bytes += bytes < 200 ? 1 : 37, counter++) {
-        arrive(PEER_SIX, &six, walk_peer_address(PEER_FOUR), bytes);
+        walk_peer_sends(PEER_SIX, &six, walk_peer_address(PEER_FOUR), bytes);
         walk_once();
-        cr_assert_eq(expect_sealed(PEER_FOUR, &four, bytes, 1), counter);
-        arrive(PEER_FOUR, &four, walk_peer_address(PEER_SIX), bytes);
+        cr_assert_eq(walk_expect_sealed(PEER_FOUR, &four, bytes, 1), counter);
+        walk_peer_sends(PEER_FOUR, &four, walk_peer_address(PEER_SIX), bytes);
         walk_once();
-        cr_assert_eq(expect_sealed(PEER_SIX, &six, bytes, 1), counter);
+        cr_assert_eq(walk_expect_sealed(PEER_SIX, &six, bytes, 1), counter);
     }
 }
 
@@ -81,54 +36,54 @@ Test(wireguard_nodes, outer_headers_lead_to_the_peer)
     struct walk_session six = walk_start_session(PEER_SIX), four = walk_start_session(PEER_FOUR);
     static const uint8_t next_hop[6] = {0x02, 0, 0, 0, 0, 0x99}, to_six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x36},
                          from_six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, fours[8] = {192, 0, 2, 1, 192, 0, 2, 54};
-    arrive(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
+    walk_peer_sends(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
     walk_once();
-    cr_assert_eq(walk_sent(1, out), 14 + 28 + 16 + 112 + 16);
-    cr_assert_arr_eq(out, next_hop, 6);
-    cr_assert_eq(bypeer_load16(out + 12), BYPEER_ETHERTYPE_IPV4);
-    cr_assert_arr_eq(out + 14 + 12, fours, 8);
-    cr_assert_eq(out[14 + BYPEER_IPV4_TTL], 64);
-    cr_assert_eq(bypeer_load16(out + 14 + 20), WALK_WIREGUARD);
-    cr_assert_eq(bypeer_load16(out + 14 + 22), WALK_PEER_PORT);
-    arrive(PEER_FOUR, &four, walk_peer_address(PEER_SIX), 100);
+    cr_assert_eq(walk_sent(1, walk_out), 14 + 28 + 16 + 112 + 16);
+    cr_assert_arr_eq(walk_out, next_hop, 6);
+    cr_assert_eq(bypeer_load16(walk_out + 12), BYPEER_ETHERTYPE_IPV4);
+    cr_assert_arr_eq(walk_out + 14 + 12, fours, 8);
+    cr_assert_eq(walk_out[14 + BYPEER_IPV4_TTL], 64);
+    cr_assert_eq(bypeer_load16(walk_out + 14 + 20), WALK_WIREGUARD);
+    cr_assert_eq(bypeer_load16(walk_out + 14 + 22), WALK_PEER_PORT);
+    walk_peer_sends(PEER_FOUR, &four, walk_peer_address(PEER_SIX), 100);
     walk_once();
-    cr_assert_eq(walk_sent(0, out), 14 + 48 + 16 + 112 + 16);
-    cr_assert_eq(bypeer_load16(out + 12), BYPEER_ETHERTYPE_IPV6);
-    cr_assert_arr_eq(out + 14 + BYPEER_IPV6_SOURCE, from_six, 16);
-    cr_assert_arr_eq(out + 14 + BYPEER_IPV6_DESTINATION, to_six, 16);
-    cr_assert_eq(bypeer_load16(out + 54), WALK_WIREGUARD);
-    cr_assert_eq(bypeer_load16(out + 56), WALK_PEER_PORT);
+    cr_assert_eq(walk_sent(0, walk_out), 14 + 48 + 16 + 112 + 16);
+    cr_assert_eq(bypeer_load16(walk_out + 12), BYPEER_ETHERTYPE_IPV6);
+    cr_assert_arr_eq(walk_out + 14 + BYPEER_IPV6_SOURCE, from_six, 16);
+    cr_assert_arr_eq(walk_out + 14 + BYPEER_IPV6_DESTINATION, to_six, 16);
+    cr_assert_eq(bypeer_load16(walk_out + 54), WALK_WIREGUARD);
+    cr_assert_eq(bypeer_load16(walk_out + 56), WALK_PEER_PORT);
 }
 
 Test(wireguard_nodes, from_fabric_and_back)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
     for (size_t bytes = 40; bytes <= 1300; bytes += 63) {
-        walk_packet(inner, walk_address(MEMBER_C), walk_peer_address(PEER_SIX), bytes);
-        walk_arrive(0, frame, walk_frame(frame, LINK_C, inner, bytes));
+        walk_packet(walk_inner, walk_address(MEMBER_C), walk_peer_address(PEER_SIX), bytes);
+        walk_arrive(0, walk_in, walk_frame(walk_in, LINK_C, walk_inner, bytes));
         walk_once();
-        expect_sealed(PEER_SIX, &six, bytes, 1);
-        arrive(PEER_SIX, &six, walk_address(MEMBER_B), bytes);
+        walk_expect_sealed(PEER_SIX, &six, bytes, 1);
+        walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_B), bytes);
         walk_once();
-        size_t length = walk_sent(1, out);
+        size_t length = walk_sent(1, walk_out);
         cr_assert_eq(length, 14 + 56 + bytes);
-        cr_assert(walk_is_well_formed(out, length), "the sum is right though no checksum told it");
-        inner[BYPEER_IPV6_HOP_LIMIT]--;
-        cr_assert_arr_eq(out + 70, inner, bytes);
+        cr_assert(walk_is_well_formed(walk_out, length), "the sum is right though no checksum told it");
+        walk_inner[BYPEER_IPV6_HOP_LIMIT]--;
+        cr_assert_arr_eq(walk_out + 70, walk_inner, bytes);
     }
 }
 
 Test(wireguard_nodes, to_and_from_this_host)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 333);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 333);
     walk_once();
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 333);
-    cr_assert_arr_eq(out, inner, 333);
-    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 333);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 333);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 333);
+    cr_assert_arr_eq(walk_out, walk_inner, 333);
+    walk_packet(walk_inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 333);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, walk_inner, 333);
     walk_once();
-    expect_sealed(PEER_SIX, &six, 333, 0);
+    walk_expect_sealed(PEER_SIX, &six, 333, 0);
 }
 
 Test(wireguard_nodes, bursts_of_mixed_peers_keep_order_and_nonces)
@@ -142,18 +97,18 @@ Test(wireguard_nodes, bursts_of_mixed_peers_keep_order_and_nonces)
         for (unsigned i = 0; i < 60; i++) {
             unsigned to = (unsigned)random() % 2;
             size_t bytes = 60 + (size_t)random() % 1000;
-            walk_packet(inner, walk_address(MEMBER_A), walk_peer_address(PEER_SIX + to), bytes);
-            bypeer_store32(inner + 48, first + sent[to]++);
-            walk_arrive(0, frame, walk_frame(frame, LINK_A, inner, bytes));
+            walk_packet(walk_inner, walk_address(MEMBER_A), walk_peer_address(PEER_SIX + to), bytes);
+            bypeer_store32(walk_inner + 48, first + sent[to]++);
+            walk_arrive(0, walk_in, walk_frame(walk_in, LINK_A, walk_inner, bytes));
         }
         walk_once();
         for (unsigned to = 0; to < 2; to++)
             for (unsigned i = 0; i < sent[to]; i++) {
                 const uint8_t *opened;
                 uint64_t counter = 0;
-                size_t length = walk_sent(walk_peer_wire(PEER_SIX + to), out);
-                cr_assert(walk_is_well_formed(out, length));
-                cr_assert_geq(walk_peer_open(out, length, &sessions[to], &opened, &counter), 0);
+                size_t length = walk_sent(walk_peer_wire(PEER_SIX + to), walk_out);
+                cr_assert(walk_is_well_formed(walk_out, length));
+                cr_assert_geq(walk_peer_open(walk_out, length, &sessions[to], &opened, &counter), 0);
                 cr_assert_eq(counter, next_counter[to]++);
                 cr_assert_eq(bypeer_load32(opened + 48), first + i);
             }
@@ -165,20 +120,20 @@ Test(wireguard_nodes, congestion_marks_go_through)
     struct walk_session six = walk_start_session(PEER_SIX), four = walk_start_session(PEER_FOUR);
     for (uint8_t in = 0; in < 4; in++)
         for (uint8_t outside = 0; outside < 4; outside++) {
-            walk_packet(inner, walk_peer_address(PEER_SIX), walk_peer_address(PEER_FOUR), 80);
-            inner[1] = (uint8_t)(in << 4);
-            size_t length = walk_peer_packet(frame, PEER_SIX, &six, six.counter++, inner, 80, 80);
-            frame[15] = (uint8_t)(outside << 4);
-            walk_arrive(0, frame, length);
+            walk_packet(walk_inner, walk_peer_address(PEER_SIX), walk_peer_address(PEER_FOUR), 80);
+            walk_inner[1] = (uint8_t)(in << 4);
+            size_t length = walk_peer_packet(walk_in, PEER_SIX, &six, six.counter++, walk_inner, 80, 80);
+            walk_in[15] = (uint8_t)(outside << 4);
+            walk_arrive(0, walk_in, length);
             if (outside == 3 && in == 0) {
-                expect_drop(BYPEER_DROP_ECN);
+                walk_expect_drop(BYPEER_DROP_ECN);
                 continue;
             }
             walk_once();
             uint8_t expected = outside == 3 ? 3 : (outside == 1 && in == 2) ? 1 : in;
-            inner[1] = (uint8_t)(expected << 4);
-            expect_sealed(PEER_FOUR, &four, 80, 1);
-            cr_assert_eq(out[14 + BYPEER_IPV4_TOS], expected);
+            walk_inner[1] = (uint8_t)(expected << 4);
+            walk_expect_sealed(PEER_FOUR, &four, 80, 1);
+            cr_assert_eq(walk_out[14 + BYPEER_IPV4_TOS], expected);
         }
 }
 
@@ -186,8 +141,8 @@ Test(wireguard_nodes, counts_the_traffic_of_links)
 {
     struct walk_session six = walk_start_session(PEER_SIX), four = walk_start_session(PEER_FOUR);
     for (unsigned i = 0; i < 3; i++)
-        arrive(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
-    arrive_keepalive(PEER_FOUR, &four);
+        walk_peer_sends(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
+    walk_peer_keeps_alive(PEER_FOUR, &four);
     walk_once();
     const struct bypeer_session *row = walk.worker.sessions;
     cr_assert_eq(row[walk_peer_link_id(PEER_SIX)].received_packets, 3);
@@ -212,7 +167,7 @@ Test(wireguard_nodes, trace_follows_a_packet)
     struct bypeer_trace *trace = walk.worker.trace;
     trace->numbers->wanted = 1;
     trace->left = 1;
-    arrive(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
+    walk_peer_sends(PEER_SIX, &six, walk_peer_address(PEER_FOUR), 100);
     walk_once();
     cr_assert_eq(trace->head, 7);
     for (unsigned i = 0; i < 7; i++) {
@@ -220,7 +175,7 @@ Test(wireguard_nodes, trace_follows_a_packet)
         if (expected[i][1] != NULL)
             cr_assert_str_eq(trace->steps[i].next, expected[i][1]);
     }
-    walk_sent(1, out);
+    walk_sent(1, walk_out);
 }
 
 /* --- who may send what -------------------------------------------------------------------------------------------- */
@@ -232,27 +187,27 @@ Test(wireguard_nodes, sources_are_those_routed_to_the_peer)
     const uint8_t *const sources[] = {walk_peer_address(PEER_FOUR), walk_address(MEMBER_A), walk_address(MEMBER_HERE),
                                       walk_address(MEMBER_UNKNOWN), walk_prefix_member()};
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-        walk_packet(inner, sources[i], walk_peer_address(PEER_FOUR), 64);
-        walk_arrive(0, frame, walk_peer_packet(frame, PEER_SIX, &six, six.counter++, inner, 64, 64));
-        expect_drop(BYPEER_DROP_INNER_SOURCE);
+        walk_packet(walk_inner, sources[i], walk_peer_address(PEER_FOUR), 64);
+        walk_arrive(0, walk_in, walk_peer_packet(walk_in, PEER_SIX, &six, six.counter++, walk_inner, 64, 64));
+        walk_expect_drop(BYPEER_DROP_INNER_SOURCE);
     }
     /* No member of a group reaches another one's. */
-    arrive(PEER_SIX, &six, walk_address(MEMBER_X), 64);
-    expect_drop(BYPEER_DROP_POLICY);
-    cr_assert_eq(walk_sent(1, out), 0);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_X), 64);
+    walk_expect_drop(BYPEER_DROP_POLICY);
+    cr_assert_eq(walk_sent(1, walk_out), 0);
 }
 
 Test(wireguard_nodes, what_is_no_ipv6_packet)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
-    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
+    walk_packet(walk_inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
     for (size_t bytes = 1; bytes < 64; bytes++) {
-        walk_arrive(0, frame, walk_peer_packet(frame, PEER_SIX, &six, six.counter++, inner, bytes, bytes));
-        expect_drop(BYPEER_DROP_INNER_HEADER);
+        walk_arrive(0, walk_in, walk_peer_packet(walk_in, PEER_SIX, &six, six.counter++, walk_inner, bytes, bytes));
+        walk_expect_drop(BYPEER_DROP_INNER_HEADER);
     }
-    inner[0] = 0x45;
-    walk_arrive(0, frame, walk_peer_packet(frame, PEER_SIX, &six, six.counter++, inner, 64, 64));
-    expect_drop(BYPEER_DROP_INNER_HEADER);
+    walk_inner[0] = 0x45;
+    walk_arrive(0, walk_in, walk_peer_packet(walk_in, PEER_SIX, &six, six.counter++, walk_inner, 64, 64));
+    walk_expect_drop(BYPEER_DROP_INNER_HEADER);
 }
 
 /* The same datagram once more on each worker: it was let through once. */
@@ -261,7 +216,7 @@ static void expect_replays(const uint8_t *sent, size_t length)
     for (unsigned worker = 0; worker < 2; worker++) {
         walk_turn_to(worker);
         walk_arrive(0, sent, length);
-        expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
+        walk_expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
     }
 }
 
@@ -278,115 +233,101 @@ Test(wireguard_nodes, each_counter_passes_once_whichever_worker_has_it)
                  {greatest - 4000, true},  {greatest + 8192, true},  {greatest + 1, false},
                  {greatest + 2, true}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
-        size_t length = walk_peer_packet(frame, PEER_SIX, &six, cases[i].counter, inner, 64, 64);
+        walk_packet(walk_inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
+        size_t length = walk_peer_packet(walk_in, PEER_SIX, &six, cases[i].counter, walk_inner, 64, 64);
         walk_turn_to((unsigned)i % 2);
-        walk_arrive(0, frame, length);
-        expect_drop(cases[i].is_fresh ? 0 : BYPEER_DROP_WIREGUARD_REPLAY);
-        cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), cases[i].is_fresh ? 64 : 0, "case %zu", i);
-        expect_replays(frame, length);
+        walk_arrive(0, walk_in, length);
+        walk_expect_drop(cases[i].is_fresh ? 0 : BYPEER_DROP_WIREGUARD_REPLAY);
+        cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), cases[i].is_fresh ? 64 : 0, "case %zu", i);
+        expect_replays(walk_in, length);
     }
     /* Within one burst, too. */
     walk_turn_to(0);
-    size_t length = walk_peer_packet(frame, PEER_SIX, &six, 200000, inner, 64, 64);
+    size_t length = walk_peer_packet(walk_in, PEER_SIX, &six, 200000, walk_inner, 64, 64);
     for (unsigned i = 0; i < 5; i++)
-        walk_arrive(0, frame, length);
+        walk_arrive(0, walk_in, length);
     uint64_t replays = walk_dropped(BYPEER_DROP_WIREGUARD_REPLAY);
     walk_once();
     cr_assert_eq(walk_dropped(BYPEER_DROP_WIREGUARD_REPLAY) - replays, 4);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 64);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 0);
 }
 
 Test(wireguard_nodes, junk_under_a_great_counter_moves_no_window)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
-    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
-    size_t length = walk_peer_packet(frame, PEER_SIX, &six, 50000, inner, 64, 64);
+    walk_packet(walk_inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
+    size_t length = walk_peer_packet(walk_in, PEER_SIX, &six, 50000, walk_inner, 64, 64);
     for (size_t at = 62 + 8; at < length; at++) { /* counter, packet and tag */
-        frame[at] ^= 0x40;
-        walk_peer_seal(frame, length);
-        walk_arrive(0, frame, length);
-        bool beyond = bypeer_load64_raw(frame + 70) >= BYPEER_COUNTER_LIMIT;
-        expect_drop(beyond ? BYPEER_DROP_WIREGUARD_REPLAY : BYPEER_DROP_WIREGUARD_TAG);
-        frame[at] ^= 0x40;
+        walk_in[at] ^= 0x40;
+        walk_peer_seal(walk_in, length);
+        walk_arrive(0, walk_in, length);
+        bool beyond = bypeer_load64_raw(walk_in + 70) >= BYPEER_COUNTER_LIMIT;
+        walk_expect_drop(beyond ? BYPEER_DROP_WIREGUARD_REPLAY : BYPEER_DROP_WIREGUARD_TAG);
+        walk_in[at] ^= 0x40;
     }
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
-    expect_drop(0);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 64);
 }
 
 Test(wireguard_nodes, a_slot_used_again_takes_nothing_from_the_session_before)
 {
     struct walk_session before = walk_start_session(PEER_SIX);
-    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
-    size_t length = walk_peer_packet(frame, PEER_SIX, &before, 7, inner, 64, 64);
-    walk_arrive(0, frame, length);
-    expect_drop(0);
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
+    walk_packet(walk_inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
+    size_t length = walk_peer_packet(walk_in, PEER_SIX, &before, 7, walk_inner, 64, 64);
+    walk_arrive(0, walk_in, length);
+    walk_expect_drop(0);
+    walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out);
     bypeer_writer_remove_session(walk.writer, before.slot);
-    walk_arrive(0, frame, length);
-    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk_arrive(0, walk_in, length);
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
     struct walk_session after;
     do {
         bypeer_writer_reclaim(walk.writer, bypeer_writer_request(walk.writer));
         after = walk_start_session(PEER_SIX);
     } while (after.slot != before.slot);
     cr_assert_gt(after.ours.use, before.ours.use);
-    walk_arrive(0, frame, length); /* the same index, other keys */
-    expect_drop(BYPEER_DROP_WIREGUARD_TAG);
-    arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
-    expect_drop(0);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
+    walk_arrive(0, walk_in, length); /* the same index, other keys */
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_TAG);
+    walk_peer_sends(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 64);
     /* And nonces begin anew, under another key. */
-    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 64);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 64);
+    walk_packet(walk_inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 64);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, walk_inner, 64);
     walk_once();
-    cr_assert_eq(expect_sealed(PEER_SIX, &after, 64, 0), 0);
+    cr_assert_eq(walk_expect_sealed(PEER_SIX, &after, 64, 0), 0);
 }
 
 /* --- sessions and timers ------------------------------------------------------------------------------------------ */
-
-static void send_here(enum walk_peer peer)
-{
-    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(peer), 64);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 64);
-}
-
-static void expect_event(enum bypeer_event type, uint64_t value)
-{
-    uint64_t found = 0;
-    cr_assert_eq(walk_event(&found), type);
-    if (type != BYPEER_EVENT_NONE)
-        cr_assert_eq(found, value);
-}
 
 Test(wireguard_nodes, the_next_session_is_sent_by_once_something_came_by_it)
 {
     struct walk_session current = walk_make_session(PEER_SIX, BYPEER_WIREGUARD_INITIATOR);
     walk_put_peer(PEER_SIX, current.slot, 0);
-    arrive_keepalive(PEER_SIX, &current);
+    walk_peer_keeps_alive(PEER_SIX, &current);
     walk_once();
-    expect_event(BYPEER_EVENT_HEARD, current.slot);
+    walk_expect_event(BYPEER_EVENT_HEARD, current.slot);
     struct walk_session next = walk_make_session(PEER_SIX, 0);
     walk_put_peer(PEER_SIX, current.slot, next.slot);
-    send_here(PEER_SIX);
+    walk_send_here(PEER_SIX);
     walk_once();
-    expect_sealed(PEER_SIX, &current, 64, 0);
-    arrive_keepalive(PEER_SIX, &next);
-    arrive_keepalive(PEER_SIX, &next);
-    arrive_keepalive(PEER_SIX, &current);
-    send_here(PEER_SIX);
+    walk_expect_sealed(PEER_SIX, &current, 64, 0);
+    walk_peer_keeps_alive(PEER_SIX, &next);
+    walk_peer_keeps_alive(PEER_SIX, &next);
+    walk_peer_keeps_alive(PEER_SIX, &current);
+    walk_send_here(PEER_SIX);
     walk_once();
     walk_once();
-    expect_event(BYPEER_EVENT_HEARD, next.slot);
-    expect_event(BYPEER_EVENT_NONE, 0);
-    expect_sealed(PEER_SIX, &next, 64, 0);
+    walk_expect_event(BYPEER_EVENT_HEARD, next.slot);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
+    walk_expect_sealed(PEER_SIX, &next, 64, 0);
     /* A responder with nothing else waits. */
     struct walk_session only = walk_make_session(PEER_FOUR, 0);
     walk_put_peer(PEER_FOUR, 0, only.slot);
-    send_here(PEER_FOUR);
-    expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_send_here(PEER_FOUR);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
 }
 
 Test(wireguard_nodes, a_session_ends_by_itself_and_is_renewed_before)
@@ -394,29 +335,29 @@ Test(wireguard_nodes, a_session_ends_by_itself_and_is_renewed_before)
     const uint32_t link = walk_peer_link_id(PEER_SIX);
     struct walk_session six = walk_start_session(PEER_SIX);
     walk.worker.now_ms += 2 * MINUTE_MS - 1;
-    send_here(PEER_SIX);
+    walk_send_here(PEER_SIX);
     walk_once();
-    expect_sealed(PEER_SIX, &six, 64, 0);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_expect_sealed(PEER_SIX, &six, 64, 0);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
     walk.worker.now_ms += 1; /* 120 s: who sends wants another */
     for (unsigned i = 0; i < 3; i++) {
-        send_here(PEER_SIX);
+        walk_send_here(PEER_SIX);
         walk_once();
-        expect_sealed(PEER_SIX, &six, 64, 0);
+        walk_expect_sealed(PEER_SIX, &six, 64, 0);
     }
-    expect_event(BYPEER_EVENT_WANT, link);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_expect_event(BYPEER_EVENT_WANT, link);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
     walk.worker.now_ms += MINUTE_MS - 1;
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
-    expect_drop(0);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    expect_event(BYPEER_EVENT_WANT, link);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 64);
+    walk_expect_event(BYPEER_EVENT_HEARD, six.slot);
+    walk_expect_event(BYPEER_EVENT_WANT, link);
     walk.worker.now_ms += 1; /* 180 s: it is over, both ways */
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
-    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
 }
 
 Test(wireguard_nodes, a_responder_leaves_renewal_to_the_other_side)
@@ -424,60 +365,60 @@ Test(wireguard_nodes, a_responder_leaves_renewal_to_the_other_side)
     struct walk_session six = walk_make_session(PEER_SIX, 0);
     walk_put_peer(PEER_SIX, six.slot, 0);
     walk.worker.now_ms += 3 * MINUTE_MS - 1;
-    send_here(PEER_SIX);
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_send_here(PEER_SIX);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
     walk_once();
-    walk_sent(0, out);
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_sent(0, walk_out);
+    walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out);
+    walk_expect_event(BYPEER_EVENT_HEARD, six.slot);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
 }
 
 Test(wireguard_nodes, without_a_session_a_handshake_is_asked_for_every_5_s)
 {
     const uint32_t link = walk_peer_link_id(PEER_SIX);
     for (unsigned i = 0; i < 3; i++) {
-        send_here(PEER_SIX);
-        expect_drop(BYPEER_DROP_NO_SESSION);
+        walk_send_here(PEER_SIX);
+        walk_expect_drop(BYPEER_DROP_NO_SESSION);
     }
-    expect_event(BYPEER_EVENT_WANT, link);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_expect_event(BYPEER_EVENT_WANT, link);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
     walk.worker.now_ms += 4999;
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
     walk.worker.now_ms += 1;
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
-    expect_event(BYPEER_EVENT_WANT, link);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_expect_event(BYPEER_EVENT_WANT, link);
     /* Nobody can ask somebody who is nowhere. */
-    send_here(PEER_HIDDEN);
-    expect_drop(BYPEER_DROP_NO_ENDPOINT);
-    expect_event(BYPEER_EVENT_NONE, 0);
+    walk_send_here(PEER_HIDDEN);
+    walk_expect_drop(BYPEER_DROP_NO_ENDPOINT);
+    walk_expect_event(BYPEER_EVENT_NONE, 0);
     walk_start_session(PEER_LOST);
-    send_here(PEER_LOST);
-    expect_drop(BYPEER_DROP_NO_ADJACENCY);
+    walk_send_here(PEER_LOST);
+    walk_expect_drop(BYPEER_DROP_NO_ADJACENCY);
 }
 
 Test(wireguard_nodes, a_session_of_another_link_is_not_used)
 {
     struct walk_session six = walk_make_session(PEER_SIX, BYPEER_WIREGUARD_INITIATOR);
     walk_put_peer(PEER_FOUR, six.slot, six.slot);
-    send_here(PEER_FOUR);
-    expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_send_here(PEER_FOUR);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
     /* A link that is gone takes its sessions along, published or not. */
     cr_assert_eq(bypeer_writer_remove_link(walk.writer, walk_peer_link_id(PEER_SIX)), 0);
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
-    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
 }
 
 Test(wireguard_nodes, nonces_of_a_later_use_stop_an_earlier_session)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
     walk.worker.shared->wireguard[six.slot].next_counter = bypeer_counter_of(six.ours.use + 1, 5);
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
-    cr_assert_eq(walk_sent(0, out), 0);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
+    cr_assert_eq(walk_sent(0, walk_out), 0);
 }
 
 /* A region that was made while sessions were alive begins with zeroed nonces and windows. */
@@ -488,253 +429,52 @@ Test(wireguard_nodes, sessions_end_with_the_region_of_their_nonces)
     struct walk_session before = walk_start_session(PEER_SIX);
     walk.worker.shared = &fresh;
     fresh.generation++;
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
-    expect_event(BYPEER_EVENT_WANT, walk_peer_link_id(PEER_SIX));
-    arrive(PEER_SIX, &before, walk_address(MEMBER_HERE), 64);
-    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_expect_event(BYPEER_EVENT_WANT, walk_peer_link_id(PEER_SIX));
+    walk_peer_sends(PEER_SIX, &before, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
     walk.worker.now_ms++;
     struct walk_session after = walk_start_session(PEER_SIX);
-    send_here(PEER_SIX);
+    walk_send_here(PEER_SIX);
     walk_once();
-    expect_sealed(PEER_SIX, &after, 64, 0);
-    arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
-    expect_drop(0);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 64);
+    walk_expect_sealed(PEER_SIX, &after, 64, 0);
+    walk_peer_sends(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(0);
+    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out), 64);
     /* Who hung meanwhile and still counts in the region before sees the new session, too. */
     walk.worker.shared = hung;
-    send_here(PEER_SIX);
-    expect_drop(BYPEER_DROP_NO_SESSION);
-    arrive(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
-    expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
+    walk_send_here(PEER_SIX);
+    walk_expect_drop(BYPEER_DROP_NO_SESSION);
+    walk_peer_sends(PEER_SIX, &after, walk_address(MEMBER_HERE), 64);
+    walk_expect_drop(BYPEER_DROP_WIREGUARD_SESSION);
 }
 
 Test(wireguard_nodes, keepalives_of_the_host_thread_leave_sealed)
 {
     struct walk_session six = walk_start_session(PEER_SIX);
     struct bypeer_peer_state *peer = &walk.worker.shared->peers[walk_peer_link_id(PEER_SIX)];
-    struct rte_mbuf *mbuf = walk_buffer(inner, 0);
+    struct rte_mbuf *mbuf = walk_buffer(walk_inner, 0);
     *bypeer_packet(mbuf) =
         (struct bypeer_packet){.device = BYPEER_DEVICE_KEEPALIVE, .egress = walk_peer_link_id(PEER_SIX)};
     cr_assert_eq(rte_ring_enqueue(walk.worker.inject, mbuf), 0);
     walk.injected++;
     walk_once();
-    cr_assert_eq(expect_sealed(PEER_SIX, &six, 0, 0), 0);
+    cr_assert_eq(walk_expect_sealed(PEER_SIX, &six, 0, 0), 0);
     cr_assert_eq(peer->activity.sent_ns, walk.worker.now_ms * 1000000);
     cr_assert_eq(peer->activity.unanswered_ns, 0, "nobody answers a keepalive");
-    send_here(PEER_SIX);
+    walk_send_here(PEER_SIX);
     walk_once();
-    expect_sealed(PEER_SIX, &six, 64, 0);
+    walk_expect_sealed(PEER_SIX, &six, 64, 0);
     cr_assert_eq(peer->activity.unanswered_ns, walk.worker.now_ms * 1000000);
-    arrive_keepalive(PEER_SIX, &six);
+    walk_peer_keeps_alive(PEER_SIX, &six);
     walk_once();
     cr_assert_eq(peer->activity.unanswered_ns, 0);
     cr_assert_eq(peer->activity.owed_ns, 0, "nor is one owed an answer");
-    arrive(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
+    walk_peer_sends(PEER_SIX, &six, walk_address(MEMBER_HERE), 64);
     walk_once();
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
+    walk_punted(BYPEER_DEVICE_OVERLAY, 0, walk_out);
     cr_assert_eq(peer->activity.owed_ns, walk.worker.now_ms * 1000000);
-}
-
-/* --- roaming ------------------------------------------------------------------------------------------------------ */
-
-static const uint8_t elsewhere[16] = {0x20, 0x01, 0x0d, 0xb8, [7] = 9, [15] = 0x99};
-static const uint8_t other_hop[6] = {0x02, 0, 0, 0, 0, 0x77};
-
-/* A frame of PEER_SIX from another address and port, by another next hop and port of ours. */
-static size_t roam_frame(struct walk_session *session, uint16_t port)
-{
-    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
-    size_t length = walk_peer_packet(frame, PEER_SIX, session, session->counter++, inner, 64, 64);
-    memcpy(frame, walk.worker.ports[1].mac, 6);
-    memcpy(frame + BYPEER_ETHERNET_SOURCE, other_hop, 6);
-    memcpy(frame + 14 + BYPEER_IPV6_SOURCE, elsewhere, 16);
-    bypeer_store16(frame + 54, port);
-    walk_peer_seal(frame, length);
-    return length;
-}
-
-Test(wireguard_nodes, a_peer_is_sent_to_where_it_was_heard)
-{
-    const uint32_t link = walk_peer_link_id(PEER_SIX);
-    struct walk_session six = walk_start_session(PEER_SIX);
-    arrive_keepalive(PEER_SIX, &six);
-    walk_once();
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    for (unsigned i = 0; i < 3; i++)
-        walk_arrive(1, frame, roam_frame(&six, 1234));
-    expect_drop(0);
-    expect_event(BYPEER_EVENT_MOVED, link);
-    expect_event(BYPEER_EVENT_NONE, 0);
-    while (walk_punted(BYPEER_DEVICE_OVERLAY, 0, out) != 0)
-        ;
-    send_here(PEER_SIX);
-    walk_once();
-    cr_assert_eq(walk_sent(0, out), 0);
-    const uint8_t *opened;
-    uint64_t counter;
-    size_t length = walk_sent(1, out);
-    cr_assert(walk_is_well_formed(out, length));
-    cr_assert_arr_eq(out, other_hop, 6);
-    cr_assert_arr_eq(out + 6, walk.worker.ports[1].mac, 6);
-    cr_assert_arr_eq(out + 14 + BYPEER_IPV6_DESTINATION, elsewhere, 16);
-    cr_assert_eq(bypeer_load16(out + 54), WALK_WIREGUARD);
-    cr_assert_eq(bypeer_load16(out + 56), 1234);
-    cr_assert_geq(walk_peer_open(out, length, &six, &opened, &counter), 0);
-    /* The other worker knows as much. */
-    walk.worker.now_ms += 100;
-    walk_turn_to(1);
-    walk_arrive(1, frame, roam_frame(&six, 1235));
-    walk_once();
-    expect_event(BYPEER_EVENT_MOVED, link);
-    walk_turn_to(0);
-    send_here(PEER_SIX);
-    walk_once();
-    cr_assert_neq(walk_sent(1, out), 0);
-    cr_assert_eq(bypeer_load16(out + 56), 1235);
-    /* Back home: as the link's record says. */
-    arrive_keepalive(PEER_SIX, &six);
-    walk_once();
-    expect_event(BYPEER_EVENT_NONE, 0);
-    send_here(PEER_SIX);
-    walk_once();
-    expect_sealed(PEER_SIX, &six, 64, 0);
-    while (walk_punted(BYPEER_DEVICE_OVERLAY, 0, out) != 0)
-        ;
-}
-
-Test(wireguard_nodes, where_a_peer_was_heard_the_mtu_may_be_smaller)
-{
-    struct walk_session six = walk_start_session(PEER_SIX);
-    const uint8_t *opened;
-    uint64_t counter;
-    walk.worker.ports[1].mtu = 1400;
-    walk_arrive(1, frame, roam_frame(&six, 1234));
-    walk_once();
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
-    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1320);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1320);
-    expect_drop(0);
-    size_t length = walk_sent(1, out);
-    cr_assert_eq(length, 14 + 1400, "padding takes what is left, no more");
-    cr_assert_eq(walk_peer_open(out, length, &six, &opened, &counter), 1320);
-    walk_packet(inner, walk_address(MEMBER_HERE), walk_peer_address(PEER_SIX), 1321);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
-    expect_drop(BYPEER_DROP_TOO_BIG);
-    cr_assert_gt(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), BYPEER_IPV6_BYTES + 8, "its sender is told");
-    cr_assert_eq(out[BYPEER_IPV6_NEXT_HEADER], BYPEER_NEXT_ICMPV6);
-    cr_assert_eq(out[BYPEER_IPV6_BYTES], BYPEER_ICMPV6_TOO_BIG);
-    cr_assert_arr_eq(out + BYPEER_IPV6_BYTES + 4, ((const uint8_t[4]){0, 0, 1320 >> 8, 1320 & 255}), 4);
-    cr_assert_arr_eq(out + BYPEER_IPV6_BYTES + 8 + BYPEER_IPV6_SOURCE, walk_address(MEMBER_HERE), 16);
-    /* Of what all members get no sender is told. */
-    const struct bypeer_multicast_receiver receiver = {.link = walk_peer_link_id(PEER_SIX)};
-    const uint8_t all[16] = {0xff, 0x05, [15] = 1};
-    cr_assert_eq(bypeer_writer_set_multicast(walk.writer, 1, &receiver, 1, 10), 0);
-    walk_packet(inner, walk_address(MEMBER_HERE), all, 1321);
-    walk_inject(BYPEER_DEVICE_OVERLAY, 0, inner, 1321);
-    expect_drop(BYPEER_DROP_TOO_BIG);
-    cr_assert_eq(walk_punted(BYPEER_DEVICE_OVERLAY, 0, out), 0);
-}
-
-Test(wireguard_nodes, a_peer_at_two_places_is_told_of_ten_times_a_second)
-{
-    const uint32_t link = walk_peer_link_id(PEER_SIX);
-    struct walk_session six = walk_start_session(PEER_SIX);
-    arrive_keepalive(PEER_SIX, &six);
-    walk_once();
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    for (unsigned ms = 0; ms < 200; ms++) {
-        for (unsigned i = 0; i < 4; i++)
-            walk_arrive(1, frame, roam_frame(&six, (uint16_t)(1234 + i % 2)));
-        walk_once();
-        if (ms % 100 == 0)
-            expect_event(BYPEER_EVENT_MOVED, link);
-        expect_event(BYPEER_EVENT_NONE, 0);
-        walk.worker.now_ms++;
-        while (walk_punted(BYPEER_DEVICE_OVERLAY, 0, out) != 0)
-            ;
-    }
-    /* And is sent to where it was last, all the same. */
-    walk_arrive(1, frame, roam_frame(&six, 1235));
-    walk_once();
-    send_here(PEER_SIX);
-    walk_once();
-    cr_assert_neq(walk_sent(1, out), 0);
-    cr_assert_eq(bypeer_load16(out + 56), 1235);
-}
-
-Test(wireguard_nodes, a_peer_without_an_endpoint_is_found_by_its_first_packet)
-{
-    struct walk_session six = walk_make_session(PEER_HIDDEN, 0);
-    walk_put_peer(PEER_HIDDEN, 0, six.slot);
-    arrive(PEER_HIDDEN, &six, walk_address(MEMBER_HERE), 64);
-    expect_drop(0);
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    expect_event(BYPEER_EVENT_MOVED, walk_peer_link_id(PEER_HIDDEN));
-    send_here(PEER_HIDDEN);
-    walk_once();
-    expect_sealed(PEER_HIDDEN, &six, 64, 0);
-}
-
-Test(wireguard_nodes, a_peer_roams_to_ipv4)
-{
-    struct walk_session six = walk_start_session(PEER_SIX);
-    walk_packet(inner, walk_peer_address(PEER_SIX), walk_address(MEMBER_HERE), 64);
-    size_t length = walk_peer_packet(frame, PEER_FOUR, &six, six.counter++, inner, 64, 64);
-    walk_arrive(1, frame, length);
-    expect_drop(0);
-    walk_punted(BYPEER_DEVICE_OVERLAY, 0, out);
-    send_here(PEER_SIX);
-    walk_once();
-    expect_sealed(PEER_FOUR, &six, 64, 0);
-    cr_assert_eq(bypeer_load16(out + 12), BYPEER_ETHERTYPE_IPV4);
-}
-
-Test(wireguard_nodes, what_does_not_move_a_peer)
-{
-    struct walk_session six = walk_start_session(PEER_SIX);
-    arrive_keepalive(PEER_SIX, &six);
-    walk_once();
-    expect_event(BYPEER_EVENT_HEARD, six.slot);
-    /* A damaged source. */
-    size_t length = roam_frame(&six, 1234);
-    frame[14 + BYPEER_IPV6_SOURCE + 5] ^= 1;
-    walk_arrive(1, frame, length);
-    expect_drop(BYPEER_DROP_OUTER_CHECKSUM);
-    bypeer_store16(frame + 60, 0); /* none: over IPv6 that says nothing about the source */
-    walk_arrive(1, frame, length);
-    expect_drop(BYPEER_DROP_OUTER_CHECKSUM);
-    /* A replay from elsewhere. */
-    length = roam_frame(&six, 1234);
-    bypeer_store16(frame + 54, WALK_PEER_PORT);
-    memcpy(frame + 14 + BYPEER_IPV6_SOURCE, (const uint8_t[16]){0x20, 0x01, 0x0d, 0xb8, [15] = 0x36}, 16);
-    walk_peer_seal(frame, length);
-    walk_arrive(1, frame, length);
-    expect_drop(0);
-    memcpy(frame + 14 + BYPEER_IPV6_SOURCE, elsewhere, 16);
-    walk_peer_seal(frame, length);
-    walk_arrive(1, frame, length);
-    expect_drop(BYPEER_DROP_WIREGUARD_REPLAY);
-    /* This node itself, by two of its names, and addresses of nobody. The packet counts all the same. */
-    static const uint8_t sources[][16] = {
-        {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, {0xff, 0x02, [15] = 1}, {0}, {[10] = 0xff, 0xff, 192, 0, 2, 54}};
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-        length = roam_frame(&six, WALK_WIREGUARD);
-        memcpy(frame + 14 + BYPEER_IPV6_SOURCE, sources[i], 16);
-        walk_peer_seal(frame, length);
-        walk_arrive(1, frame, length);
-        expect_drop(0);
-    }
-    length = roam_frame(&six, 0);
-    walk_arrive(1, frame, length);
-    expect_drop(0);
-    expect_event(BYPEER_EVENT_NONE, 0);
-    send_here(PEER_SIX);
-    walk_once();
-    expect_sealed(PEER_SIX, &six, 64, 0);
-    while (walk_punted(BYPEER_DEVICE_OVERLAY, 0, out) != 0)
-        ;
 }
 
 /* --- anything ----------------------------------------------------------------------------------------------------- */
@@ -748,22 +488,23 @@ Test(wireguard_nodes, mutated_datagrams_are_all_counted)
             unsigned from = (unsigned)random() % 2;
             enum walk_peer peer = PEER_SIX + from;
             size_t bytes = 40 + (size_t)random() % 300, length;
-            walk_packet(inner, walk_peer_address(peer), walk_peer_address(random() % 4 == 0 ? peer : PEER_FOUR - from),
-                        bytes);
-            length = walk_peer_packet(frame, peer, &sessions[from], sessions[from].counter++, inner, bytes, bytes);
+            walk_packet(walk_inner, walk_peer_address(peer),
+                        walk_peer_address(random() % 4 == 0 ? peer : PEER_FOUR - from), bytes);
+            length =
+                walk_peer_packet(walk_in, peer, &sessions[from], sessions[from].counter++, walk_inner, bytes, bytes);
             for (long changes = random() % 3; changes > 0; changes--)
-                frame[14 + random() % (long)(length - 14)] ^= (uint8_t)(1 << random() % 8);
+                walk_in[14 + random() % (long)(length - 14)] ^= (uint8_t)(1 << random() % 8);
             if (random() % 4 == 0)
                 length = 54 + (size_t)random() % (length - 54);
             if (random() % 2 == 0)
-                walk_peer_seal(frame, length);
-            walk_arrive((uint16_t)from, frame, length);
+                walk_peer_seal(walk_in, length);
+            walk_arrive((uint16_t)from, walk_in, length);
         }
         walk.worker.now_ms += 10;
         walk_turn_to(round % 2);
         walk_once();
         for (uint16_t port = 0; port < WALK_PORTS; port++)
-            while (walk_sent(port, out) != 0)
+            while (walk_sent(port, walk_out) != 0)
                 ;
         void *mbuf;
         while (rte_ring_dequeue(walk.worker.punt, &mbuf) == 0) {

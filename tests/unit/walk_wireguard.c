@@ -8,6 +8,8 @@
 #include "overlay/wireguard/counter.h"
 #include "overlay/wireguard/link.h"
 
+uint8_t walk_inner[WALK_FRAME_MAX], walk_in[WALK_FRAME_MAX], walk_out[WALK_FRAME_MAX];
+
 const uint8_t walk_public_key[32] = {[0 ... 31] = 0x42};
 
 static const uint8_t own[2][16] = {{0x20, 0x01, 0x0d, 0xb8, [15] = 1}, {[10] = 0xff, 0xff, 192, 0, 2, 1}};
@@ -216,4 +218,60 @@ enum bypeer_event walk_event(uint64_t *ret_value)
     bypeer_event_take(walk.worker.events, &tail, &type, ret_value, &lost);
     cr_assert(!lost);
     return type;
+}
+
+void walk_expect_drop(enum bypeer_counter reason)
+{
+    uint64_t before[BYPEER_COUNTERS_USED];
+    memcpy(before, walk.counters, sizeof(before));
+    walk_once();
+    for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++)
+        if (bypeer_counter_names[i].class == BYPEER_COUNTER_DROPPED)
+            cr_assert_eq(walk.counters[i] - before[i], i == reason, "%s: %lu", bypeer_counter_names[i].name,
+                         walk.counters[i] - before[i]);
+}
+
+void walk_peer_sends(enum walk_peer peer, struct walk_session *session, const uint8_t *to, size_t bytes)
+{
+    walk_packet(walk_inner, walk_peer_address(peer), to, bytes);
+    size_t length =
+        walk_peer_packet(walk_in, peer, session, session->counter++, walk_inner, bytes, (bytes + 15) / 16 * 16);
+    walk_arrive(walk_peer_wire(peer), walk_in, length);
+}
+
+void walk_peer_keeps_alive(enum walk_peer peer, struct walk_session *session)
+{
+    walk_arrive(walk_peer_wire(peer), walk_in,
+                walk_peer_packet(walk_in, peer, session, session->counter++, walk_inner, 0, 0));
+}
+
+uint64_t walk_expect_sealed(enum walk_peer peer, const struct walk_session *session, size_t bytes, uint8_t hops)
+{
+    const uint8_t *opened;
+    uint64_t counter = 0;
+    size_t length = walk_sent(walk_peer_wire(peer), walk_out);
+    cr_assert_neq(length, 0, "nothing was sent");
+    cr_assert(walk_is_well_formed(walk_out, length));
+    int padded = walk_peer_open(walk_out, length, session, &opened, &counter);
+    cr_assert_geq(padded, 0, "not authentic");
+    cr_assert_eq((size_t)padded, bypeer_transport_padded(bytes, WALK_PEER_MTU));
+    walk_inner[BYPEER_IPV6_HOP_LIMIT] = (uint8_t)(walk_inner[BYPEER_IPV6_HOP_LIMIT] - hops);
+    cr_assert_arr_eq(opened, walk_inner, bytes);
+    for (size_t i = bytes; i < (size_t)padded; i++)
+        cr_assert_eq(opened[i], 0);
+    return counter;
+}
+
+void walk_send_here(enum walk_peer peer)
+{
+    walk_packet(walk_inner, walk_address(MEMBER_HERE), walk_peer_address(peer), 64);
+    walk_inject(BYPEER_DEVICE_OVERLAY, 0, walk_inner, 64);
+}
+
+void walk_expect_event(enum bypeer_event type, uint64_t value)
+{
+    uint64_t found = 0;
+    cr_assert_eq(walk_event(&found), type);
+    if (type != BYPEER_EVENT_NONE)
+        cr_assert_eq(found, value);
 }

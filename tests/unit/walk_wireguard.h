@@ -63,3 +63,18 @@ int walk_peer_open(uint8_t *frame, size_t length, const struct walk_session *ses
 
 /* The next event for control, oldest first; BYPEER_EVENT_NONE: there is none. */
 enum bypeer_event walk_event(uint64_t *ret_value);
+
+/* The inner packet that was sent last, the frame that it arrived in, and what left: of the functions below. */
+extern uint8_t walk_inner[WALK_FRAME_MAX], walk_in[WALK_FRAME_MAX], walk_out[WALK_FRAME_MAX];
+
+/* The peer sends a packet of so many bytes to a member; or a keepalive. */
+void walk_peer_sends(enum walk_peer peer, struct walk_session *session, const uint8_t *to, size_t bytes);
+void walk_peer_keeps_alive(enum walk_peer peer, struct walk_session *session);
+/* This host sends the peer a packet. */
+void walk_send_here(enum walk_peer peer);
+/* The walk drops one packet for this reason, and none for another; 0: drops nothing. */
+void walk_expect_drop(enum bypeer_counter reason);
+/* What left for the peer is the inner packet, with its hop limit less by hops; returns its counter. */
+uint64_t walk_expect_sealed(enum walk_peer peer, const struct walk_session *session, size_t bytes, uint8_t hops);
+/* The next event is this one, with this value. */
+void walk_expect_event(enum bypeer_event type, uint64_t value);
