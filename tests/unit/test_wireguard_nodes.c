@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "overlay/ip/ethernet.h"
-#include "overlay/ip/icmpv6.h"
 #include "overlay/ip/ipv6.h"
 #include "overlay/ip/outer.h"
 #include "overlay/tables/events.h"

@@ -1,13 +1,11 @@
 /* Where a peer of WireGuard is: it is sent to where it was heard last, and what may not move it. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
 #include "overlay/ip/ethernet.h"
 #include "overlay/ip/icmpv6.h"
 #include "overlay/ip/ipv6.h"
 #include "overlay/ip/outer.h"
 #include "overlay/tables/events.h"
-#include "overlay/wireguard/counter.h"
 #include "tests/unit/walk_wireguard.h"
 
 TestSuite(wireguard_roaming, .init = walk_wireguard_set_up, .fini = walk_tear_down, .timeout = 120);
