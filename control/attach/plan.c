@@ -98,8 +98,17 @@ struct choice {
     size_t count;
 };
 
+/* Several nodes may name one key; its link is there once, at its best rank. */
 static void plan_choose(struct choice *choice, const struct candidate *candidate)
 {
+    for (size_t same = 0; same < choice->count; same++) {
+        if (choice->best[same].link != candidate->link)
+            continue;
+        if (compare_candidates(candidate, &choice->best[same]) >= 0)
+            return;
+        choice->count--;
+        memmove(&choice->best[same], &choice->best[same + 1], (choice->count - same) * sizeof(choice->best[0]));
+    }
     size_t at = choice->count;
     while (at > 0 && compare_candidates(candidate, &choice->best[at - 1]) < 0)
         at--;
@@ -207,7 +216,13 @@ static void plan_make_multicast(struct planning *planning, uint32_t group, size_
             plan->receivers[plan->receiver_count++] = plan->ways[at].link;
     plan->receivers[plan->receiver_count++] = BYPEER_PLAN_HERE;
     list->count = (uint32_t)plan->receiver_count - list->first;
-    qsort(&plan->receivers[list->first], list->count, sizeof(uint32_t), compare_receivers);
+    uint32_t *receivers = &plan->receivers[list->first], distinct = 0;
+    qsort(receivers, list->count, sizeof(uint32_t), compare_receivers);
+    for (uint32_t at = 0; at < list->count; at++)
+        if (distinct == 0 || receivers[distinct - 1] != receivers[at])
+            receivers[distinct++] = receivers[at];
+    list->count = distinct;
+    plan->receiver_count = list->first + distinct;
 }
 
 /* --- all of it --- */
@@ -235,12 +250,13 @@ static void plan_fill(struct planning *planning)
     qsort(planning->nodes, input->node_count, sizeof(*planning->nodes), plan_compare_nodes);
     for (uint32_t at = 0; at < input->group_count && !planning->failed; at++)
         plan_gather(planning, &planning->scenes[at], &input->groups[at]);
-    for (uint32_t at = 0; at < input->group_count && !planning->failed; at++) {
-        if (!planning->scenes[at].carried)
-            continue;
-        plan_find_trunks(planning, at);
-        plan_find_clients(planning, at);
-    }
+    for (uint32_t at = 0; at < input->group_count && !planning->failed; at++)
+        if (planning->scenes[at].carried)
+            plan_find_clients(planning, at);
+    plan_gather_client_keys(planning);
+    for (uint32_t at = 0; at < input->group_count && !planning->failed; at++)
+        if (planning->scenes[at].carried)
+            plan_find_trunks(planning, at);
     if (!planning->failed)
         plan_make_links(planning);
     for (uint32_t at = 0; at < input->group_count && !planning->failed; at++) {
@@ -267,6 +283,7 @@ int bypeer_plan_make(struct bypeer_plan **ret_plan, const struct bypeer_plan_inp
     free(planning.nodes);
     free(planning.trunks);
     free(planning.clients);
+    free(planning.client_keys);
     if (planning.failed) {
         bypeer_plan_free(planning.plan);
         return -ENOMEM;

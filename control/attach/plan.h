@@ -9,7 +9,10 @@
  * Within a group, nodes and members are known by their overlay address, which a membership fixes.
  *
  * Trunks. Each other node with an attachment for itself, in any group that this node is a member of, is one link, of
- * all these groups together: a node has one WireGuard key.
+ * all these groups together: a node has one WireGuard key. A record proves nothing about a key, so naming one takes it
+ * from nobody: the key of a client of this node makes no trunk, and nodes that name one key share its link, which the
+ * owner of the key alone can answer on. Who names another's only sends the own traffic there, and the endpoints of all
+ * who name it take turns until one answers.
  *
  * Clients. Each attachment that this node has published for another member is a link to that member's key, and one to
  * the key that it had before as long as that counts: packets leave by the new one as soon as it is heard.

@@ -13,25 +13,46 @@ static bool plan_is_peer_key(const struct planning *planning, const uint8_t key[
     return memcmp(key, no_key, 32) != 0 && memcmp(key, planning->input->own_key, 32) != 0;
 }
 
-/* One key, one node of a group: the first by address has it. */
-static bool plan_is_taken(const struct planning *planning, size_t first, const uint8_t key[static 32])
+static bool plan_has_previous(const struct planning *planning, const struct bypeer_plan_attachment *attachment)
 {
-    for (size_t at = first; at < planning->trunk_count; at++)
-        if (memcmp(planning->trunks[at].own_word->supernode_key, key, 32) == 0)
-            return true;
-    return false;
+    return plan_is_peer_key(planning, attachment->previous_key) &&
+           memcmp(attachment->previous_key, attachment->member_key, 32) != 0;
+}
+
+static int compare_keys(const void *one, const void *other)
+{
+    return memcmp(one, other, 32);
+}
+
+/* All of them are known by now. */
+static bool plan_is_client_key(const struct planning *planning, const uint8_t key[static 32])
+{
+    return bsearch(key, planning->client_keys, planning->client_key_count, 32, compare_keys) != NULL;
+}
+
+void plan_gather_client_keys(struct planning *planning)
+{
+    planning->client_keys = plan_array(planning, 2 * planning->client_count, 32);
+    if (!planning->client_keys)
+        return;
+    for (size_t at = 0; at < planning->client_count; at++) {
+        const struct bypeer_plan_attachment *attachment = planning->clients[at].attachment;
+        memcpy(planning->client_keys[planning->client_key_count++], attachment->member_key, 32);
+        if (plan_has_previous(planning, attachment))
+            memcpy(planning->client_keys[planning->client_key_count++], attachment->previous_key, 32);
+    }
+    qsort(planning->client_keys, planning->client_key_count, 32, compare_keys);
 }
 
 void plan_find_trunks(struct planning *planning, uint32_t group)
 {
     const struct scene *scene = &planning->scenes[group];
-    size_t first = planning->trunk_count;
     for (size_t at = 0; at < scene->attachment_count; at++) {
         const struct bypeer_plan_attachment *attachment = scene->attachments[at];
         if (!plan_is_of_itself(attachment) || plan_is_repeated(scene, at) ||
             memcmp(attachment->supernode, scene->own, 16) == 0 ||
             !plan_is_peer_key(planning, attachment->supernode_key) ||
-            plan_is_taken(planning, first, attachment->supernode_key))
+            plan_is_client_key(planning, attachment->supernode_key))
             continue;
         struct trunk *trunk = &planning->trunks[planning->trunk_count++];
         *trunk = (struct trunk){.group = group, .own_word = attachment, .link = CARRIES_NO_LINK};
@@ -91,14 +112,38 @@ const struct bypeer_plan_node *plan_find_node(const struct planning *planning, c
     return found ? &planning->nodes[low] : NULL;
 }
 
-/* What a node says of itself in two groups: the later word counts, for all of its groups. */
+/* Words that name one key, the latest first. */
 static int compare_trunks_of_key(const void *one, const void *other)
 {
     const struct trunk *a = *(const struct trunk *const *)one, *b = *(const struct trunk *const *)other;
     int order = memcmp(a->own_word->supernode_key, b->own_word->supernode_key, 32);
     if (order == 0)
         order = plan_compare_numbers(b->own_word->sequence, a->own_word->sequence);
-    return order ? order : plan_compare_numbers(a->group, b->group);
+    if (order == 0)
+        order = plan_compare_numbers(a->group, b->group);
+    return order ? order : memcmp(a->address, b->address, 16);
+}
+
+static size_t plan_count_endpoints(const struct trunk *trunk)
+{
+    size_t count = trunk->own_word->endpoint_count;
+    return count < BYPEER_PLAN_ENDPOINTS ? count : BYPEER_PLAN_ENDPOINTS;
+}
+
+/* Of all words that name its key: one that lies only costs a turn. */
+static void plan_set_endpoint(const struct planning *planning, struct bypeer_plan_link *link,
+                              const struct trunk *const *words, size_t word_count)
+{
+    const struct bypeer_plan_node *node = plan_find_node(planning, link->key);
+    size_t total = 0;
+    for (size_t at = 0; at < word_count; at++)
+        total += plan_count_endpoints(words[at]);
+    if (total == 0)
+        return;
+    size_t turn = node ? node->turn % total : 0;
+    for (; turn >= plan_count_endpoints(*words); words++)
+        turn -= plan_count_endpoints(*words);
+    link->endpoint = (*words)->own_word->endpoints[turn];
 }
 
 static void plan_link_trunks(struct planning *planning)
@@ -110,47 +155,34 @@ static void plan_link_trunks(struct planning *planning)
     for (size_t at = 0; at < planning->trunk_count; at++)
         order[at] = &planning->trunks[at];
     qsort(order, planning->trunk_count, sizeof(const struct trunk *), compare_trunks_of_key);
-    for (size_t at = 0; at < planning->trunk_count; at++) {
-        const struct bypeer_plan_attachment *word = order[at]->own_word;
-        if (plan->link_count > 0 && memcmp(plan->links[plan->link_count - 1].key, word->supernode_key, 32) == 0)
-            continue;
+    for (size_t first = 0, next; first < planning->trunk_count; first = next) {
+        const uint8_t *key = order[first]->own_word->supernode_key;
+        for (next = first + 1; next < planning->trunk_count; next++)
+            if (memcmp(order[next]->own_word->supernode_key, key, 32) != 0)
+                break;
         struct bypeer_plan_link *link = &plan->links[plan->link_count++];
         link->group = BYPEER_PLAN_ANY;
-        memcpy(link->key, word->supernode_key, 32);
-        const struct bypeer_plan_node *node = plan_find_node(planning, link->key);
-        size_t endpoints = word->endpoint_count < BYPEER_PLAN_ENDPOINTS ? word->endpoint_count : BYPEER_PLAN_ENDPOINTS;
-        if (endpoints > 0)
-            link->endpoint = word->endpoints[node ? node->turn % endpoints : 0];
+        memcpy(link->key, key, 32);
+        plan_set_endpoint(planning, link, &order[first], next - first);
     }
     free(order);
 }
 
-static bool plan_has_previous(const struct planning *planning, const struct bypeer_plan_attachment *attachment)
+static void plan_link_client(struct bypeer_plan *plan, const struct client *client, const uint8_t key[static 32])
 {
-    return plan_is_peer_key(planning, attachment->previous_key) &&
-           memcmp(attachment->previous_key, attachment->member_key, 32) != 0;
-}
-
-/* A key that is another node's already makes no link. */
-static void plan_link_client(struct bypeer_plan *plan, size_t trunks, const struct client *client,
-                             const uint8_t key[static 32])
-{
-    struct bypeer_plan_link wanted = {.group = client->group};
-    memcpy(wanted.key, key, 32);
-    memcpy(wanted.address, client->attachment->member, 16);
-    if (!bsearch(&wanted, plan->links, trunks, sizeof(wanted), compare_links))
-        plan->links[plan->link_count++] = wanted;
+    struct bypeer_plan_link *link = &plan->links[plan->link_count++];
+    link->group = client->group;
+    memcpy(link->key, key, 32);
+    memcpy(link->address, client->attachment->member, 16);
 }
 
 static void plan_link_clients(struct planning *planning)
 {
-    struct bypeer_plan *plan = planning->plan;
-    size_t trunks = plan->link_count;
     for (size_t at = 0; at < planning->client_count; at++) {
         const struct client *client = &planning->clients[at];
-        plan_link_client(plan, trunks, client, client->attachment->member_key);
+        plan_link_client(planning->plan, client, client->attachment->member_key);
         if (plan_has_previous(planning, client->attachment))
-            plan_link_client(plan, trunks, client, client->attachment->previous_key);
+            plan_link_client(planning->plan, client, client->attachment->previous_key);
     }
 }
 

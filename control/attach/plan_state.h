@@ -42,6 +42,8 @@ struct planning {
     size_t trunk_count;
     struct client *clients; /* by group and member */
     size_t client_count;
+    uint8_t (*client_keys)[32]; /* of all clients, the present ones and those before, sorted */
+    size_t client_key_count;
     bool failed; /* no memory */
 };
 
@@ -59,8 +61,11 @@ bool plan_is_repeated(const struct scene *scene, size_t at);
 
 /* --- plan_links.c --- */
 
-void plan_find_trunks(struct planning *planning, uint32_t group);
 void plan_find_clients(struct planning *planning, uint32_t group);
+/* Of the clients of all groups. */
+void plan_gather_client_keys(struct planning *planning);
+/* Needs the keys of clients, which no record of another takes. */
+void plan_find_trunks(struct planning *planning, uint32_t group);
 /* Of all trunks and clients. */
 void plan_make_links(struct planning *planning);
 const struct bypeer_plan_node *plan_find_node(const struct planning *planning, const uint8_t key[static 32]);

@@ -170,35 +170,6 @@ static bool is_usable(const struct world *world, const uint8_t key[static 32])
     return key[0] != 0 && memcmp(key, world->input.own_key, 32) != 0;
 }
 
-/* The key of another node's trunk, or 0. */
-static unsigned trunk_key(const struct world *world, const struct bypeer_plan_group *group,
-                          const uint8_t node[static 16])
-{
-    if (!is_member(group, group->own, NULL) || same(node, group->own))
-        return 0;
-    const struct bypeer_plan_attachment *word = last_word(group, node, node, NULL);
-    if (!word || !is_usable(world, word->supernode_key))
-        return 0;
-    uint8_t earlier[16];
-    memcpy(earlier, node, 16);
-    while (--earlier[15] > 0)
-        if (trunk_key(world, group, earlier) == word->supernode_key[0])
-            return 0;
-    return word->supernode_key[0];
-}
-
-static bool is_any_trunk(const struct world *world, unsigned key)
-{
-    uint8_t address[16];
-    for (unsigned number = 0; number < world->input.group_count; number++)
-        for (unsigned node = 1; node <= ADDRESSES; node++) {
-            set_address(address, number, node);
-            if (trunk_key(world, &world->groups[number], address) == key)
-                return true;
-        }
-    return false;
-}
-
 /* The present key and the one before that a client of this node is to come by; 0: none. */
 static void wanted_client_keys(const struct world *world, unsigned number, const uint8_t member[static 16],
                                unsigned ret_keys[static 2])
@@ -214,13 +185,49 @@ static void wanted_client_keys(const struct world *world, unsigned number, const
         ret_keys[1] = word->previous_key[0];
 }
 
-/* Of a trunk, or of a member that comes before. */
+static bool is_wanted_by_client(const struct world *world, unsigned key)
+{
+    uint8_t address[16];
+    unsigned keys[2];
+    for (unsigned number = 0; number < world->input.group_count; number++)
+        for (unsigned node = 1; node <= ADDRESSES; node++) {
+            set_address(address, number, node);
+            wanted_client_keys(world, number, address, keys);
+            if (keys[0] == key || keys[1] == key)
+                return true;
+        }
+    return false;
+}
+
+/* The key of another node's trunk, or 0. */
+static unsigned trunk_key(const struct world *world, const struct bypeer_plan_group *group,
+                          const uint8_t node[static 16])
+{
+    if (!is_member(group, group->own, NULL) || same(node, group->own))
+        return 0;
+    const struct bypeer_plan_attachment *word = last_word(group, node, node, NULL);
+    if (!word || !is_usable(world, word->supernode_key) || is_wanted_by_client(world, word->supernode_key[0]))
+        return 0;
+    return word->supernode_key[0];
+}
+
+static bool is_any_trunk(const struct world *world, unsigned key)
+{
+    uint8_t address[16];
+    for (unsigned number = 0; number < world->input.group_count; number++)
+        for (unsigned node = 1; node <= ADDRESSES; node++) {
+            set_address(address, number, node);
+            if (trunk_key(world, &world->groups[number], address) == key)
+                return true;
+        }
+    return false;
+}
+
+/* Of a member that comes before. */
 static bool is_anothers(const struct world *world, unsigned key, unsigned number, const uint8_t member[static 16])
 {
     uint8_t address[16];
     unsigned keys[2];
-    if (is_any_trunk(world, key))
-        return true;
     for (unsigned other = 0; other <= number; other++)
         for (unsigned node = 1; node <= (other == number ? member[15] - 1u : (unsigned)ADDRESSES); node++) {
             set_address(address, other, node);
@@ -278,9 +285,19 @@ struct ways {
 
 static void add_way(struct ways *ways, unsigned key, uint64_t its_worth)
 {
-    unsigned at = ways->count;
     if (key == 0)
         return;
+    for (unsigned at = 0; at < ways->count; at++) {
+        if (ways->keys[at] != key)
+            continue;
+        if (ways->worths[at] >= its_worth)
+            return;
+        for (ways->count--; at < ways->count; at++) {
+            ways->keys[at] = ways->keys[at + 1];
+            ways->worths[at] = ways->worths[at + 1];
+        }
+    }
+    unsigned at = ways->count;
     for (ways->count++; at > 0 && ways->worths[at - 1] < its_worth; at--) {
         ways->worths[at] = ways->worths[at - 1];
         ways->keys[at] = ways->keys[at - 1];

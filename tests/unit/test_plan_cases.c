@@ -151,6 +151,40 @@ Test(plan_cases, nobody_draws_anothers_traffic)
     cr_assert_eq(way_of_client(&world), 2);
 }
 
+Test(plan_cases, naming_anothers_key_takes_it_from_nobody)
+{
+    static struct world world;
+    make_village(&world);
+    set_address(world.group.own, 3);
+    set_key(world.input.own_key, 3);
+    set_key(world.attachments[1].supernode_key, 8);
+    world.attachments[1].sequence = UINT64_MAX;
+    cr_assert_eq(way_of_client(&world), 8, "the client's link is the client's");
+    struct bypeer_plan *plan = plan_of(&world);
+    for (size_t at = 0; at < plan->link_count; at++)
+        cr_assert(plan->links[at].key[0] != 8 || plan->links[at].group == 0, "and no trunk");
+    bypeer_plan_free(plan);
+
+    /* Node 2 names the key of node 3, with an endpoint where nobody answers. */
+    make_village(&world);
+    set_key(world.attachments[1].supernode_key, 3);
+    world.attachments[1].sequence = UINT64_MAX;
+    world.attachments[1].endpoint_count = world.attachments[2].endpoint_count = 1;
+    world.attachments[1].endpoints[0].port = 666;
+    world.attachments[2].endpoints[0].port = 100;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        world.nodes[1].turn = turn;
+        plan = plan_of(&world);
+        cr_assert_eq(plan->link_count, 1);
+        cr_assert_eq(plan->links[0].endpoint.port, turn == 0 ? 666 : 100, "the true one has its turn");
+        const struct bypeer_plan_way *way = find_way(plan, world.attachments[2].supernode);
+        cr_assert(way && way->link == 0, "node 3 is reached");
+        cr_assert_eq(plan->multicast[0].count, 2, "and gets one copy");
+        bypeer_plan_free(plan);
+    }
+    cr_assert_eq(way_of_client(&world), 3);
+}
+
 Test(plan_cases, a_client_changes_its_key_while_both_are_heard)
 {
     static struct world world;
