@@ -233,6 +233,26 @@ def test_an_identity_with_a_new_key_keeps_its_address(cloud, lab_group):
     n2.call("record.delete", group=lab_group, id=made)
 
 
+def forged(invitation):
+    """The same with other signatures: it can be read, and is no membership."""
+    chain = re.search("<GMC.*?>(.*?)</GMC>", invitation, re.DOTALL).group(1)
+    signature = bytes.fromhex("2b6570034100")  # Ed25519, and a bit string of 64 bytes
+    parts = base64.b64decode(chain).split(signature)
+    bag = signature.join([parts[0]] + [bytes([part[0] ^ 1]) + part[1:] for part in parts[1:]])
+    return invitation.replace(chain, base64.b64encode(bag).decode())
+
+
+def test_an_invitation_that_is_none_leaves_the_membership(cloud, lab_group):
+    n1, n2, _, _ = cloud.nodes
+    invitation = n1.call("group.invite", group=lab_group, identity=identity(n2))["xml"]
+    before = show(n2, lab_group)
+    refused(n2, "group.join", "not_a_member", invitation=forged(invitation))
+    assert (show(n2, lab_group)["state"], show(n2, lab_group)["address"]) == ("connected", before["address"])
+    n2.kill_control()
+    n2.start_control()
+    wait_state(n2, lab_group)
+
+
 def test_a_membership_can_be_moved_with_the_group_s_key(cloud, lab_group):
     n1, n2, _, _ = cloud.nodes
     group = n1.call("group.create", name="Moved")["group"]
