@@ -104,7 +104,12 @@ static void members_audit_issue(struct bypeer_joined *joined, const char *action
 /* What every invitation of the group says: its name, and where this node and its neighbours listen. */
 static void members_begin_invitation(const struct bypeer_joined *joined, struct bypeer_invitation *ret_invitation)
 {
-    *ret_invitation = (struct bypeer_invitation){.group = joined->name, .cloud = "Global_", .scope = 1};
+    *ret_invitation = (struct bypeer_invitation){
+        .group = joined->name,
+        .cloud = "Global_",
+        .scope = 1,
+        .is_windows = joined->profile->id == BYPEER_PROFILE_WINDOWS,
+    };
     snprintf(ret_invitation->friendly, sizeof(ret_invitation->friendly), "%.255s", joined->friendly);
     for (unsigned at = 0; at < joined->listening_count && at < BYPEER_INVITATION_SEEDS_MAX; at++) {
         memcpy(ret_invitation->seeds[at].address, joined->listening[at].address, 16);

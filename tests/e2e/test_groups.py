@@ -213,6 +213,14 @@ def test_who_was_invited_and_never_came_is_revoked_by_key(cloud, lab_group):
         node.call("group.leave", group=group)
 
 
+def test_a_windows_group_invites_into_one(cloud, lab_group):
+    n1 = cloud.nodes[0]
+    group = n1.call("group.create", name="Old", profile="windows", password="a word")["group"]
+    line = n1.call("group.invite", group=group)["line"].removeprefix("bypeer1:")
+    assert base64.urlsafe_b64decode(line[:4])[0] & 2, "who reads it knows the profile"
+    n1.call("group.leave", group=group)
+
+
 def test_an_identity_with_a_new_key_keeps_its_address(cloud, lab_group):
     n1, n2, _, _ = cloud.nodes
     before = show(n2, lab_group)
