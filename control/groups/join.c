@@ -267,6 +267,24 @@ static int join_again(struct bypeer_groups *groups, struct bypeer_joined *joined
     return result == 0 ? groups_flush(groups, problem) : result;
 }
 
+void groups_row(const struct bypeer_invitation *invitation, const struct bypeer_profile *profile, const char *identity,
+                const char *name, struct bypeer_store_joined *ret_row)
+{
+    *ret_row = (struct bypeer_store_joined){
+        .name = name,
+        .profile = profile->name,
+        .identity = identity,
+        .friendly = invitation->friendly[0] != '\0' ? invitation->friendly : name,
+        .chain = invitation->chain,
+        .chain_bytes = invitation->chain_bytes,
+    };
+    for (; ret_row->seed_count < invitation->seed_count && ret_row->seed_count < BYPEER_STORE_SEEDS;
+         ret_row->seed_count++) {
+        memcpy(ret_row->seeds[ret_row->seed_count].address, invitation->seeds[ret_row->seed_count].address, 16);
+        ret_row->seeds[ret_row->seed_count].port = invitation->seeds[ret_row->seed_count].port;
+    }
+}
+
 int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *password,
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
@@ -298,16 +316,8 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
     }
     if (result == 0) {
         bypeer_name_write(&invitation.group, name);
-        struct bypeer_store_joined row = {.name = name,
-                                          .profile = profile->name,
-                                          .identity = identity->name_text,
-                                          .friendly = invitation.friendly[0] != '\0' ? invitation.friendly : name,
-                                          .chain = invitation.chain,
-                                          .chain_bytes = invitation.chain_bytes};
-        for (; row.seed_count < invitation.seed_count && row.seed_count < BYPEER_STORE_SEEDS; row.seed_count++) {
-            memcpy(row.seeds[row.seed_count].address, invitation.seeds[row.seed_count].address, 16);
-            row.seeds[row.seed_count].port = invitation.seeds[row.seed_count].port;
-        }
+        struct bypeer_store_joined row;
+        groups_row(&invitation, profile, identity->name_text, name, &row);
         result =
             joined_open(groups, &row, NULL, invitation.wants_password ? password : NULL, NULL, ret_joined, problem);
         if (result == 0 && row.chain)

@@ -114,6 +114,10 @@ void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
 
 /* --- join.c --- */
 
+/* What an invitation's membership is to have in the database; points into all that is given. */
+void groups_row(const struct bypeer_invitation *invitation, const struct bypeer_profile *profile, const char *identity,
+                const char *name, struct bypeer_store_joined *ret_row);
+
 /* Opens a membership that comes from elsewhere, with the group's key or NULL, and keeps both. */
 int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
                  const struct bypeer_peer_name *name, const struct bypeer_key *group_key,

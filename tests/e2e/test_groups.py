@@ -269,6 +269,9 @@ def test_a_membership_can_be_moved_with_the_group_s_key(cloud, lab_group):
     n1.call("group.leave", group=group)
     refused(n1, "group.import", "wrong_password", xml=xml, password="another")
     refused(n1, "group.import", "needs_password", xml=xml)
+    refused(n1, "group.import", "bad_group_config", xml=xml.replace("<GMC", "<NONE").replace("</GMC", "</NONE"))
+    locked = base64.b64decode(re.search("<GROUPKEY.*?>(.*?)</GROUPKEY>", xml, re.DOTALL).group(1))
+    assert locked[0] != 0x30 or b"\x2a\x86\x48" not in locked, "no text says how much work a password is"
     refused(n2, "group.import", "no_such_identity", xml=xml, password="a secret")
     assert n1.call("group.import", xml=xml, password="a secret")["group"] == group
     assert show(n1, group)["founder"]
