@@ -3,6 +3,7 @@
  * it.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,14 +61,26 @@ static int gather_members(struct attach_group *group)
     return 0;
 }
 
+/* Where another node can be: a record must not make this one send to itself, to many, or into the group's overlay. */
+static bool gather_is_endpoint(const struct bypeer_plan_endpoint *endpoint, const uint8_t overlay[static 16])
+{
+    struct in6_addr address;
+    memcpy(&address, endpoint->address, 16);
+    const uint8_t first = address.s6_addr[12];
+    if (endpoint->port == 0 || memcmp(endpoint->address, overlay, 6) == 0)
+        return false;
+    if (IN6_IS_ADDR_V4MAPPED(&address))
+        return first != 0 && first != 127 && first < 224;
+    return !IN6_IS_ADDR_UNSPECIFIED(&address) && !IN6_IS_ADDR_LOOPBACK(&address) && !IN6_IS_ADDR_MULTICAST(&address);
+}
+
 static void gather_translate(const struct bypeer_joined *joined, const struct bypeer_attachment *attachment,
                              const char *creator, struct bypeer_plan_attachment *ret_planned)
 {
     char supernode[BYPEER_NAME_TEXT_MAX];
     struct bypeer_plan_attachment planned = {.priority = attachment->priority,
                                              .draining = (attachment->flags & BYPEER_ATTACHMENT_DRAINING) != 0,
-                                             .sequence = attachment->sequence,
-                                             .endpoint_count = (uint8_t)attachment->endpoint_count};
+                                             .sequence = attachment->sequence};
     const struct bypeer_profile *profile = bypeer_joined_profile(joined);
     memcpy(planned.member, attachment->member_address, 16);
     bypeer_group_address(profile, bypeer_joined_name(joined), &attachment->supernode, planned.supernode);
@@ -77,8 +90,10 @@ static void gather_translate(const struct bypeer_joined *joined, const struct by
     memcpy(planned.member_key, attachment->member_key, 32);
     memcpy(planned.supernode_key, attachment->supernode_key, 32);
     for (unsigned at = 0; at < attachment->endpoint_count && at < BYPEER_PLAN_ENDPOINTS; at++) {
-        memcpy(planned.endpoints[at].address, attachment->endpoints[at].address, 16);
-        planned.endpoints[at].port = attachment->endpoints[at].port;
+        struct bypeer_plan_endpoint endpoint = {.port = attachment->endpoints[at].port};
+        memcpy(endpoint.address, attachment->endpoints[at].address, 16);
+        if (gather_is_endpoint(&endpoint, planned.supernode))
+            planned.endpoints[planned.endpoint_count++] = endpoint;
     }
     *ret_planned = planned;
 }

@@ -267,6 +267,8 @@ const uint8_t *bypeer_wireguard_public_key(const struct bypeer_wireguard *engine
 
 /* --- scenes --- */
 
+static uint8_t endpoint_address[16] = {0x20, 1, 0xd, 0xb8, [15] = 7};
+
 /* A record by another node: its member is the node itself (NULL) or a client of it with a key. */
 static void attach_by(const struct person *node, const struct person *client, uint8_t key)
 {
@@ -276,7 +278,8 @@ static void attach_by(const struct person *node, const struct person *client, ui
                                            .supernode = node->member.name,
                                            .sequence = 1,
                                            .endpoint_count = 1,
-                                           .endpoints[0] = {.address = {0x20, 1, 0xd, 0xb8, [15] = 7}, .port = 51820}};
+                                           .endpoints[0].port = 51820};
+    memcpy(attachment.endpoints[0].address, endpoint_address, 16);
     memcpy(attachment.member_address, member->member.address, 16);
     memset(attachment.supernode_key, node->member.name.authority[0], 32);
     if (client)
@@ -400,6 +403,28 @@ Test(attach, members_elsewhere_are_reached_by_their_nodes_trunk)
     cr_assert_eq(way_to(node)->link, trunk->id);
     cr_assert_eq(way_to(client)->group, group->id);
     cr_assert_eq((way_to(client)->flags & BYPEER_DESTINATION_ROLES) >> BYPEER_DESTINATION_ROLES_SHIFT, 4);
+}
+
+Test(attach, a_record_sends_nothing_to_where_no_node_can_be)
+{
+    static const uint8_t nowhere[][16] = {
+        {0},
+        {[15] = 1},
+        {0xff, 2, [15] = 1},
+        {[10] = 0xff, 0xff, 127, 0, 0, 1},
+        {[10] = 0xff, 0xff, 224, 0, 0, 1},
+        {[10] = 0xff, 0xff, 255, 255, 255, 255},
+    };
+    struct person *node = add_person("there", 2, BYPEER_ROLE_SUPERNODE);
+    open_attach();
+    for (size_t at = 0; at <= sizeof(nowhere) / 16; at++) {
+        /* The last is in the overlay. */
+        memcpy(endpoint_address, at < sizeof(nowhere) / 16 ? nowhere[at] : people[0].member.address, 16);
+        attach_by(node, NULL, 0);
+        change();
+        cr_assert_eq(bypeer_model_link(fixture.node.model, way_to(node)->link)->peer_port, 0, "endpoint %zu", at);
+        free(records[--record_count]);
+    }
 }
 
 Test(attach, who_is_revoked_is_cut_off_before_the_loop_sleeps)
