@@ -340,8 +340,15 @@ int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined 
                  struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
     int result = join_check_new(groups, name, problem);
-    if (result == 0 && group_key)
-        result = groups_write_key(groups, name, group_key, problem);
+    bool is_new_key = false;
+    if (result == 0 && group_key) {
+        /* It may be there: of a group that could not be opened at the start. */
+        struct bypeer_key *present = NULL;
+        int found = groups_read_key(groups, bypeer_key_profile(group_key), name, &present, NULL);
+        bypeer_key_free(present);
+        is_new_key = found == -ENOENT;
+        result = found == 0 ? 0 : groups_write_key(groups, name, group_key, problem);
+    }
     if (result < 0)
         return result;
     result = joined_open(groups, row, group_key, NULL, NULL, ret_joined, problem);
@@ -350,7 +357,7 @@ int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined 
         if (result < 0)
             joined_close(*ret_joined);
     }
-    if (result < 0 && group_key)
+    if (result < 0 && is_new_key)
         groups_remove_key(groups, name);
     return result;
 }

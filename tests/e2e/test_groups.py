@@ -1,7 +1,9 @@
 """Groups that are joined by invitation: members find each other, keep the same records, and cut off who is revoked."""
 import base64
+import contextlib
 import re
 import socket
+import sqlite3
 
 import pytest
 
@@ -276,6 +278,27 @@ def test_a_membership_can_be_moved_with_the_group_s_key(cloud, lab_group):
     assert n1.call("group.import", xml=xml, password="a secret")["group"] == group
     assert show(n1, group)["founder"]
     n1.call("group.leave", group=group)
+
+
+def test_an_import_that_fails_leaves_the_group_s_key(cloud, lab_group):
+    """Of a group that did not open at the start, whose membership in the database is damaged."""
+    n1 = cloud.nodes[0]
+    group = n1.call("group.create", name="Damaged")["group"]
+    xml = n1.call("group.export", group=group, password="a secret")["xml"]
+    key = n1.directory / "state" / "groups" / group.split(".")[0] / "group.pem"
+    before = key.read_bytes()
+    n1.kill_control()
+    with contextlib.closing(sqlite3.connect(n1.directory / "state" / "bypeer.db")) as database, database:
+        database.execute("UPDATE groups_joined SET chain = X'3000' WHERE name = ?", (group,))
+    n1.start_control()
+    wait_state(n1, lab_group)
+    refused(n1, "group.show", "no_such_group", group=group)
+    refused(n1, "group.import", "not_a_member", xml=forged(xml), password="a secret")
+    assert key.read_bytes() == before
+    assert n1.call("group.import", xml=xml, password="a secret")["group"] == group
+    assert show(n1, group)["founder"]
+    n1.call("group.leave", group=group)
+    assert not key.exists()
 
 
 def test_people_do_all_of_it_by_command(cloud, lab_group):
