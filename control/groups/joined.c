@@ -84,7 +84,7 @@ static void joined_on_connection_required(void *context)
 }
 
 /* What strangers do fills no log: beyond so many a minute they are counted. */
-static void joined_audit_refusal(struct bypeer_joined *joined, const char *who, const char *why)
+static void joined_audit_refusal(struct bypeer_joined *joined, const char *who, const char *whom, const char *why)
 {
     struct bypeer_groups *groups = joined->groups;
     uint64_t minute = bypeer_groups_now().ms / 60000;
@@ -98,14 +98,15 @@ static void joined_audit_refusal(struct bypeer_joined *joined, const char *who, 
         groups->refusals = 0;
     groups->refusal_minute = minute;
     if (++groups->refusals <= GROUPS_REFUSALS)
-        bypeer_groups_audit(groups, joined->name_text, "refused", NULL, who, why);
+        bypeer_groups_audit(groups, joined->name_text, "refused", who, whom, why);
 }
 
 static void joined_on_record_refused(void *context, const struct bypeer_record *record, uint32_t link, const char *why)
 {
     struct bypeer_joined *joined = context;
-    (void)link;
-    joined_audit_refusal(joined, record ? record->creator : "", why);
+    struct bypeer_graph_link_event from;
+    bool is_linked = link > 0 && bypeer_graph_next_link(joined->graph, link - 1, &from) && from.link == link;
+    joined_audit_refusal(joined, is_linked ? from.peer_id : NULL, record ? record->creator : "", why);
 }
 
 static const struct bypeer_graph_sink joined_graph_sink = {
@@ -201,7 +202,7 @@ static void joined_on_properties(void *context, const struct bypeer_group_proper
 
 static void joined_on_link_refused(void *context, const char *who, const char *why)
 {
-    joined_audit_refusal(context, who, why);
+    joined_audit_refusal(context, NULL, who, why);
 }
 
 static const struct bypeer_group_sink joined_group_sink = {

@@ -3,6 +3,8 @@
 
 #include "overlay/graph/state.h"
 
+/* Peer time after which nobody who has links can be without a newer version: an older one is played back. */
+#define FLOOD_NEWS    (10 * BYPEER_PEER_TIME_SECOND)
 #define FLOOD_UTILITY 128 /* of one useful record */
 
 void graph_refuse(struct bypeer_graph *graph, const struct bypeer_record *record, const struct graph_link *link,
@@ -141,6 +143,8 @@ int graph_take_record(struct bypeer_graph *graph, struct bypeer_graph_time now, 
     int order = old ? bypeer_record_compare(record, old->record) : 1;
     /* What was judged before, or loses against it, need not be judged: signatures are dear. */
     if (order <= 0) {
+        if (order < 0 && link && old->record->modified + FLOOD_NEWS < rules.now)
+            graph_refuse(graph, record, link, "it is older than what has been known for a while");
         free(record);
         if (order < 0 && link) {
             graph->counters.floods_old++;

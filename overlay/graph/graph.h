@@ -15,7 +15,8 @@
  * queue.c, link.c, handshake.c (one link's life), flood.c, synchronise.c, synchronise_hash.c, maintain.c (connections),
  * contact.c (signature, contacts, partitions), presence.c, publish.c, upkeep.c (timers); graph.c ties them together.
  *
- * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in.
+ * Thread: one per graph. The sink's functions are called from within the functions here and must not call back in, but
+ * to look at a link.
  */
 #pragma once
 
