@@ -318,6 +318,8 @@ def test_people_do_all_of_it_by_command(cloud, lab_group):
         re.findall(r"host \d", n1.cli("group", "members", "By hand").stdout)), timeout=PATIENCE)
     made = n2.cli("record", "publish", "By hand", TYPE, "--payload", "typed in").stdout.split()[0]
     wait_until("it is listed", lambda: "typed in" in n1.cli("record", "list", "By hand").stdout, timeout=PATIENCE)
+    publish(n2, "By hand", "sly \x9b31m")
+    wait_until("it is shown harmless", lambda: "sly ??31m" in n1.cli("record", "list", "By hand").stdout, timeout=PATIENCE)
     n2.cli("record", "update", "By hand", made, "--payload", "typed again")
     wait_until("the change is listed", lambda: "typed again" in n1.cli("record", "list", "By hand").stdout,
                timeout=PATIENCE)

@@ -100,6 +100,14 @@ static json_t *filter(const struct cli *cli)
                      cli->options[CLI_OPTION_ALL] ? 1 : 0);
 }
 
+/* What a terminal obeys: C0, DEL, and C1 in UTF-8, by either of its bytes. */
+static bool preview_is_control(const char *text, size_t at)
+{
+    const unsigned char byte = (unsigned char)text[at], next = byte ? (unsigned char)text[at + 1] : 0;
+    return byte < ' ' || byte == 0x7f || (byte == 0xc2 && (next & 0xe0) == 0x80) ||
+           (at > 0 && (unsigned char)text[at - 1] == 0xc2 && (byte & 0xe0) == 0x80);
+}
+
 /* The beginning of a text, without what a terminal would take for a command. */
 static const char *preview(const json_t *record, char ret_text[static PREVIEW + 4])
 {
@@ -108,7 +116,7 @@ static const char *preview(const json_t *record, char ret_text[static PREVIEW + 
     if (strcmp(cli_text(record, "payload_type"), "binary") == 0)
         return "(bytes)";
     for (; text[length] && length < PREVIEW; length++)
-        ret_text[length] = (unsigned char)text[length] < ' ' || text[length] == 0x7f ? '?' : text[length];
+        ret_text[length] = preview_is_control(text, length) ? '?' : text[length];
     while (length > 0 && text[length] && ((unsigned char)text[length] & 0xc0) == 0x80)
         length--; /* not within a character */
     snprintf(ret_text + length, PREVIEW + 4 - length, "%s", text[length] ? "..." : "");
