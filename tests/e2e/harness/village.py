@@ -51,10 +51,10 @@ class Village:
         wait_until("trunks are up", lambda: all(self.trunks_up(node) == len(self.nodes) - 1 for node in self.nodes))
         return self
 
-    def join(self, node, *roles):
+    def join(self, node, *roles, group=GROUP):
         identity = node.directory / "identity.xml"
         identity.write_text(node.cli("identity", "xml").stdout)
-        line = self.nodes[0].cli("group", "invite", GROUP, identity, "--role",
+        line = self.nodes[0].cli("group", "invite", group, identity, "--role",
                                  ",".join(roles or ("inviting", "member", "supernode"))).stdout
         invitation = node.directory / "invitation"
         invitation.write_text(line)
@@ -85,9 +85,9 @@ class Village:
         Member(namespace).underlay(f"2001:db8::{number:x}/64")
         return namespace
 
-    def enroll(self, name, node):
+    def enroll(self, name, node, group=GROUP):
         """A client of a node, by the file that enrolment prints."""
-        text = node.cli("group", "enroll", GROUP, name, "--new-key").stdout
+        text = node.cli("group", "enroll", group, name, "--new-key").stdout
         client = Client(self.lab, self.host(name), text).up()
         self.clients[name] = client
         return client
