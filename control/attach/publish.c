@@ -144,7 +144,7 @@ int attach_say(struct bypeer_joined *joined, struct bypeer_attachment *attachmen
     struct bypeer_record_draft draft = {.type = attachment_type,
                                         .payload = payload,
                                         .payload_bytes = length,
-                                        .expires = publish_peer_time(until),
+                                        .expires = until > 0 ? publish_peer_time(until) : 0,
                                         .is_internal = true};
     return id ? bypeer_joined_update(joined, id, &draft, problem)
               : bypeer_joined_publish(joined, &draft, &ignored, problem);
@@ -179,7 +179,10 @@ static bool publish_is_here(const struct bypeer_attach *attach, const struct byp
     return false;
 }
 
-/* Says one again if it is no longer so. */
+/*
+ * Says one again if it is no longer so. A record never ends earlier than before: after a renewal for a shorter time it
+ * keeps its end, and if no membership of this node lasts until then, another takes its place.
+ */
 static void publish_refresh(struct bypeer_attach *attach, struct bypeer_joined *joined, struct own *own,
                             const struct bypeer_group_member *self)
 {
@@ -192,9 +195,13 @@ static void publish_refresh(struct bypeer_attach *attach, struct bypeer_joined *
     attach_describe(attach, &now);
     now.priority = (uint8_t)((now.priority & ~BYPEER_PLAN_STANDBY) |
                              (publish_is_here(attach, &own->attachment) ? 0 : BYPEER_PLAN_STANDBY));
-    if (publish_is_same(&now, &own->attachment) && publish_peer_time(until) == own->expires)
+    bool is_shorter = publish_peer_time(until) < own->expires;
+    if (publish_is_same(&now, &own->attachment) && (is_shorter || publish_peer_time(until) == own->expires))
         return;
-    if (attach_say(joined, &now, &own->id, until, &problem) < 0)
+    int result = attach_say(joined, &now, &own->id, is_shorter ? 0 : until, &problem);
+    if (result < 0 && is_shorter && attach_say(joined, &now, NULL, until, &problem) == 0)
+        result = bypeer_joined_delete(joined, &own->id, &problem);
+    if (result < 0)
         publish_failed(attach, joined, &problem);
 }
 
