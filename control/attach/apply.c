@@ -14,6 +14,7 @@ static void apply_log(struct bypeer_attach *attach, const struct attach_group *g
                       const struct bypeer_problem *problem)
 {
     char text[BYPEER_PROBLEM_TEXT];
+    attach->again_ms = attach_now_ms() + ATTACH_AGAIN_MS;
     bypeer_log_limited(&attach->log_limit, BYPEER_LOG_ERROR, "group %s: %s", group ? group->name : "trunks",
                        bypeer_problem_text(problem, text));
 }
@@ -170,22 +171,23 @@ static bool apply_is_used(const struct attach_link *links, size_t count, uint32_
     return false;
 }
 
-/* Returns the links of before, to be removed after the ways have changed; NULL: no memory, and nothing was done. */
-static struct attach_link *apply_links(struct bypeer_attach *attach, const struct bypeer_plan *plan,
-                                       size_t *ret_old_count)
+/* *ret_old: the links of before, to be removed after the ways have changed. -ENOMEM: nothing was done. */
+static int apply_links(struct bypeer_attach *attach, const struct bypeer_plan *plan, struct attach_link **ret_old,
+                       size_t *ret_old_count)
 {
-    struct attach_link *links = calloc(plan->link_count + 1, sizeof(*links)), *old = attach->links;
+    struct attach_link *links = calloc(plan->link_count + 1, sizeof(*links));
     if (!links)
-        return NULL;
+        return -ENOMEM;
     bool inside = bypeer_store_begin(attach->node->store, NULL) == 0;
     for (size_t at = 0; at < plan->link_count; at++)
         apply_link(attach, &plan->links[at], &links[at]);
     if (inside)
         bypeer_store_commit(attach->node->store, NULL);
+    *ret_old = attach->links;
     *ret_old_count = attach->link_count;
     attach->links = links;
     attach->link_count = plan->link_count;
-    return old;
+    return 0;
 }
 
 /* --- multicast --- */
@@ -224,7 +226,7 @@ static void apply_multicast(struct bypeer_attach *attach, const struct bypeer_pl
 
 /* --- all of it --- */
 
-void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan)
+int attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan)
 {
     struct bypeer_model *model = attach->node->model;
     for (uint32_t at = 0; at < attach->count; at++)
@@ -241,9 +243,10 @@ void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan)
         apply_group(attach, attach->list[at], &said);
     }
     size_t old_count = 0;
-    struct attach_link *old = apply_links(attach, plan, &old_count);
-    if (attach->links == old)
-        return;
+    struct attach_link *old = NULL;
+    int result = apply_links(attach, plan, &old, &old_count);
+    if (result < 0)
+        return result;
     for (size_t at = 0; at < plan->way_count; at++)
         apply_way(attach, &plan->ways[at]);
     for (uint32_t at = 0; at < attach->count; at++)
@@ -252,4 +255,5 @@ void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan)
         if (old[at].id != 0 && !apply_is_used(attach->links, attach->link_count, old[at].id))
             bypeer_model_unfollow_link(model, old[at].id);
     free(old);
+    return 0;
 }

@@ -70,14 +70,15 @@ static int attach_make_plan(struct bypeer_attach *attach, struct bypeer_plan **r
 
 void attach_replan(struct bypeer_attach *attach)
 {
-    struct bypeer_plan *plan;
+    struct bypeer_plan *plan = NULL;
     attach->is_stale = false;
-    if (!attach_is_complete(attach) || attach_make_plan(attach, &plan) != 0) {
+    attach->again_ms = 0;
+    if (!attach_is_complete(attach) || attach_make_plan(attach, &plan) != 0 || attach_apply(attach, plan) < 0) {
         bypeer_log_limited(&attach->log_limit, BYPEER_LOG_ERROR, "groups: no memory left to follow them");
+        bypeer_plan_free(plan); /* the one before goes with the links of before */
         attach->is_stale = true;
         return;
     }
-    attach_apply(attach, plan);
     bypeer_plan_free(attach->plan);
     attach->plan = plan;
     attach->deadline = plan->deadline;
@@ -105,7 +106,8 @@ static bool attach_has_news(const struct bypeer_attach *attach)
 static void attach_on_timer(uv_timer_t *timer)
 {
     struct bypeer_attach *attach = timer->data;
-    bool is_old = attach_expire_previous(attach, NULL);
+    bool is_old =
+        attach_expire_previous(attach, NULL) || (attach->again_ms != 0 && attach_now_ms() >= attach->again_ms);
     if (attach_listen(attach) || is_old || (uint64_t)time(NULL) >= attach->deadline)
         attach_replan(attach);
     if (attach_has_news(attach))

@@ -13,6 +13,7 @@
 #define ATTACH_TRUNK_S      1    /* how long a node is silent at most */
 #define ATTACH_CLIENT_S     25   /* what keeps a client's way through usual NATs: wg(8) */
 #define ATTACH_MULTICAST_S  1000 /* packets a second that one link may send to a group */
+#define ATTACH_AGAIN_MS     2000
 #define ATTACH_REPUBLISH_MS 5000 /* after a record could not be published */
 
 /* A group, and what of it is in the model. */
@@ -68,6 +69,7 @@ struct bypeer_attach {
     bool is_draining;
     bool is_closing;
     uint64_t publish_ms; /* when to try again; 0: nothing is left to be said */
+    uint64_t again_ms;   /* when what the model refused is tried again; 0: it has all of the plan */
     uv_timer_t timer;
     uv_prepare_t prepare;
     unsigned handles;
@@ -85,8 +87,9 @@ uint64_t attach_now_ms(void);
 
 /* --- apply.c --- */
 
-/* Makes the model what the plan says. What cannot be is logged, and tried again with the next plan. */
-void attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan);
+/* Makes the model what the plan says. What cannot be is logged, and tried again after ATTACH_AGAIN_MS. -ENOMEM: members
+ * who are none any more are cut off, and the rest is as it was. */
+int attach_apply(struct bypeer_attach *attach, struct bypeer_plan *plan);
 void attach_remove_group(struct bypeer_attach *attach, struct attach_group *group);
 struct attach_link *attach_find_link(const struct bypeer_attach *attach, const uint8_t key[static 32]);
 
@@ -106,6 +109,7 @@ void attach_publish(struct bypeer_attach *attach);
 /* The own attachment of a member; id NULL: not wanted. False: there is none. */
 bool attach_find_own(const struct bypeer_joined *joined, const uint8_t member[static 16],
                      struct bypeer_attachment *ret_attachment, struct bypeer_guid *ret_id, uint64_t *ret_expires);
+/* until: Unix seconds; 0: as it was. id NULL: a new one. */
 int attach_say(struct bypeer_joined *joined, struct bypeer_attachment *attachment, const struct bypeer_guid *id,
                uint64_t until, struct bypeer_problem *problem);
 /* Endpoints and key of this node, and whether it drains. */

@@ -38,6 +38,7 @@ static struct bypeer_record *records[RECORDS]; /* in the order of their IDs */
 static unsigned record_count;
 static bool is_joined;
 static int publish_error;
+static uint64_t update_until = UINT64_MAX; /* peer time of the end of the memberships that sign */
 static struct bypeer_joined *const joined = (struct bypeer_joined *)people;
 
 static const struct bypeer_profile *profile(void)
@@ -237,11 +238,14 @@ int bypeer_joined_publish(struct bypeer_joined *of, const struct bypeer_record_d
 int bypeer_joined_update(struct bypeer_joined *of, const struct bypeer_guid *id,
                          const struct bypeer_record_draft *draft, struct bypeer_problem *ret_problem)
 {
-    (void)of, (void)ret_problem;
+    (void)of;
     for (unsigned at = 0; at < record_count; at++)
         if (memcmp(&records[at]->id, id, sizeof(*id)) == 0) {
             struct bypeer_record *old = records[at];
-            records[at] = make_record(people[0].text, draft->payload, draft->payload_bytes, draft->expires);
+            uint64_t expires = draft->expires ? draft->expires : old->expires;
+            if (expires < old->expires || expires > update_until)
+                return bypeer_problem_set(ret_problem, -EINVAL, "no", "the record\nmay not end then\n");
+            records[at] = make_record(people[0].text, draft->payload, draft->payload_bytes, expires);
             records[at]->id = old->id;
             free(old);
             return 0;
@@ -548,4 +552,40 @@ Test(attach, what_could_not_be_said_is_said_later)
     publish_error = 0;
     change();
     cr_assert(own_record(0, &attachment));
+}
+
+Test(attach, a_renewal_for_a_shorter_time_freezes_nothing)
+{
+    struct bypeer_attachment attachment;
+    struct bypeer_attach_enrolled enrolled;
+    add_person("phone", 3, 4);
+    open_attach();
+    cr_assert_eq(enroll("phone", 9, &enrolled), 0);
+    people[0].member.until -= 1000;
+    people[1].member.until -= 2000;
+    cr_assert_eq(bypeer_attach_drain(attach, true, &problem), 0);
+    for (unsigned at = 0; at < 2; at++)
+        cr_assert(own_record(at, &attachment) && attachment.flags == BYPEER_ATTACHMENT_DRAINING);
+    update_until = records[0]->expires - 1; /* the longer membership is gone */
+    cr_assert_eq(bypeer_attach_drain(attach, false, &problem), 0);
+    for (unsigned at = 0; at < 2; at++)
+        cr_assert(own_record(at, &attachment) && attachment.flags == 0);
+    cr_assert_not(own_record(2, &attachment), "the former ones are deleted");
+}
+
+Test(attach, what_the_model_refused_is_tried_again)
+{
+    struct bypeer_store_group definition = {.name = "taken", .vni = 4711};
+    uint64_t end = uv_hrtime() + 30000000000u;
+    bypeer_group_prefix(profile(), &group_name, definition.prefix);
+    add_person("phone", 3, 4);
+    attach_by(&people[0], &people[1], 9);
+    cr_assert_eq(bypeer_model_add_group(fixture.node.model, &definition, &problem), 0, "%s", problem.value);
+    open_attach();
+    change();
+    cr_assert_null(way_to(&people[1]));
+    cr_assert_eq(bypeer_model_remove_group(fixture.node.model, "taken", &problem), 0);
+    while (!way_to(&people[1]) && uv_hrtime() < end)
+        uv_run(&loop, UV_RUN_ONCE);
+    cr_assert_not_null(way_to(&people[1]), "without a word of the group");
 }
