@@ -92,10 +92,17 @@ static void groups_on_prepare(uv_prepare_t *prepare)
     groups_settle(groups);
 }
 
+static int groups_on_row(void *context, const struct bypeer_store_joined *row);
+
 /* What was refused when it was tried first, and addresses that changed. */
 static void groups_on_upkeep(uv_timer_t *timer)
 {
     struct bypeer_groups *groups = timer->data;
+    uint64_t now = bypeer_groups_now().ms;
+    if (groups->unopened > 0 && now >= groups->unopened_ms) {
+        groups->unopened = 0;
+        bypeer_store_each_joined(groups->node->store, groups_on_row, groups, NULL);
+    }
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
         joined->is_touched = true;
 }
@@ -257,10 +264,13 @@ void bypeer_groups_watch(struct bypeer_groups *groups, const struct bypeer_group
 
 /* --- start and end --- */
 
-/* A group that cannot be opened does not keep the others from it; its row stays. */
+/* A group that cannot be opened does not keep the others from it; its row stays, and is tried again. */
 static int groups_on_row(void *context, const struct bypeer_store_joined *row)
 {
     struct bypeer_groups *groups = context;
+    for (const struct bypeer_joined *known = groups->joined; known; known = known->next)
+        if (strcmp(known->name_text, row->name) == 0)
+            return 0;
     const struct bypeer_profile *profile = bypeer_profile_find(row->profile);
     struct bypeer_key *group_key = NULL;
     struct bypeer_joined *joined;
@@ -274,8 +284,11 @@ static int groups_on_row(void *context, const struct bypeer_store_joined *row)
     int result = groups_read_key(groups, profile, &name, &group_key, &problem);
     if (result == 0 || result == -ENOENT)
         result = joined_open(groups, row, group_key, NULL, NULL, &joined, &problem);
-    if (result < 0)
-        bypeer_log(BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+    if (result < 0) {
+        bypeer_log_limited(&groups->open_limit, BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
+        groups->unopened++;
+        groups->unopened_ms = bypeer_groups_now().ms + GROUPS_AGAIN_MS;
+    }
     bypeer_key_free(group_key);
     return 0;
 }

@@ -12,9 +12,10 @@
 #include "control/names/names.h"
 
 #define GROUPS_WATCHERS      4
-#define GROUPS_CANDIDATES    32   /* addresses that are tried, of one search */
-#define GROUPS_UPKEEP_MS     2000 /* addresses of this host, and searches that are due */
-#define GROUPS_SEEK_MS       2000 /* from one fruitless search to the next; doubles */
+#define GROUPS_CANDIDATES    32    /* addresses that are tried, of one search */
+#define GROUPS_UPKEEP_MS     2000  /* addresses of this host, and searches that are due */
+#define GROUPS_AGAIN_MS      10000 /* until a group that could not be opened is tried again */
+#define GROUPS_SEEK_MS       2000  /* from one fruitless search to the next; doubles */
 #define GROUPS_SEEK_MAX_MS   60000
 #define GROUPS_RESOLVE_MS    8000
 #define GROUPS_REFUSALS      60 /* in the audit log, a minute */
@@ -92,7 +93,9 @@ struct bypeer_groups {
     unsigned audit_count, audit_lost;
     uint64_t refusal_minute;
     unsigned refusals;
-    struct bypeer_log_limit store_limit, seek_limit;
+    unsigned unopened; /* groups that could not be opened, and are tried again at .unopened_ms */
+    uint64_t unopened_ms;
+    struct bypeer_log_limit store_limit, seek_limit, open_limit;
 };
 
 /* --- joined.c: one group --- */

@@ -370,6 +370,28 @@ def test_a_killed_node_comes_back_with_its_groups(cloud, lab_group):
     assert show(n1, lab_group)["founder"]
 
 
+def test_a_group_that_could_not_be_opened_is_tried_again(cloud, lab_group):
+    """Somebody else had the port."""
+    node = cloud.nodes[1]
+    node.kill_control()
+    with node.namespace.entered():
+        other = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(("::", 3587))
+    other.listen()
+    node.start_control()
+
+    def count():
+        try:
+            return len(node.call("group.list")["groups"])
+        except (OSError, ValueError):
+            return None
+    wait_until("it is there without the group", lambda: count() == 0)
+    other.close()
+    wait_until("the group is there", lambda: count() == 1, PATIENCE)
+    wait_state(node, lab_group)
+
+
 def test_a_revoked_member_is_cut_off_everywhere(cloud, lab_group):
     """Also from a node that was away meanwhile; neither he nor a restart of anybody undoes it."""
     n1, n2, n3, n4 = cloud.nodes
