@@ -95,18 +95,22 @@ int cli_run_group_revoke(struct cli *cli)
     return status;
 }
 
-int cli_run_group_password(struct cli *cli)
+/* Calls what takes a group and a password, which may be none. */
+static int group_give_password(struct cli *cli, const char *method, json_t **ret_result)
 {
     char password[GROUP_PASSWORD_MAX + 2];
-    json_t *result = NULL;
     int status = group_read_password(cli, password);
     if (status != CLI_OK)
         return status;
     json_t *params = json_pack("{s:s, s:s*}", "group", cli->arguments[0], "password", password[0] ? password : NULL);
     explicit_bzero(password, sizeof(password));
-    if (!params)
-        return cli_fail(CLI_USAGE, "the password is no UTF-8");
-    status = cli_call(cli, "group.password", params, &result);
+    return params ? cli_call(cli, method, params, ret_result) : cli_fail(CLI_USAGE, "the password is no UTF-8");
+}
+
+int cli_run_group_password(struct cli *cli)
+{
+    json_t *result = NULL;
+    int status = group_give_password(cli, "group.password", &result);
     if (status == CLI_OK)
         cli_print_done(cli, result, "%s is joined by %s", cli->arguments[0],
                        json_is_true(json_object_get(result, "password")) ? "the new password" : "no password any more");
@@ -116,16 +120,8 @@ int cli_run_group_password(struct cli *cli)
 
 int cli_run_group_export(struct cli *cli)
 {
-    char password[GROUP_PASSWORD_MAX + 2];
     json_t *result = NULL;
-    int status = group_read_password(cli, password);
-    if (status != CLI_OK)
-        return status;
-    json_t *params = json_pack("{s:s, s:s*}", "group", cli->arguments[0], "password", password[0] ? password : NULL);
-    explicit_bzero(password, sizeof(password));
-    if (!params)
-        return cli_fail(CLI_USAGE, "the password is no UTF-8");
-    status = cli_call(cli, "group.export", params, &result);
+    int status = group_give_password(cli, "group.export", &result);
     if (status == CLI_OK)
         cli_print_done(cli, result, "%s", cli_text(result, "xml"));
     json_decref(result);
