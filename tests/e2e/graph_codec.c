@@ -14,8 +14,9 @@
 
 #include "overlay/graph/message.h"
 #include "overlay/graph/record.h"
+#include "tests/e2e/codec.h"
 
-#define LINE_MAX_BYTES 262144
+#define RECORD_BYTES 262144
 
 static void print_hex(const char *name, const void *bytes, size_t length)
 {
@@ -145,7 +146,7 @@ static void print_fields(const struct bypeer_graph_message *message)
 
 static int print_message(const struct bypeer_profile *profile, const uint8_t *bytes, size_t length)
 {
-    static uint8_t again[LINE_MAX_BYTES];
+    static uint8_t again[RECORD_BYTES];
     struct bypeer_graph_message message;
     int result = bypeer_graph_message_read(&message, profile, bytes, length);
     if (result < 0)
@@ -164,7 +165,7 @@ static void print_text(const char *name, const char *text)
 
 static int print_record(const struct bypeer_profile *profile, const uint8_t *bytes, size_t length)
 {
-    static uint8_t again[LINE_MAX_BYTES];
+    static uint8_t again[RECORD_BYTES];
     char type[BYPEER_GUID_TEXT_BYTES], id[BYPEER_GUID_TEXT_BYTES];
     struct bypeer_record *record;
     int result = bypeer_record_read(&record, bytes, length);
@@ -191,35 +192,7 @@ static int print_record(const struct bypeer_profile *profile, const uint8_t *byt
     return 0;
 }
 
-static size_t read_hex(const char *hex, uint8_t *bytes, size_t room)
+int codec_print(const struct bypeer_profile *profile, const char *what, const uint8_t *bytes, size_t length)
 {
-    size_t length = 0;
-    unsigned byte;
-    while (length < room && sscanf(hex + 2 * length, "%2x", &byte) == 1)
-        bytes[length++] = (uint8_t)byte;
-    return length;
-}
-
-int main(void)
-{
-    static char line[2 * LINE_MAX_BYTES + 64], profile_name[16], what[16];
-    while (fgets(line, sizeof(line), stdin)) {
-        int at = 0;
-        const struct bypeer_profile *profile;
-        if (sscanf(line, "%15s %15s %n", profile_name, what, &at) != 2 ||
-            (profile = bypeer_profile_find(profile_name)) == NULL)
-            return EXIT_FAILURE;
-        uint8_t *bytes =
-            malloc(strlen(line + at) / 2 + 1); /* of its own, so that a sanitizer sees what is read beyond it */
-        if (bytes == NULL)
-            return EXIT_FAILURE;
-        size_t length = read_hex(line + at, bytes, strlen(line + at) / 2);
-        int result =
-            strcmp(what, "message") == 0 ? print_message(profile, bytes, length) : print_record(profile, bytes, length);
-        if (result < 0)
-            printf("refused %d\n", result);
-        free(bytes);
-        fflush(stdout);
-    }
-    return EXIT_SUCCESS;
+    return strcmp(what, "message") == 0 ? print_message(profile, bytes, length) : print_record(profile, bytes, length);
 }

@@ -14,6 +14,7 @@
 
 #include "overlay/pnrp/cpa.h"
 #include "overlay/pnrp/message.h"
+#include "tests/e2e/codec.h"
 
 static void print_hex(const char *name, const uint8_t *bytes, size_t length)
 {
@@ -181,38 +182,7 @@ static int print_answer(const struct bypeer_profile *profile, const uint8_t *byt
     return 0;
 }
 
-static size_t read_hex(const char *hex, uint8_t *bytes, size_t room)
+int codec_print(const struct bypeer_profile *profile, const char *what, const uint8_t *bytes, size_t length)
 {
-    size_t length = 0;
-    unsigned byte;
-    while (length < room && sscanf(hex + 2 * length, "%2x", &byte) == 1)
-        bytes[length++] = (uint8_t)byte;
-    return length;
-}
-
-int main(void)
-{
-    static char line[3 * BYPEER_PNRP_BUFFER_MAX], profile_name[16], what[16];
-    static uint8_t buffer[BYPEER_PNRP_BUFFER_MAX + 16];
-    while (fgets(line, sizeof(line), stdin)) {
-        int at = 0;
-        if (sscanf(line, "%15s %15s %n", profile_name, what, &at) != 2)
-            return EXIT_FAILURE;
-        const struct bypeer_profile *profile = bypeer_profile_find(profile_name);
-        if (profile == NULL)
-            return EXIT_FAILURE;
-        size_t length = read_hex(line + at, buffer, sizeof(buffer));
-        uint8_t *bytes = malloc(length + 1); /* of its own, so that a sanitizer sees what is read beyond it */
-        if (bytes == NULL)
-            return EXIT_FAILURE;
-        memcpy(bytes, buffer, length);
-        bytes = realloc(bytes, length > 0 ? length : 1);
-        int result =
-            strcmp(what, "message") == 0 ? print_message(profile, bytes, length) : print_answer(profile, bytes, length);
-        if (result < 0)
-            printf("refused %d\n", result);
-        free(bytes);
-        fflush(stdout);
-    }
-    return EXIT_SUCCESS;
+    return strcmp(what, "message") == 0 ? print_message(profile, bytes, length) : print_answer(profile, bytes, length);
 }

@@ -2,12 +2,12 @@
 same."""
 import random
 import struct
-import subprocess
 import uuid
 
 import pytest
 
 from harness import graph
+from harness.codec import Codec
 
 pytestmark = pytest.mark.no_traffic
 
@@ -17,25 +17,11 @@ TEXTS = ["0.graph", "d6d380ed557a4788a5c9689979c81305853ec785.HomeGroupPeerGroup
          "0.\U0001f600"]
 
 
-class Codec:
-    """The node's own code, one line in and one line out."""
-
-    def __init__(self, build):
-        self.process = subprocess.Popen([build.directory / "tests" / "e2e" / "bypeer-graph-codec"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, profile, what, data):
-        self.process.stdin.write(f"{profile} {what} {bytes(data).hex()}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-
 @pytest.fixture(scope="module")
 def codec(build):
-    made = Codec(build)
+    made = Codec(build, "bypeer-graph-codec")
     yield made
-    made.process.stdin.close()
-    assert made.process.wait(10) == 0
+    made.end()
 
 
 class Maker:

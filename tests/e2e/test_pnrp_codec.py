@@ -3,13 +3,13 @@ import ipaddress
 import pathlib
 import random
 import re
-import subprocess
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from harness import pnrp
+from harness.codec import Codec
 
 pytestmark = pytest.mark.no_traffic
 
@@ -20,25 +20,11 @@ EPOCHS_APART = 11644473600  # between 1601 and 1970
 COUNT = 400
 
 
-class Codec:
-    """The node's own code, one line in and one line out."""
-
-    def __init__(self, build):
-        self.process = subprocess.Popen([build.directory / "tests" / "e2e" / "bypeer-pnrp-codec"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def ask(self, profile, what, data):
-        self.process.stdin.write(f"{profile} {what} {bytes(data).hex()}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-
 @pytest.fixture(scope="module")
 def codec(build):
-    made = Codec(build)
+    made = Codec(build, "bypeer-pnrp-codec")
     yield made
-    made.process.stdin.close()
-    assert made.process.wait(10) == 0
+    made.end()
 
 
 # --- fields as the codec prints them ---
