@@ -89,13 +89,14 @@ static void channel_gather(const struct bypeer_channel *channel, const struct by
         return;
     uint32_t links = RTE_MIN(tables->links.record_count, sessions->size.links);
     uint32_t slots = RTE_MIN(tables->session_count, sessions->size.slots);
-    uint32_t relays = RTE_MIN(tables->relays.record_count, sessions->size.relays);
+    uint32_t relays = RTE_MIN(2 * tables->relay_count, sessions->size.relays);
     for (uint32_t worker = 0; worker < channel->workers; worker++)
         bypeer_memory_gather(memory, sessions->entries + (size_t)worker * sessions->size.links,
                              links * sizeof(sessions->entries[0]));
     bypeer_memory_gather(memory, sessions->peers, links * sizeof(sessions->peers[0]));
     bypeer_memory_gather(memory, sessions->wireguard, slots * sizeof(sessions->wireguard[0]));
     bypeer_memory_gather(memory, sessions->relays, relays * sizeof(sessions->relays[0]));
+    bypeer_memory_gather(memory, sessions->claims, relays * sizeof(sessions->claims[0]));
 }
 
 static void channel_take_tables(struct bypeer_channel *channel, uint64_t generation, int fd)

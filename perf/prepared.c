@@ -211,12 +211,18 @@ static void renew(uv_timer_t *timer)
 
 /* --- the relay's pairs --- */
 
-static void put_user(uint32_t user)
+static void put_pair(uint32_t pair)
 {
-    struct bypeer_destination relay = {.own_state = 1 + user, .partner_state = 1 + (user ^ 1), .serial = 1 + user / 2};
-    prepared_relay(user, relay.key);
-    prepared_relay(user ^ 1, relay.partner);
-    require(bypeer_writer_put_relay(self.generation->writer, &relay), "relay address");
+    struct bypeer_relay_record relay = {.serial = 1 + pair};
+    for (uint32_t side = 0; side < 2; side++)
+        prepared_relay(2 * pair + side, relay.keys[side]);
+    require(bypeer_writer_put_relay(self.generation->writer, prepared_end(2 * pair) / 2, &relay), "relay addresses");
+}
+
+static struct bypeer_relay_end end_of(uint32_t user)
+{
+    const uint32_t end = prepared_end(user);
+    return (struct bypeer_relay_end){&self.sessions.relays[end], &self.sessions.claims[end]};
 }
 
 static struct bypeer_relay_place place_of(uint32_t user)
@@ -234,14 +240,17 @@ static void say(uint32_t user, struct bypeer_relay_message message, uint32_t now
     struct bypeer_relay_place place = place_of(user), to;
     uint64_t serial = 1 + user / 2;
     message.bytes = BYPEER_WIREGUARD_DATA_MIN;
-    bypeer_relay_hear(&self.sessions.relays[1 + user], serial, &place, &message, now_s);
-    bypeer_relay_where(&self.sessions.relays[1 + (user ^ 1)], serial, &message, now_s, &to);
+    bypeer_relay_hear(end_of(user), serial, &place, &message, now_s);
+    bypeer_relay_where(end_of(user ^ 1), serial, &message, now_s, &to);
 }
 
 static void hear_pair(uint32_t a, uint32_t now_s)
 {
     const uint32_t b = a + 1, of_a = prepared_relay_index(a), of_b = prepared_relay_index(b);
-    memset(&self.sessions.relays[1 + a], 0, 2 * sizeof(self.sessions.relays[0]));
+    for (uint32_t user = a; user <= b; user++) {
+        *end_of(user).state = (struct bypeer_relay_state){0};
+        *end_of(user).claims = (struct bypeer_relay_claims){0};
+    }
     /* Nobody knows yet where b is, so a's first message is lost, and b's own one starts the handshake that succeeds. */
     say(a, (struct bypeer_relay_message){.type = BYPEER_WIREGUARD_INITIATION, .sender = ~of_a}, now_s);
     say(b, (struct bypeer_relay_message){.type = BYPEER_WIREGUARD_INITIATION, .sender = of_b}, now_s);
@@ -249,7 +258,7 @@ static void hear_pair(uint32_t a, uint32_t now_s)
     say(b, (struct bypeer_relay_message){.type = BYPEER_WIREGUARD_DATA, .receiver = of_a}, now_s);
     say(a, (struct bypeer_relay_message){.type = BYPEER_WIREGUARD_DATA, .receiver = of_b}, now_s);
     for (uint32_t user = a; user <= b; user++)
-        if (!bypeer_relay_is_confirmed(&self.sessions.relays[1 + user], 1 + a / 2, now_s))
+        if (!bypeer_relay_is_confirmed(end_of(user).state, 1 + a / 2, now_s))
             exit(frame_fail("relay", "a handshake did not confirm both members"));
 }
 
@@ -262,8 +271,8 @@ static void hear_pairs(void)
 
 static void put_pairs(void)
 {
-    for (uint32_t user = 0; user < 2 * self.pairs; user++)
-        put_user(user);
+    for (uint32_t pair = 0; pair < self.pairs; pair++)
+        put_pair(pair);
 }
 
 /* --- what a control does --- */
@@ -296,14 +305,14 @@ static void make_tables(void)
         .groups = 8,
         .prefixes = 8,
         .sessions = 3 * self.peers + SPARE,
-        .relays = 2 * self.pairs,
+        .relays = self.pairs,
     };
     struct bypeer_problem problem;
     char text[BYPEER_PROBLEM_TEXT];
     if (bypeer_generation_create(&self.generation, 1, BYPEER_LAYOUT_NEWEST, &size, true, &problem) < 0)
         exit(frame_fail("tables", bypeer_problem_text(&problem, text)));
     if (self.pairs > 0) {
-        struct bypeer_relay_prefix prefix = {.bits = 64, .port = PREPARED_PORT};
+        struct bypeer_relay_prefix prefix = {.bits = 64, .port = PREPARED_PORT, .secret = PREPARED_SECRET};
         memcpy(prefix.prefix, prepared_relay_prefix, 16);
         bypeer_writer_set_relay_prefix(self.generation->writer, &prefix);
         put_pairs();

@@ -12,12 +12,14 @@
 #include <string.h>
 
 #include "overlay/ip/wire.h"
+#include "overlay/relay/address.h"
 #include "tests/random.h"
 
 #define PREPARED_PORT      51820 /* of this node, and of all ends */
 #define PREPARED_MTU       1420  /* of inner packets */
 #define PREPARED_PEERS_MAX 1000000
 #define PREPARED_PAIRS_MAX 1000000
+#define PREPARED_SECRET    UINT64_C(0x5eed0fa11ada55e5) /* of relay addresses */
 
 static const uint8_t prepared_node[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 1};
 static const uint8_t prepared_relay_prefix[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 5}; /* a /64 */
@@ -55,11 +57,18 @@ static inline uint32_t prepared_index(uint32_t slot)
     return (uint32_t)(random_mix(slot) << 20) | slot;
 }
 
+/* The number of a user's end: pairs are numbered from 1 on. */
+static inline uint32_t prepared_end(uint32_t user)
+{
+    return 2 + user;
+}
+
 static inline void prepared_relay(uint32_t user, uint8_t ret_address[static 16])
 {
     uint64_t low = random_mix(user + (UINT64_C(1) << 40));
     memcpy(ret_address, prepared_relay_prefix, 8);
     memcpy(ret_address + 8, &low, 8);
+    bypeer_relay_address_set_end(PREPARED_SECRET, prepared_end(user), ret_address);
 }
 
 /* The index that a user receives under, and one of a handshake that came to nothing. */

@@ -73,16 +73,23 @@ int method_relays_members(struct call *call)
     return 0;
 }
 
-/* What workers keep of one member of a pair, or NULL. */
-static const struct bypeer_relay_state *relays_state(const struct call *call, const struct bypeer_relay_pair *pair,
-                                                     unsigned side)
+/* What workers keep of one member of a pair; zeros if they keep nothing. */
+struct relays_known {
+    const struct bypeer_relay_state *state;
+    const struct bypeer_relay_claims *claims;
+};
+
+static struct relays_known relays_know(const struct call *call, const struct bypeer_relay_pair *pair, unsigned side)
 {
+    static const struct bypeer_relay_state no_state;
+    static const struct bypeer_relay_claims no_claims;
     const struct bypeer_node *node = call->node;
     const struct bypeer_sessions_view *view = node->channel ? bypeer_channel_sessions(node->channel) : NULL;
-    uint32_t number = bypeer_relay_state_number(pair, side);
-    const struct bypeer_relay_state *state =
-        view && view->relays && number < view->size.relays ? &view->relays[number] : NULL;
-    return state && __atomic_load_n(&state->serial, __ATOMIC_RELAXED) == pair->serial ? state : NULL;
+    uint32_t number = bypeer_relay_end_number(pair, side);
+    if (view && view->relays && number < view->size.relays &&
+        __atomic_load_n(&view->claims[number].serial, __ATOMIC_RELAXED) == pair->serial)
+        return (struct relays_known){&view->relays[number], &view->claims[number]};
+    return (struct relays_known){&no_state, &no_claims};
 }
 
 static json_t *relays_place_text(const struct bypeer_relay_place *place)
@@ -106,17 +113,13 @@ static json_int_t relays_heard(const struct bypeer_relay_state *state, time_t no
 /* One member of a pair, and what workers know of him. What he was sent is what his partner sent. */
 static json_t *relays_describe_end(const struct call *call, const struct bypeer_relay_pair *pair, unsigned side)
 {
-    static const struct bypeer_relay_state nothing;
     const struct bypeer_relay_member *member = bypeer_relays_member(call->node->relays, pair->members[side]);
-    const struct bypeer_relay_state *state = relays_state(call, pair, side),
-                                    *partner = relays_state(call, pair, 1 - side);
+    const struct relays_known own = relays_know(call, pair, side), partner = relays_know(call, pair, 1 - side);
     const uint32_t now_s = (uint32_t)(uv_hrtime() / 1000000000u);
     struct bypeer_relay_place place;
     uint64_t seal;
-    state = state ? state : &nothing;
-    partner = partner ? partner : &nothing;
-    bool has_place = bypeer_relay_load(&state->endpoint, pair->serial, &place, &seal);
-    bool is_confirmed = has_place && bypeer_relay_is_confirmed(state, pair->serial, now_s);
+    bool has_place = bypeer_relay_load(&own.state->endpoint, pair->serial, &place, &seal);
+    bool is_confirmed = has_place && bypeer_relay_is_confirmed(own.state, pair->serial, now_s);
     return json_pack("{s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name", member->name, "address",
                      pair->ports[side] ? relays_endpoint_text(call, pair, side)
                                        : call_address_text(pair->addresses[side]),
@@ -124,11 +127,11 @@ static json_t *relays_describe_end(const struct call *call, const struct bypeer_
                      is_confirmed ? "confirmed"
                      : has_place  ? "unconfirmed"
                                   : "unknown",
-                     "last_received", relays_heard(state, time(NULL), now_s), "received_packets",
-                     (json_int_t)__atomic_load_n(&state->packets, __ATOMIC_RELAXED), "received_bytes",
-                     (json_int_t)__atomic_load_n(&state->bytes, __ATOMIC_RELAXED), "sent_packets",
-                     (json_int_t)__atomic_load_n(&partner->packets, __ATOMIC_RELAXED), "sent_bytes",
-                     (json_int_t)__atomic_load_n(&partner->bytes, __ATOMIC_RELAXED));
+                     "last_received", relays_heard(own.state, time(NULL), now_s), "received_packets",
+                     (json_int_t)bypeer_relay_packets(own.state, own.claims), "received_bytes",
+                     (json_int_t)__atomic_load_n(&own.state->bytes, __ATOMIC_RELAXED), "sent_packets",
+                     (json_int_t)bypeer_relay_packets(partner.state, partner.claims), "sent_bytes",
+                     (json_int_t)__atomic_load_n(&partner.state->bytes, __ATOMIC_RELAXED));
 }
 
 static json_t *relays_describe_pair(const struct call *call, const struct bypeer_relay_pair *pair)

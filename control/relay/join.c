@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "control/relay/state.h"
+#include "overlay/relay/address.h"
 
 /* A pair that is made, with what is written of it. */
 struct join_pair {
@@ -28,7 +29,6 @@ struct join {
     size_t made_count, made_room;
     uint32_t *renewed; /* numbers of pairs that get another end */
     size_t renewed_count, renewed_room;
-    struct relay_index fresh; /* addresses of this call, as 2 * index in made + side + 1 */
     uint64_t serial;
     struct bypeer_problem *problem;
 };
@@ -172,21 +172,6 @@ static int join_grow(void **items, size_t *room, size_t count, size_t bytes)
     return 0;
 }
 
-static const uint8_t *join_fresh_address(const struct join *join, uint32_t entry)
-{
-    const struct join_pair *made = &join->made[(entry - 1) / 2];
-    return join->relays->pairs[made->number].addresses[(entry - 1) % 2];
-}
-
-static bool join_is_fresh(const struct join *join, const uint8_t address[static 16])
-{
-    uint32_t at = 0, entry;
-    while ((entry = relay_index_next(&join->fresh, XXH3_64bits(address, 16), &at)) != 0)
-        if (memcmp(join_fresh_address(join, entry), address, 16) == 0)
-            return false;
-    return true;
-}
-
 /* Ports for both: each is used from one address only, so that they need not be secret. */
 static int join_draw_ports(struct join *join, struct bypeer_relay_pair *pair)
 {
@@ -220,15 +205,29 @@ static int join_check_ipv4(const struct join *join, const struct bypeer_relay_me
                               member->name);
 }
 
-/* A random address that nobody has. */
-static int join_draw_address(struct join *join, uint8_t ret_secret[static 16], uint8_t ret_address[static 16])
+/* A random address, which nobody has, since it tells its end. */
+static int join_draw_address(struct join *join, uint32_t end, uint8_t ret_secret[static 16],
+                             uint8_t ret_address[static 16])
 {
-    do {
-        if (getrandom(ret_secret, 16, 0) != 16)
-            return bypeer_problem_set(join->problem, -EIO, "random", "random numbers\nare not to be had\n");
-        relays_make_address(join->relays, ret_secret, ret_address);
-    } while (!relays_is_free(join->relays, ret_address) || !join_is_fresh(join, ret_address));
+    if (getrandom(ret_secret, 16, 0) != 16)
+        return bypeer_problem_set(join->problem, -EIO, "random", "random numbers\nare not to be had\n");
+    bypeer_relay_address_set_end(join->relays->secret, end, ret_secret);
+    relays_make_address(join->relays, ret_secret, ret_address);
     return 0;
+}
+
+/* How both are reached: secrets are kept, addresses follow from them. */
+static int join_draw(struct join *join, struct bypeer_relay_pair *pair, uint8_t ret_secrets[2][16])
+{
+    int result = 0;
+    if (join->joining->ipv4) {
+        for (unsigned side = 0; side < 2 && result == 0; side++)
+            result = join_check_ipv4(join, join->relays->members[pair->members[side]]);
+        return result == 0 ? join_draw_ports(join, pair) : result;
+    }
+    for (unsigned side = 0; side < 2 && result == 0; side++)
+        result = join_draw_address(join, bypeer_relay_end_number(pair, side), ret_secrets[side], pair->addresses[side]);
+    return result;
 }
 
 static int join_new_pair(struct join *join, const struct bypeer_relay_member *one,
@@ -238,38 +237,22 @@ static int join_new_pair(struct join *join, const struct bypeer_relay_member *on
     if (join_grow((void **)&join->made, &join->made_room, join->made_count, sizeof(*join->made)) < 0)
         return bypeer_problem_no_memory(join->problem);
     struct join_pair *made = &join->made[join->made_count];
-    struct bypeer_relay_pair pair = {.members = {one->id, other->id}, .expires_s = join->joining->expires_s};
-    int result = 0;
-    *made = (struct join_pair){0};
-    if (join->joining->ipv4) {
-        result = join_check_ipv4(join, one);
-        if (result == 0)
-            result = join_check_ipv4(join, other);
-        if (result == 0)
-            result = join_draw_ports(join, &pair);
-    } else {
-        result = join_draw_address(join, made->secrets[0], pair.addresses[0]);
-        if (result == 0)
-            result = join_draw_address(join, made->secrets[1], pair.addresses[1]);
-    }
-    if (result < 0)
-        return result;
-    pair.number = made->number = relay_numbers_take(&relays->numbers);
+    struct bypeer_relay_pair pair = {.number = relay_numbers_take(&relays->numbers),
+                                     .members = {one->id, other->id},
+                                     .expires_s = join->joining->expires_s};
     if (pair.number == 0)
         return bypeer_problem_set(join->problem, relays->numbers.waiting_count ? -EAGAIN : -ENOSPC, "capacity",
                                   "relay links\n%u pairs are all that there may be\n%s", BYPEER_RELAY_PAIRS_MAX,
                                   relays->numbers.waiting_count ? "try again" : "remove some");
-    result = relays_new_pair(relays, &pair);
-    if (result < 0) {
+    *made = (struct join_pair){.number = pair.number};
+    int result = join_draw(join, &pair, made->secrets);
+    if (result == 0 && relays_new_pair(relays, &pair) < 0)
+        result = bypeer_problem_no_memory(join->problem);
+    if (result < 0)
         relay_numbers_give(&relays->numbers, pair.number, false);
-        return bypeer_problem_no_memory(join->problem);
-    }
-    join->made_count++;
-    for (uint32_t side = 0; side < 2; side++)
-        if (relay_index_add(&join->fresh, XXH3_64bits(pair.addresses[side], 16),
-                            (uint32_t)(2 * (join->made_count - 1)) + side + 1) < 0)
-            return bypeer_problem_no_memory(join->problem);
-    return 0;
+    else
+        join->made_count++;
+    return result;
 }
 
 static int join_pair(struct join *join, size_t one_entry, size_t other_entry)
@@ -401,7 +384,7 @@ static int join_run(struct join *join)
     if (result == 0)
         result = join_pairs(join);
     if (result == 0)
-        result = relays_reserve(join->relays, join->made_count, join->problem);
+        result = relays_reserve(join->relays, join->problem);
     if (result == 0)
         result = join_write(join);
     if (result < 0) {
@@ -429,6 +412,5 @@ int bypeer_relays_join(struct bypeer_relays *relays, const struct bypeer_relay_j
     free(join.made_members);
     free(join.made);
     free(join.renewed);
-    relay_index_free(&join.fresh);
     return result;
 }

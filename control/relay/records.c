@@ -1,5 +1,5 @@
 /*
- * Pairs in the tables: two records each, one under either address.
+ * Pairs in the tables.
  */
 #include <errno.h>
 #include <string.h>
@@ -7,8 +7,6 @@
 
 #include "control/dataplane/channel.h"
 #include "control/relay/state.h"
-
-#define ROOM_ATTEMPTS 4
 
 static struct bypeer_writer *records_writer(const struct bypeer_relays *relays)
 {
@@ -31,41 +29,34 @@ uint32_t relays_seen_no_more(const struct bypeer_relays *relays)
     return bypeer_channel_is_used_alone(node->channel, node->generation->number) ? 0 : UINT32_MAX;
 }
 
-bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16])
-{
-    return !bypeer_writer_find_relay(records_writer(relays), address);
-}
-
-int relays_reserve(struct bypeer_relays *relays, size_t more, struct bypeer_problem *problem)
+int relays_reserve(struct bypeer_relays *relays, struct bypeer_problem *problem)
 {
     struct bypeer_writer_usage usage;
     bypeer_writer_usage(records_writer(relays), &usage);
-    uint64_t need = (uint64_t)usage.used.relays + 2 * more;
-    if (need <= usage.capacity.relays)
+    if (relays->numbers.fresh - 1 <= usage.capacity.relays)
         return 0;
     struct bypeer_tables_size size = usage.used;
-    size.relays = (uint32_t)need;
+    size.relays = relays->numbers.fresh - 1;
     return bypeer_node_make_room(relays->node, -ENOSPC, &size, problem);
 }
 
-static int records_put(struct bypeer_relays *relays, const struct bypeer_destination *record,
+static int records_put(struct bypeer_relays *relays, uint32_t number, const struct bypeer_relay_record *record,
                        struct bypeer_problem *problem)
 {
-    for (unsigned attempt = 0;; attempt++) {
-        int result = bypeer_writer_put_relay(records_writer(relays), record);
-        if (result >= 0)
-            return 0;
+    int result = bypeer_writer_put_relay(records_writer(relays), number, record);
+    if (result == -ENOSPC) {
         struct bypeer_writer_usage usage;
         bypeer_writer_usage(records_writer(relays), &usage);
-        usage.used.relays++;
-        if ((result == -EAGAIN || result == -ENOSPC) && attempt < ROOM_ATTEMPTS)
-            result = bypeer_node_make_room(relays->node, result, &usage.used, problem);
-        else
-            bypeer_problem_set(problem, result, "capacity", "relay links\nfind no room in the tables: %s\ntry again",
-                               strerror(-result));
+        usage.used.relays = number;
+        result = bypeer_node_make_room(relays->node, result, &usage.used, problem);
         if (result < 0)
             return result;
+        result = bypeer_writer_put_relay(records_writer(relays), number, record);
     }
+    if (result >= 0)
+        return 0;
+    return bypeer_problem_set(problem, result, "capacity", "relay links\nfind no room in the tables: %s\ntry again",
+                              strerror(-result));
 }
 
 /* Whether the port is one of the relay's, on an address of this node. */
@@ -100,31 +91,19 @@ int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, str
         (pair->ports[0] != 0 && !records_may_use_ports(relays, pair)) ||
         (pair->expires_s > 0 && pair->expires_s <= (uint64_t)time(NULL)))
         return 0;
-    for (unsigned side = 0; side < 2; side++) {
-        struct bypeer_destination record = {
-            .partner_state = bypeer_relay_state_number(pair, 1 - side),
-            .own_state = bypeer_relay_state_number(pair, side),
-            .group = group->id,
-            .flags = pair->ports[0] != 0 ? records_link(relays, pair, side) << BYPEER_RELAY_LINK_SHIFT : 0,
-            .serial = pair->serial,
-        };
-        memcpy(record.key, pair->addresses[side], 16);
-        memcpy(record.partner, pair->addresses[1 - side], 16);
-        int result = records_put(relays, &record, problem);
-        if (result < 0) {
-            relays_withdraw(relays, pair);
-            return result;
-        }
-        pair->live = true;
-    }
-    return 0;
+    struct bypeer_relay_record record = {.serial = pair->serial};
+    memcpy(record.keys, pair->addresses, sizeof(record.keys));
+    for (unsigned side = 0; side < 2 && pair->ports[0] != 0; side++)
+        record.links[side] = records_link(relays, pair, side);
+    int result = records_put(relays, pair->number, &record, problem);
+    pair->live = result == 0;
+    return result;
 }
 
 void relays_withdraw(struct bypeer_relays *relays, struct bypeer_relay_pair *pair)
 {
     if (!pair->live)
         return;
-    bypeer_writer_remove_relay(records_writer(relays), pair->addresses[0]);
-    bypeer_writer_remove_relay(records_writer(relays), pair->addresses[1]);
+    bypeer_writer_remove_relay(records_writer(relays), pair->number);
     pair->live = false;
 }

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "control/log.h"
 #include "control/relay/state.h"
+#include "overlay/relay/address.h"
 
-#define RECORDS_MIN    1024 /* room in the tables of a node that is a relay */
+#define RECORDS_MIN    512 /* room for pairs in the tables of a node that is a relay */
 #define ORPHANS_A_TURN 256
 
 /* --- start --- */
@@ -54,10 +56,15 @@ static int relays_load_pair(void *context, const struct bypeer_store_relay_pair 
         .ports = {row->ports[0], row->ports[1]},
     };
     for (unsigned side = 0; side < 2; side++) {
-        if (pair.ports[side] != 0)
+        if (pair.ports[side] != 0) {
             relays_make_port_key(relays, pair.ports[side], pair.addresses[side]);
-        else
-            relays_make_address(relays, row->secrets[side], pair.addresses[side]);
+            continue;
+        }
+        relays_make_address(relays, row->secrets[side], pair.addresses[side]);
+        if (bypeer_relay_address_end(relays->secret, pair.addresses[side]) != bypeer_relay_end_number(&pair, side)) {
+            load->strays++;
+            return 0;
+        }
     }
     relays_skip_numbers(relays, row->number);
     if (relays_new_pair(relays, &pair) == 0)
@@ -81,6 +88,15 @@ static void relays_find_ipv4(const struct bypeer_config *config, uint8_t ret_ipv
         memcpy(ret_ipv4, found + 12, 4);
 }
 
+/* Addresses that members have been told must go on telling their ends, so the secret is drawn once. */
+static int relays_load_secret(struct bypeer_relays *relays, struct bypeer_problem *problem)
+{
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return bypeer_problem_set(problem, -EIO, "random", "random numbers\nare not to be had\n");
+    return bypeer_store_constant(relays->node->store, "relay_secret", random, &relays->secret, problem);
+}
+
 int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *node, struct bypeer_problem *problem)
 {
     struct bypeer_relays *relays = calloc(1, sizeof(*relays));
@@ -89,7 +105,9 @@ int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *no
     *relays = (struct bypeer_relays){.node = node, .numbers.fresh = 1, .next_expiry_s = UINT64_MAX};
     relays_find_ipv4(node->config, relays->ipv4);
     struct relays_load load = {.relays = relays, .problem = problem};
-    int result = bypeer_store_each_relay_member(node->store, relays_load_member, &load, problem);
+    int result = relays_load_secret(relays, problem);
+    if (result == 0)
+        result = bypeer_store_each_relay_member(node->store, relays_load_member, &load, problem);
     if (result == 0)
         result = bypeer_store_each_relay_pair(node->store, relays_load_pair, &load, problem);
     if (result == 0)
@@ -122,30 +140,19 @@ void bypeer_relays_close(struct bypeer_relays *relays)
     free(relays);
 }
 
-/* Puts every pair that is to be forwarded and is not. One whose address another has, by a shorter prefix, stays out. */
+/* Puts every pair that is to be forwarded and is not. */
 static int relays_put_all(struct bypeer_relays *relays, struct bypeer_problem *problem)
 {
-    uint64_t taken = 0;
     int result = 0;
-    for (uint32_t number = 1; number < relays->pair_room && result == 0; number++) {
-        struct bypeer_relay_pair *pair = &relays->pairs[number];
-        if (pair->number == 0 || pair->live)
-            continue;
-        if (relays_is_free(relays, pair->addresses[0]) && relays_is_free(relays, pair->addresses[1]))
-            result = relays_put(relays, pair, problem);
-        else
-            taken++;
-    }
-    if (taken > 0)
-        bypeer_log(BYPEER_LOG_WARNING,
-                   "relay: %llu pairs are not forwarded: their addresses are others' too; remove and add them",
-                   (unsigned long long)taken);
+    for (uint32_t number = 1; number < relays->pair_room && result == 0; number++)
+        if (relays->pairs[number].number != 0 && !relays->pairs[number].live)
+            result = relays_put(relays, &relays->pairs[number], problem);
     return result;
 }
 
 uint32_t bypeer_relays_first_size(const struct bypeer_relays *relays)
 {
-    uint32_t records = 2 * relays->pair_count, room = records + records / 4;
+    uint32_t numbers = relays->numbers.fresh - 1, room = numbers + numbers / 4;
     if (relays->node->config->relay.bits == 0)
         return 0;
     return room < RECORDS_MIN ? RECORDS_MIN : room > BYPEER_RELAYS_MAX ? BYPEER_RELAYS_MAX : room;
@@ -160,6 +167,7 @@ int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *pro
         .port = config->relay.port,
         .port_low = config->relay.port_low,
         .port_high = config->relay.port_high,
+        .secret = relays->secret,
     };
     memcpy(prefix.prefix, config->relay.prefix, 16);
     if (prefix.bits > 0)

@@ -23,9 +23,10 @@
  * be guessed, so it is only for who is a WireGuard peer of the node, too, and only from the address where his hub link
  * has shown him to be.
  *
- * A pair has a number, from which come the numbers of its two states (what workers keep of each end, in the sessions
- * region): 2 * number and 2 * number + 1. It keeps them over restarts; when it is removed, nobody gets them before a
- * grace period has passed. Its serial is never another pair's, so a worker begins such a state anew.
+ * A pair has a number, from which come the numbers of its two ends (under which workers keep where each member is, in
+ * the sessions region): 2 * number and 2 * number + 1. It keeps them over restarts, since addresses tell them; when it
+ * is removed, nobody gets them before a grace period has passed. Its serial is never another pair's, so a worker begins
+ * such an end anew.
  *
  * Memory: 80 bytes a pair and at most 32 in the index; a million pairs take about 100 MB.
  *
@@ -42,7 +43,7 @@
 struct bypeer_node;
 struct bypeer_relays;
 
-#define BYPEER_RELAY_PAIRS_MAX ((1u << 20) - 1) /* two states each, of the 2^21 of the sessions region */
+#define BYPEER_RELAY_PAIRS_MAX ((1u << 20) - 1) /* two ends each, of the 2^21 of the sessions region */
 
 struct bypeer_relay_member {
     uint32_t id;
@@ -71,7 +72,7 @@ struct bypeer_relay_pair {
 int bypeer_relays_open(struct bypeer_relays **ret_relays, struct bypeer_node *node, struct bypeer_problem *problem);
 void bypeer_relays_close(struct bypeer_relays *relays); /* NULL is fine */
 
-/* How many relay records the first tables should have room for. */
+/* How many pairs the first tables should have room for. */
 uint32_t bypeer_relays_first_size(const struct bypeer_relays *relays);
 /* Puts the prefix and all that is to be forwarded into the node's present tables, which are fresh. */
 int bypeer_relays_start(struct bypeer_relays *relays, struct bypeer_problem *problem);
@@ -144,7 +145,7 @@ const struct bypeer_relay_pair *bypeer_relays_next_of_member(const struct bypeer
 /* The node's address that ports of pairs over IPv4 are of. */
 const uint8_t *bypeer_relays_ipv4(const struct bypeer_relays *relays);
 
-static inline uint32_t bypeer_relay_state_number(const struct bypeer_relay_pair *pair, unsigned side)
+static inline uint32_t bypeer_relay_end_number(const struct bypeer_relay_pair *pair, unsigned side)
 {
     return 2 * pair->number + side;
 }

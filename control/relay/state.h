@@ -30,6 +30,7 @@ struct bypeer_relays {
     uint32_t first_own;                              /* pairs of a lower number may be of a control before this one */
     struct relay_index names, keys, addresses, ends; /* of members by three things, of pairs by their members */
     uint64_t next_expiry_s;                          /* no pair expires before; UINT64_MAX: none ever */
+    uint64_t secret;                                 /* of addresses: overlay/relay/address.h */
     uint8_t own[RELAY_OWN_MAX][16];                  /* addresses of this node that the tables have as such */
     unsigned own_count;
     uint8_t ipv4[4];          /* that ports of pairs over IPv4 are of; 0.0.0.0: there is none */
@@ -79,11 +80,10 @@ uint16_t relays_draw_port(const struct bypeer_relays *relays, uint16_t other, ui
 
 /* --- records.c: into the tables, and out of them --- */
 
-/* Room for so many more pairs, growing the tables if need be. */
-int relays_reserve(struct bypeer_relays *relays, size_t more, struct bypeer_problem *problem);
+/* Room for all numbers that were ever used, growing the tables if need be. */
+int relays_reserve(struct bypeer_relays *relays, struct bypeer_problem *problem);
 /* Puts a pair that is to be forwarded now, else does nothing. */
 int relays_put(struct bypeer_relays *relays, struct bypeer_relay_pair *pair, struct bypeer_problem *problem);
 void relays_withdraw(struct bypeer_relays *relays, struct bypeer_relay_pair *pair);
-bool relays_is_free(const struct bypeer_relays *relays, const uint8_t address[static 16]);
 /* The lowest number of pairs that no worker can see any more once they are withdrawn; UINT32_MAX: there is none. */
 uint32_t relays_seen_no_more(const struct bypeer_relays *relays);

@@ -81,6 +81,8 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_ROLLBACK] = "ROLLBACK",
     [STORE_COUNT_UP] =
         "INSERT INTO counters VALUES (?1, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+    [STORE_CONSTANT] = "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = "
+                       "value RETURNING value",
     [STORE_PUT_GROUP] = "INSERT OR REPLACE INTO groups VALUES (?1, ?2, ?3, ?4, ?5)",
     [STORE_REMOVE_GROUP] = "DELETE FROM groups WHERE id = ?1",
     [STORE_EACH_GROUP] = "SELECT id, name, prefix, vni, address FROM groups ORDER BY id",
@@ -386,11 +388,11 @@ bool bypeer_store_in_transaction(const struct bypeer_store *store)
     return !sqlite3_get_autocommit(store->database);
 }
 
-int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint64_t *ret_value,
-                          struct bypeer_problem *problem)
+/* The value that a statement returns, whose parameters but the name are bound. */
+static int store_count(struct bypeer_store *store, sqlite3_stmt *statement, const char *name, uint64_t *ret_value,
+                       struct bypeer_problem *problem)
 {
-    sqlite3_stmt *statement = store->statements[STORE_COUNT_UP];
-    sqlite3_bind_text(statement, 1, counter, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
     int result = 0;
     if (sqlite3_step(statement) == SQLITE_ROW)
         *ret_value = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -398,4 +400,17 @@ int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint6
         result = store_failed(store, "counting", problem);
     sqlite3_reset(statement);
     return result;
+}
+
+int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint64_t *ret_value,
+                          struct bypeer_problem *problem)
+{
+    return store_count(store, store->statements[STORE_COUNT_UP], counter, ret_value, problem);
+}
+
+int bypeer_store_constant(struct bypeer_store *store, const char *name, uint64_t first, uint64_t *ret_value,
+                          struct bypeer_problem *problem)
+{
+    sqlite3_bind_int64(store->statements[STORE_CONSTANT], 2, (sqlite3_int64)first);
+    return store_count(store, store->statements[STORE_CONSTANT], name, ret_value, problem);
 }

@@ -130,6 +130,9 @@ int bypeer_store_remove_route(struct bypeer_store *store, const uint8_t prefix[s
 /* The next value of a counter ("start", "link_serial"), from 1, durable with the transaction. */
 int bypeer_store_count_up(struct bypeer_store *store, const char *counter, uint64_t *ret_value,
                           struct bypeer_problem *problem);
+/* What was stored under this name first: "relay_secret". Before, it is first. */
+int bypeer_store_constant(struct bypeer_store *store, const char *name, uint64_t first, uint64_t *ret_value,
+                          struct bypeer_problem *problem);
 
 /*
  * Calls visit for each row, by ascending id or key; visit returns 0 to go on, anything else ends the walk and is

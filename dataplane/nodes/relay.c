@@ -4,8 +4,9 @@
  * relay_icmp for errors, and for what is too big for the way out; relay_neighbour for solicitations; punt for IPv4 that
  * is not the relay's after all; drop.
  *
- * Costs a bucket and a record for the address, and the states of both members (three lines), each fetched for the whole
- * burst before it is looked at; the payload is not touched. Who is believed to be where: overlay/relay/rules.h.
+ * Costs the record of the pair and a line of each member's state. An address tells where all three are, so they are
+ * fetched for the whole burst as it is read; the payload is not touched. Who is believed to be where:
+ * overlay/relay/rules.h.
  */
 #include "dataplane/nodes/relay.h"
 #include "dataplane/room.h"
@@ -91,10 +92,10 @@ bool bypeer_relay_may_be_at(const struct bypeer_worker *worker, const struct rel
 }
 
 /* Whether an IPv4 source is where the member's hub link has him, who has proved it there. */
-static bool relay_is_member(const struct bypeer_worker *worker, const struct bypeer_destination *record,
+static bool relay_is_member(const struct bypeer_worker *worker, uint32_t link_id,
                             const struct bypeer_relay_place *place)
 {
-    const struct bypeer_link *link = bypeer_tables_link(worker->tables, record->flags >> BYPEER_RELAY_LINK_SHIFT);
+    const struct bypeer_link *link = bypeer_tables_link(worker->tables, link_id);
     const uint8_t *address = (const uint8_t *)place->address;
     struct bypeer_seen seen;
     if (link->kind != BYPEER_LINK_WIREGUARD)
@@ -107,8 +108,8 @@ static bool relay_is_member(const struct bypeer_worker *worker, const struct byp
 
 /* Whatever is not as usual. False: the packet's source is none that a member may have. */
 static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct relay_scope *scope,
-                                      const struct bypeer_relay_packet *packet, const struct bypeer_destination *record,
-                                      struct bypeer_relay_state *own, uint32_t now_s)
+                                      const struct bypeer_relay_packet *packet,
+                                      const struct bypeer_relay_record *record, uint32_t number, uint32_t now_s)
 {
     static const uint8_t counters[] = {
         [BYPEER_RELAY_HEARD_CLAIM] = BYPEER_COUNT_RELAY_CLAIMS,
@@ -116,10 +117,12 @@ static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct
         [BYPEER_RELAY_HEARD_ECHO] = BYPEER_COUNT_RELAY_ECHOES,
         [BYPEER_RELAY_HEARD_MOVE] = BYPEER_COUNT_RELAY_MOVES,
     };
+    const struct bypeer_relay_end own = relay_end(worker, number);
+    const uint32_t link = __atomic_load_n(&record->links[number % 2], __ATOMIC_RELAXED);
     if (packet->message.type == BYPEER_WIREGUARD_NONE)
-        return bypeer_relay_hear_fragment(own, record->serial, &packet->place, now_s);
+        return bypeer_relay_hear_fragment(own.state, record->serial, &packet->place, now_s);
     if (!bypeer_relay_may_be_at(worker, scope, &packet->place) ||
-        (packet->underlay == 4 && !relay_is_member(worker, record, &packet->place)))
+        (packet->underlay == 4 && !relay_is_member(worker, link, &packet->place)))
         return false;
     enum bypeer_relay_heard heard = bypeer_relay_hear(own, record->serial, &packet->place, &packet->message, now_s);
     if (heard != BYPEER_RELAY_HEARD_NOTHING)
@@ -131,7 +134,7 @@ static __rte_noinline bool relay_hear(struct bypeer_worker *worker, const struct
 
 static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct relay_scope *scope,
                                     struct rte_mbuf *mbuf, const struct bypeer_relay_packet *relayed,
-                                    const struct bypeer_destination *record, const struct bypeer_relay_place *to)
+                                    const uint8_t source[static 16], const struct bypeer_relay_place *to)
 {
     struct bypeer_packet *packet = bypeer_packet(mbuf);
     uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -150,83 +153,75 @@ static inline rte_edge_t relay_send(struct bypeer_worker *worker, const struct r
     bypeer_relay_rewrite_ethernet(frame, to, port->mac);
     if (likely(relayed->underlay == 6))
         bypeer_relay_rewrite_ipv6(frame + BYPEER_RELAY_IP_AT, relayed->udp_at == 0 ? NULL : frame + relayed->udp_at,
-                                  record->partner, scope->port, to);
+                                  source, scope->port, to);
     else
-        bypeer_relay_rewrite_ipv4(frame + BYPEER_RELAY_IP_AT, record->partner, bypeer_relay_key_port(record->partner),
-                                  to);
+        bypeer_relay_rewrite_ipv4(frame + BYPEER_RELAY_IP_AT, source, bypeer_relay_key_port(source), to);
     packet->port = to->device;
     return RELAY_TRANSMIT;
 }
 
 static inline rte_edge_t relay_carry(struct bypeer_worker *worker, const struct relay_scope *scope,
                                      struct rte_mbuf *mbuf, const struct bypeer_relay_packet *relayed,
-                                     const struct bypeer_destination *record, uint32_t now_s)
+                                     const struct bypeer_relay_record *record, uint32_t number, uint32_t now_s)
 {
     static const uint8_t reasons[] = {
         [BYPEER_RELAY_WAY_NOBODY] = BYPEER_DROP_RELAY_NOBODY,
         [BYPEER_RELAY_WAY_CREDIT] = BYPEER_DROP_RELAY_CREDIT,
     };
     struct bypeer_packet *packet = bypeer_packet(mbuf);
-    struct bypeer_relay_state *own = relay_state(worker, record->own_state);
-    struct bypeer_relay_state *partner = relay_state(worker, record->partner_state);
+    const struct bypeer_relay_end own = relay_end(worker, number), partner = relay_end(worker, number ^ 1);
     struct bypeer_relay_place to;
 
-    if (unlikely(own == NULL || partner == NULL))
+    if (unlikely(own.state == NULL || partner.state == NULL))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_NOBODY, RELAY_DROP);
-    if (unlikely(!bypeer_relay_hear_usual(own, record->serial, &relayed->place, &relayed->message, now_s)) &&
-        !relay_hear(worker, scope, relayed, record, own, now_s))
+    if (unlikely(!bypeer_relay_hear_usual(own.state, record->serial, &relayed->place, &relayed->message, now_s)) &&
+        !relay_hear(worker, scope, relayed, record, number, now_s))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_SOURCE, RELAY_DROP);
-    if (unlikely(!bypeer_relay_where_usual(partner, record->serial, &relayed->message, now_s, &to))) {
+    if (unlikely(!bypeer_relay_where_usual(partner.state, record->serial, &relayed->message, now_s, &to))) {
         enum bypeer_relay_way way = bypeer_relay_where(partner, record->serial, &relayed->message, now_s, &to);
         if (way != BYPEER_RELAY_WAY_GO)
             return bypeer_refuse(packet, reasons[way], RELAY_DROP);
     }
-    rte_edge_t next = relay_send(worker, scope, mbuf, relayed, record, &to);
+    rte_edge_t next = relay_send(worker, scope, mbuf, relayed, record->keys[1 - number % 2], &to);
     if (likely(next == RELAY_TRANSMIT))
         bypeer_relay_count(own, relayed->message.bytes);
     return next;
 }
 
-/* Both lines of the sender's state, of which the second is written, and the receiver's first. */
-static inline void relay_prefetch(const struct bypeer_worker *worker, const struct bypeer_destination *record)
+/* All that a usual packet to this end needs, into the second level of cache: of lines on their way to the first, a core
+ * can wait for fewer, and the frames are such. */
+static inline void relay_prefetch(const struct bypeer_worker *worker, uint32_t number)
 {
-    struct bypeer_relay_state *own = relay_state(worker, record->own_state);
-    const struct bypeer_relay_state *partner = relay_state(worker, record->partner_state);
-    if (unlikely(own == NULL || partner == NULL))
-        return;
-    rte_prefetch0(own);
-    rte_prefetch0_write(&own->packets);
-    rte_prefetch0(partner);
+    rte_prefetch1(bypeer_relays_record(worker->tables, number));
+    rte_prefetch1(relay_end(worker, number).state);
+    rte_prefetch1(relay_end(worker, number ^ 1).state);
 }
 
 static void relay_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs, unsigned count,
                         rte_edge_t *nexts)
 {
-    const struct relay_scope scope = relay_scope(worker->tables);
+    const struct bypeer_tables *tables = worker->tables;
+    const struct relay_scope scope = relay_scope(tables);
     const uint32_t now_s = (uint32_t)(worker->now_ms / 1000);
     struct bypeer_relay_packet packets[BYPEER_BURST_MAX];
-    uint8_t numbers[BYPEER_BURST_MAX]; /* in the burst, of each that is looked up */
-    const uint8_t *keys[BYPEER_BURST_MAX];
-    const struct bypeer_destination *found[BYPEER_BURST_MAX];
+    uint32_t numbers[BYPEER_BURST_MAX]; /* of the ends that they came to */
+    uint8_t at[BYPEER_BURST_MAX];       /* in the burst, of each that is looked up */
     unsigned some = 0;
     (void)node;
 
     for (unsigned i = 0; i < count; i++) {
-        numbers[some] = (uint8_t)i;
-        keys[some] = packets[some].key;
-        some += relay_read(&packets[some], &scope, mbufs[i], &nexts[i]);
-    }
-    if (unlikely(some == 0))
-        return;
-    bypeer_relays_lookup(worker->tables, keys, some, found);
-    for (unsigned i = 0; i < some; i++) {
-        if (likely(found[i] != NULL))
-            relay_prefetch(worker, found[i]);
+        if (unlikely(!relay_read(&packets[some], &scope, mbufs[i], &nexts[i])))
+            continue;
+        numbers[some] = bypeer_relays_end(tables, packets[some].key);
+        relay_prefetch(worker, numbers[some]);
+        at[some++] = (uint8_t)i;
     }
     for (unsigned i = 0; i < some; i++) {
-        struct rte_mbuf *mbuf = mbufs[numbers[i]];
-        nexts[numbers[i]] = likely(found[i] != NULL) ? relay_carry(worker, &scope, mbuf, &packets[i], found[i], now_s)
-                                                     : relay_refuse(mbuf, &packets[i], BYPEER_DROP_RELAY_UNKNOWN);
+        struct rte_mbuf *mbuf = mbufs[at[i]];
+        const struct bypeer_relay_record *record = bypeer_relays_record(tables, numbers[i]);
+        nexts[at[i]] = likely(bypeer_relays_has(record, numbers[i], packets[i].key))
+                           ? relay_carry(worker, &scope, mbuf, &packets[i], record, numbers[i], now_s)
+                           : relay_refuse(mbuf, &packets[i], BYPEER_DROP_RELAY_UNKNOWN);
     }
 }
 

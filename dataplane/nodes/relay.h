@@ -6,9 +6,9 @@
  *                  |-----> relay_neighbour   who has this relay address?
  *                  '-----> drop
  *
- * An IPv4 member has no relay addresses, but a port of this node's own address for each partner: the key of such a
- * record is bypeer_relay_port_key(), and so is its .partner. Its flags beyond the lowest 8 bits are the id of his hub
- * link; only the address where that link has him may use the port.
+ * An IPv4 member has no relay addresses, but a port of this node's own address for each partner: the keys of such a
+ * pair are bypeer_relay_port_key(), and its .links their hub links; only the address where his has him may use the
+ * port.
  *
  * Control says which addresses are this node's by endpoints with port 0 (bypeer_writer_put_endpoint()).
  */
@@ -20,6 +20,8 @@
 #include "overlay/ip/ipv6.h"
 #include "overlay/relay/neighbour.h"
 #include "overlay/relay/packet.h"
+#include "overlay/relay/state.h"
+#include "overlay/tables/relays.h"
 
 struct relay_scope {
     uint64_t prefix[2], mask[2]; /* as on the wire; a mask of zeros and a prefix of ones: no relay */
@@ -72,21 +74,13 @@ static inline bool relay_is_asked(const struct relay_scope *scope, const uint8_t
            relay_has(scope, ip + BYPEER_RELAY_SOLICITATION_TARGET);
 }
 
-/* The state with this number; NULL: the region has none. */
-static inline struct bypeer_relay_state *relay_state(const struct bypeer_worker *worker, uint32_t number)
+/* What is known of an end; NULLs: the region has none of this number. */
+static inline struct bypeer_relay_end relay_end(const struct bypeer_worker *worker, uint32_t number)
 {
     const struct bypeer_sessions *shared = worker->shared;
-    return likely(shared != NULL && number < shared->size.relays) ? &shared->relays[number] : NULL;
-}
-
-/* The record of one key, or NULL. */
-static inline const struct bypeer_destination *relay_find(const struct bypeer_tables *tables,
-                                                          const uint8_t key[static 16])
-{
-    const uint8_t *keys[1] = {key};
-    const struct bypeer_destination *found[1];
-    bypeer_relays_lookup(tables, keys, 1, found);
-    return found[0];
+    if (unlikely(shared == NULL || number >= shared->size.relays))
+        return (struct bypeer_relay_end){NULL, NULL};
+    return (struct bypeer_relay_end){&shared->relays[number], &shared->claims[number]};
 }
 
 /*

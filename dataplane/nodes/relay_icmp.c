@@ -67,11 +67,11 @@ static struct rte_mbuf *relay_icmp_make(struct bypeer_worker *worker, struct rte
     return answer;
 }
 
-/* Whether the quoted packet went to where the user of this state is, or may be. */
-static bool relay_icmp_is_about(const struct bypeer_relay_state *state, uint64_t serial,
-                                const struct bypeer_relay_error *error, struct bypeer_relay_place *ret_place)
+/* Whether the quoted packet went to where the user of this end is, or may be. */
+static bool relay_icmp_is_about(struct bypeer_relay_end end, uint64_t serial, const struct bypeer_relay_error *error,
+                                struct bypeer_relay_place *ret_place)
 {
-    const struct bypeer_relay_endpoint *endpoints[2] = {&state->endpoint, &state->candidate};
+    const struct bypeer_relay_endpoint *endpoints[2] = {&end.state->endpoint, &end.claims->candidate};
     for (unsigned i = 0; i < 2; i++) {
         struct bypeer_relay_place place;
         uint64_t seal;
@@ -100,12 +100,14 @@ static rte_edge_t relay_icmp_turn(struct bypeer_worker *worker, const struct rel
         return bypeer_refuse(packet, BYPEER_DROP_HOP_LIMIT, RELAY_ICMP_DROP);
     if (!bypeer_relay_error_read(&error, ip, bytes) || (error.udp_at != 0 && error.source_port != scope->port))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_ICMP, RELAY_ICMP_DROP);
-    const struct bypeer_destination *record = relay_find(worker->tables, ip + BYPEER_IPV6_DESTINATION);
+    uint32_t number;
+    const struct bypeer_relay_record *record =
+        bypeer_relays_find(worker->tables, ip + BYPEER_IPV6_DESTINATION, &number);
     if (record == NULL)
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_UNKNOWN, RELAY_ICMP_DROP);
-    struct bypeer_relay_state *own = relay_state(worker, record->own_state);
-    const struct bypeer_relay_state *partner = relay_state(worker, record->partner_state);
-    if (own == NULL || partner == NULL || !relay_icmp_is_about(own, record->serial, &error, &there))
+    const struct bypeer_relay_end own = relay_end(worker, number);
+    const struct bypeer_relay_state *partner = relay_end(worker, number ^ 1).state;
+    if (own.state == NULL || partner == NULL || !relay_icmp_is_about(own, record->serial, &error, &there))
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_ICMP, RELAY_ICMP_DROP);
     if (error.is_refusal && bypeer_relay_deny(own, record->serial, &there))
         bypeer_count(worker, BYPEER_COUNT_RELAY_DENIED, 1);
@@ -117,7 +119,7 @@ static rte_edge_t relay_icmp_turn(struct bypeer_worker *worker, const struct rel
     if (mbuf->data_len > BYPEER_RELAY_IP_AT + bytes)
         bypeer_room_trim(mbuf, (uint16_t)(mbuf->data_len - BYPEER_RELAY_IP_AT - bytes));
     bypeer_relay_rewrite_ethernet(frame, &to, worker->ports[to.device].mac);
-    bypeer_relay_error_turn(ip, bytes, &error, record->partner, scope->port, &to);
+    bypeer_relay_error_turn(ip, bytes, &error, record->keys[1 - number % 2], scope->port, &to);
     bypeer_count(worker, BYPEER_COUNT_RELAY_ERRORS, 1);
     packet->port = to.device;
     return RELAY_ICMP_TRANSMIT;

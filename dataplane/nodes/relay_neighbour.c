@@ -19,7 +19,8 @@ static rte_edge_t relay_neighbour_answer(struct bypeer_worker *worker, struct rt
         !bypeer_relay_is_solicitation(ip, BYPEER_IPV6_BYTES + (size_t)header.payload_bytes) ||
         (frame[BYPEER_ETHERNET_SOURCE] & 1) != 0)
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_MESSAGE, RELAY_NEIGHBOUR_DROP);
-    if (relay_find(worker->tables, ip + BYPEER_RELAY_SOLICITATION_TARGET) == NULL)
+    uint32_t end;
+    if (bypeer_relays_find(worker->tables, ip + BYPEER_RELAY_SOLICITATION_TARGET, &end) == NULL)
         return bypeer_refuse(packet, BYPEER_DROP_RELAY_UNKNOWN, RELAY_NEIGHBOUR_DROP);
     if (mbuf->data_len > BYPEER_RELAY_ADVERTISEMENT_BYTES)
         bypeer_room_narrow(mbuf, 0, BYPEER_RELAY_ADVERTISEMENT_BYTES);

@@ -59,7 +59,7 @@ enum bypeer_relay_way {
  * The user of this state sent the message from this place. now_s is CLOCK_MONOTONIC. The state begins anew if it was
  * another pair's. Call bypeer_relay_hear_usual() first: it is false when this one has to look.
  */
-enum bypeer_relay_heard bypeer_relay_hear(struct bypeer_relay_state *state, uint64_t serial,
+enum bypeer_relay_heard bypeer_relay_hear(struct bypeer_relay_end end, uint64_t serial,
                                           const struct bypeer_relay_place *place,
                                           const struct bypeer_relay_message *message, uint32_t now_s);
 
@@ -67,17 +67,17 @@ enum bypeer_relay_heard bypeer_relay_hear(struct bypeer_relay_state *state, uint
  * Where the user of this state gets the message, which takes message->bytes of a credit if he is not confirmed there,
  * and is remembered if it carries an index for him. Call bypeer_relay_where_usual() first.
  */
-enum bypeer_relay_way bypeer_relay_where(struct bypeer_relay_state *state, uint64_t serial,
+enum bypeer_relay_way bypeer_relay_where(struct bypeer_relay_end end, uint64_t serial,
                                          const struct bypeer_relay_message *message, uint32_t now_s,
                                          struct bypeer_relay_place *ret_place);
 
 /* Takes back that a place on trial is confirmed: what was sent there was refused. True: it was on trial there. */
-bool bypeer_relay_deny(struct bypeer_relay_state *state, uint64_t serial, const struct bypeer_relay_place *place);
+bool bypeer_relay_deny(struct bypeer_relay_end end, uint64_t serial, const struct bypeer_relay_place *place);
 
-/* Whether what .endpoint says is confirmed. */
+/* Whether what .endpoint says is confirmed, if it is this pair's: its check tells that. */
 static inline bool bypeer_relay_is_confirmed(const struct bypeer_relay_state *state, uint64_t serial, uint32_t now_s)
 {
-    return __atomic_load_n(&state->serial, __ATOMIC_RELAXED) == serial &&
+    return (__atomic_load_n(&state->tag, __ATOMIC_RELAXED) & ~BYPEER_RELAY_ON_TRIAL) == bypeer_relay_tag(serial) &&
            __atomic_load_n(&state->until_s, __ATOMIC_RELAXED) > now_s;
 }
 
@@ -100,9 +100,9 @@ static inline bool bypeer_relay_hear_usual(struct bypeer_relay_state *state, uin
 {
     struct bypeer_relay_place here;
     uint64_t seal;
-    if (!bypeer_relay_is_confirmed(state, serial, now_s) || message->type != BYPEER_WIREGUARD_DATA ||
+    if (__atomic_load_n(&state->tag, __ATOMIC_RELAXED) != bypeer_relay_tag(serial) ||
+        __atomic_load_n(&state->until_s, __ATOMIC_RELAXED) <= now_s || message->type != BYPEER_WIREGUARD_DATA ||
         message->receiver != __atomic_load_n(&state->live, __ATOMIC_RELAXED) ||
-        __atomic_load_n(&state->moved_s, __ATOMIC_RELAXED) != 0 ||
         !bypeer_relay_load(&state->endpoint, serial, &here, &seal) || !bypeer_relay_is_same_place(&here, place))
         return false;
     if (bypeer_relay_is_ahead(message->counter, __atomic_load_n(&state->next_counter, __ATOMIC_RELAXED)))
@@ -133,9 +133,12 @@ static inline bool bypeer_relay_where_usual(const struct bypeer_relay_state *sta
            bypeer_relay_load(&state->endpoint, serial, ret_place, &seal);
 }
 
-/* A message of the user of this state went on. */
-static inline void bypeer_relay_count(struct bypeer_relay_state *state, uint32_t bytes)
+/* A message of the user of this end went on. */
+static inline void bypeer_relay_count(struct bypeer_relay_end end, uint32_t bytes)
 {
-    __atomic_store_n(&state->packets, __atomic_load_n(&state->packets, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&state->bytes, __atomic_load_n(&state->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+    uint32_t packets = __atomic_load_n(&end.state->packets, __ATOMIC_RELAXED) + 1;
+    __atomic_store_n(&end.state->packets, packets, __ATOMIC_RELAXED);
+    __atomic_store_n(&end.state->bytes, __atomic_load_n(&end.state->bytes, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELAXED);
+    if (__builtin_expect(packets == 0, 0))
+        __atomic_fetch_add(&end.claims->packets_high, 1, __ATOMIC_RELAXED);
 }

@@ -99,13 +99,12 @@ enum bypeer_tables_section {
     BYPEER_NAME_OWNS,          /* struct bypeer_name_own */
     BYPEER_WIREGUARD_SESSIONS, /* struct bypeer_wireguard_session, by slot; slot 0 is none */
     BYPEER_WIREGUARD_CONFIG,   /* struct bypeer_wireguard_config: one, all zero if there is no WireGuard here */
-    BYPEER_RELAY_BUCKETS,      /* struct bypeer_bucket: relay address -> slot of a relay record */
-    BYPEER_RELAY_STASH,
-    BYPEER_RELAYS,            /* struct bypeer_destination: see its relay fields */
-    BYPEER_LINK_LIMIT_INDEX,  /* uint32_t: link id -> slot */
-    BYPEER_LINK_LIMITS,       /* struct bypeer_limit */
-    BYPEER_GROUP_LIMIT_INDEX, /* uint32_t: group id -> slot */
-    BYPEER_GROUP_LIMITS,      /* struct bypeer_limit */
+    BYPEER_RELAYS,             /* struct bypeer_relay_record, by number of the pair; 0 is none */
+    BYPEER_RELAY_PORTS,        /* uint32_t: UDP port of the IPv4 variant -> end; as many as there are ports, or none */
+    BYPEER_LINK_LIMIT_INDEX,   /* uint32_t: link id -> slot */
+    BYPEER_LINK_LIMITS,        /* struct bypeer_limit */
+    BYPEER_GROUP_LIMIT_INDEX,  /* uint32_t: group id -> slot */
+    BYPEER_GROUP_LIMITS,       /* struct bypeer_limit */
     BYPEER_TABLES_SECTIONS,
 };
 
@@ -116,7 +115,7 @@ struct bypeer_relay_prefix {
     uint8_t flags;                /* BYPEER_RELAY_* */
     uint16_t port;                /* of all relay addresses, host order */
     uint16_t port_low, port_high; /* of the IPv4 port variant, both in it; 0: none */
-    uint8_t reserved[8];
+    uint64_t secret;              /* under which an address tells its end: overlay/relay/address.h */
 };
 #define BYPEER_RELAY_ON_LINK 1u /* nobody routes the prefix to us: answer neighbour solicitations for it */
 _Static_assert(sizeof(struct bypeer_relay_prefix) == 32, "half a line");
@@ -136,7 +135,7 @@ struct bypeer_tables_header {
         judged; /* groups with rules and trunks: while it is 0, workers note neither roles nor the group of a source */
     uint64_t reserved2[3];
     struct bypeer_section sections[BYPEER_TABLES_SECTIONS];
-    uint8_t reserved3[40];
+    uint8_t reserved3[64];
 };
 _Static_assert(offsetof(struct bypeer_tables_header, hash_seed) == 64, "line 1");
 _Static_assert(offsetof(struct bypeer_tables_header, grace_request) == 128, "line 2");
@@ -160,44 +159,47 @@ _Static_assert(sizeof(struct bypeer_bucket) == BYPEER_CACHE_LINE, "one line");
 _Static_assert(offsetof(struct bypeer_bucket, slots) == 24, "as drawn");
 
 /*
- * Where an overlay address, an outer peer, a prefix or a relay address leads: one cache line, immutable from
- * publication until its grace period has passed.
- *
- * Of a relay record: what comes to .key, which only one of two members was told, goes on to the other member, from
- * .partner, which only that one was told. Each of the two addresses has a number, under which the sessions region says
- * where its member is (bypeer_relay_state).
+ * Where an overlay address, an outer peer or a prefix leads: one cache line, immutable from publication until its
+ * grace period has passed.
  */
 struct bypeer_destination {
-    uint8_t key[16]; /* overlay address, ingress key, prefix or relay address; network byte order */
-    union {
-        uint32_t link;          /* link id */
-        uint32_t partner_state; /* of a relay record: number of .partner */
-    };
-    uint32_t group; /* group id: policy compares it with the ingress link's */
-    uint32_t flags; /* BYPEER_DESTINATION_* */
-    union {
-        uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
-        uint32_t own_state;   /* of a relay record: number of .key */
-    };
-    uint64_t serial; /* of the durable record that this was made from; of a relay record, of its pair */
+    uint8_t key[16];      /* overlay address, ingress key or prefix; network byte order */
+    uint32_t link;        /* link id */
+    uint32_t group;       /* group id: policy compares it with the ingress link's */
+    uint32_t flags;       /* BYPEER_DESTINATION_* */
+    uint32_t prefix_bits; /* of a prefix route: 0 to 128; else 128 */
+    uint64_t serial;      /* of the durable record that this was made from */
 #ifdef BYPEER_NEXT_LAYOUT
     uint64_t expires_s; /* from layout 2 on: CLOCK_REALTIME, seconds; 0: never */
 #else
     uint64_t reserved0;
 #endif
-    union {
-        uint8_t partner[16]; /* of a relay record: the other relay address of the pair */
-        uint32_t others[4];  /* of a member: more links that its packets may come by; 0: none */
-    };
+    uint32_t others[4]; /* of a member: more links that its packets may come by; 0: none */
 };
 #define BYPEER_DESTINATION_LOCAL     1u /* this node itself: deliver to the overlay TUN */
 #define BYPEER_DESTINATION_CLOUD     2u /* of an ingress record: a PNRP cloud's endpoint, .link is the cloud's number */
-#define BYPEER_RELAY_LINK_SHIFT      8  /* of a relay record over IPv4: above is the link id of .key's member */
 #define BYPEER_DESTINATION_WIREGUARD 4u /* of an ingress record: an own address and port of WireGuard */
 /* Of a member, what it is in its group: eight bits, for the group's rules. */
 #define BYPEER_DESTINATION_ROLES_SHIFT 16
 #define BYPEER_DESTINATION_ROLES       UINT32_C(0x00ff0000)
 _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line");
+
+/*
+ * Two members who reach each other through this node's relay: one cache line, found by the number of the pair. Each
+ * side, 0 and 1, is an end, whose number is 2 * that of the pair + side; the sessions region says under it where the
+ * member is (bypeer_relay_state). What comes to one end's key, which only its member was told, goes on to the other
+ * member, from the other end's key, which only that one was told.
+ *
+ * The serial is stored last and cleared first; while it is not 0, the rest is whole. A number becomes another pair's
+ * only after a grace period.
+ */
+struct bypeer_relay_record {
+    uint64_t serial;     /* of the durable pair; 0: there is none */
+    uint8_t keys[2][16]; /* relay addresses, or keys of ports (overlay/relay/packet.h); network byte order */
+    uint32_t links[2];   /* over IPv4: id of the hub link of each member, who is where that has him; else 0 */
+    uint64_t reserved[2];
+};
+_Static_assert(sizeof(struct bypeer_relay_record) == BYPEER_CACHE_LINE, "one line");
 
 enum bypeer_link_kind {
     BYPEER_LINK_NONE = 0,
@@ -627,7 +629,8 @@ enum bypeer_sessions_section {
     BYPEER_SESSIONS_LINKS,     /* struct bypeer_session [worker * links + link session] */
     BYPEER_SESSIONS_PEERS,     /* struct bypeer_peer_state [link session] */
     BYPEER_SESSIONS_WIREGUARD, /* struct bypeer_wireguard_state [slot] */
-    BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [number] */
+    BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [end] */
+    BYPEER_SESSIONS_CLAIMS,    /* struct bypeer_relay_claims [end] */
     BYPEER_SESSIONS_METERS,    /* struct bypeer_link_meter [link session] */
     BYPEER_SESSIONS_GROUPS,    /* struct bypeer_group_meter [group id] */
     BYPEER_SESSIONS_SECTIONS,
@@ -643,6 +646,6 @@ struct bypeer_sessions_header {
     uint32_t rows; /* of workers, that were ever in use: who sums up reads no others */
     uint64_t reserved[5];
     struct bypeer_section sections[BYPEER_SESSIONS_SECTIONS];
-    uint8_t reserved1[48];
+    uint8_t reserved1[24];
 };
 _Static_assert(sizeof(struct bypeer_sessions_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");

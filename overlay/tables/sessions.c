@@ -23,6 +23,7 @@ static void section_counts(const struct bypeer_sessions_size *size,
     ret_counts[BYPEER_SESSIONS_PEERS] = size->links;
     ret_counts[BYPEER_SESSIONS_WIREGUARD] = size->slots;
     ret_counts[BYPEER_SESSIONS_RELAYS] = size->relays;
+    ret_counts[BYPEER_SESSIONS_CLAIMS] = size->relays;
     ret_counts[BYPEER_SESSIONS_METERS] = size->links;
     ret_counts[BYPEER_SESSIONS_GROUPS] = size->groups;
 }
@@ -80,7 +81,7 @@ static int sessions_check(struct bypeer_region *ret_region, struct bypeer_sessio
     if (!fits) {
         snprintf(why, BYPEER_REGION_WHY_BYTES,
                  "sessions of %" PRIu32 " workers, %" PRIu32 " links, %" PRIu32 " slots, %" PRIu32
-                 " relay addresses and %" PRIu32 " groups do not fill their sections",
+                 " ends of relay links and %" PRIu32 " groups do not fill their sections",
                  size.workers, size.links, size.slots, size.relays, size.groups);
         return -EPROTO;
     }
@@ -103,6 +104,7 @@ int bypeer_sessions_view(struct bypeer_sessions_view *ret_view, const void *base
         .peers = bypeer_region_section(&region, base, BYPEER_SESSIONS_PEERS),
         .wireguard = bypeer_region_section(&region, base, BYPEER_SESSIONS_WIREGUARD),
         .relays = bypeer_region_section(&region, base, BYPEER_SESSIONS_RELAYS),
+        .claims = bypeer_region_section(&region, base, BYPEER_SESSIONS_CLAIMS),
         .size = size,
         .generation = region.generation,
     };
@@ -124,6 +126,7 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
         .peers = (void *)(start + region.sections[BYPEER_SESSIONS_PEERS].offset),
         .wireguard = (void *)(start + region.sections[BYPEER_SESSIONS_WIREGUARD].offset),
         .relays = (void *)(start + region.sections[BYPEER_SESSIONS_RELAYS].offset),
+        .claims = (void *)(start + region.sections[BYPEER_SESSIONS_CLAIMS].offset),
         .meters = (void *)(start + region.sections[BYPEER_SESSIONS_METERS].offset),
         .groups = (void *)(start + region.sections[BYPEER_SESSIONS_GROUPS].offset),
         .size = size,

@@ -115,7 +115,6 @@ static int attach_wireguard(struct bypeer_tables *tables, const struct bypeer_re
                             char why[static 160])
 {
     const struct bypeer_section *sections = region->sections;
-    const struct bypeer_tables_header *header = base;
     if (sections[BYPEER_WIREGUARD_SESSIONS].count < 1 ||
         sections[BYPEER_WIREGUARD_SESSIONS].count > BYPEER_SESSIONS_MAX + UINT64_C(1))
         return attach_refuse(why, "sessions", sections[BYPEER_WIREGUARD_SESSIONS].count, "1 to 1048576");
@@ -124,6 +123,22 @@ static int attach_wireguard(struct bypeer_tables *tables, const struct bypeer_re
     tables->sessions = bypeer_region_section(region, base, BYPEER_WIREGUARD_SESSIONS);
     tables->session_count = (uint32_t)sections[BYPEER_WIREGUARD_SESSIONS].count;
     tables->wireguard = bypeer_region_section(region, base, BYPEER_WIREGUARD_CONFIG);
+    return 0;
+}
+
+static int attach_relays(struct bypeer_tables *tables, const struct bypeer_region *region, const void *base,
+                         char why[static 160])
+{
+    const struct bypeer_section *sections = region->sections;
+    const struct bypeer_tables_header *header = base;
+    if (sections[BYPEER_RELAYS].count < 1 || sections[BYPEER_RELAYS].count > UINT32_MAX)
+        return attach_refuse(why, "relays", sections[BYPEER_RELAYS].count, "1 to 4294967295");
+    if (sections[BYPEER_RELAY_PORTS].count > UINT16_MAX + 1)
+        return attach_refuse(why, "ports of relays", sections[BYPEER_RELAY_PORTS].count, "at most 65536");
+    tables->relays = bypeer_region_section(region, base, BYPEER_RELAYS);
+    tables->relay_count = (uint32_t)sections[BYPEER_RELAYS].count;
+    tables->relay_ports = bypeer_region_section(region, base, BYPEER_RELAY_PORTS);
+    tables->relay_port_count = (uint32_t)sections[BYPEER_RELAY_PORTS].count;
     tables->relay_prefix = header->relay_prefix;
     if (tables->relay_prefix.bits > 128)
         return attach_refuse(why, "relays", tables->relay_prefix.bits, "a prefix of at most 128 bits");
@@ -156,7 +171,7 @@ int bypeer_tables_attach(struct bypeer_tables *ret_tables, const void *base, uin
     if (!error)
         error = attach_wireguard(&tables, &region, base, why);
     if (!error)
-        error = attach_exact(&tables.relays, &region, base, BYPEER_RELAY_BUCKETS, "relays", why);
+        error = attach_relays(&tables, &region, base, why);
     if (!error)
         error = attach_slots(&tables.link_limits, &region, base, BYPEER_LINK_LIMIT_INDEX, "link limits", why);
     if (!error)
@@ -178,12 +193,6 @@ void bypeer_ingresses_lookup(const struct bypeer_tables *tables, const uint8_t *
                              const struct bypeer_destination *found[])
 {
     bypeer_exact_lookup(&tables->ingresses, keys, count, found);
-}
-
-void bypeer_relays_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
-                          const struct bypeer_destination *found[])
-{
-    bypeer_exact_lookup(&tables->relays, keys, count, found);
 }
 
 void bypeer_ingress_key(uint64_t seed, const uint8_t peer[static 16], uint32_t vni, uint8_t ret_key[static 16])

@@ -70,7 +70,9 @@ struct bypeer_tables {
     const struct bypeer_wireguard_session *sessions;
     uint32_t session_count;
     const struct bypeer_wireguard_config *wireguard;
-    struct bypeer_exact relays;
+    const struct bypeer_relay_record *relays; /* relays.h */
+    const uint32_t *relay_ports;
+    uint32_t relay_count, relay_port_count;
     struct bypeer_slots link_limits, group_limits;
     struct bypeer_relay_prefix relay_prefix; /* as it was at attach: .bits at most 128 */
 };
@@ -94,10 +96,6 @@ void bypeer_destinations_lookup(const struct bypeer_tables *tables, const uint8_
 /* The same for ingress keys (bypeer_ingress_key()). */
 void bypeer_ingresses_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
                              const struct bypeer_destination *found[]);
-
-/* The same for relay addresses. */
-void bypeer_relays_lookup(const struct bypeer_tables *tables, const uint8_t *const keys[], unsigned count,
-                          const struct bypeer_destination *found[]);
 
 /* Longest prefix match for one address; NULL: no prefix holds it. Meant for what the exact match missed. */
 const struct bypeer_destination *bypeer_prefixes_lookup(const struct bypeer_tables *tables,

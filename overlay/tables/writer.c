@@ -69,9 +69,8 @@ static void section_counts(const struct bypeer_tables_size *size, uint64_t count
     bypeer_names_section_counts(size->names, counts);
     counts[BYPEER_WIREGUARD_SESSIONS] = (uint64_t)size->sessions + 1;
     counts[BYPEER_WIREGUARD_CONFIG] = 1;
-    counts[BYPEER_RELAY_BUCKETS] = bypeer_exact_buckets_for(size->relays);
-    counts[BYPEER_RELAY_STASH] = BYPEER_EXACT_STASH;
-    counts[BYPEER_RELAYS] = records_for(size->relays);
+    counts[BYPEER_RELAYS] = (uint64_t)size->relays + 1;
+    counts[BYPEER_RELAY_PORTS] = size->relays > 0 ? UINT16_MAX + 1 : 0;
     counts[BYPEER_LINK_LIMIT_INDEX] = (uint64_t)size->links + 1;
     counts[BYPEER_LINK_LIMITS] = records_for(size->links);
     counts[BYPEER_GROUP_LIMIT_INDEX] = (uint64_t)size->groups + 1;
@@ -151,7 +150,8 @@ static int writer_init(struct bypeer_writer *writer)
         error = bypeer_sessions_writer_init(&writer->sessions, writer_section(writer, BYPEER_WIREGUARD_SESSIONS),
                                             writer_count(writer, BYPEER_WIREGUARD_SESSIONS));
     if (!error)
-        error = writer_init_exact(writer, &writer->relays, BYPEER_RELAY_BUCKETS, size->relays);
+        error = bypeer_relays_writer_init(&writer->relays, writer_section(writer, BYPEER_RELAYS),
+                                          writer_section(writer, BYPEER_RELAY_PORTS), size->relays);
     if (!error)
         error = writer_init_slots(writer, &writer->link_limits, BYPEER_LINK_LIMIT_INDEX, size->links);
     if (!error)
@@ -200,7 +200,7 @@ void bypeer_writer_free(struct bypeer_writer *writer)
         return;
     bypeer_slots_writer_free(&writer->group_limits);
     bypeer_slots_writer_free(&writer->link_limits);
-    bypeer_exact_writer_free(&writer->relays);
+    bypeer_relays_writer_free(&writer->relays);
     bypeer_sessions_writer_free(&writer->sessions);
     bypeer_names_writer_free(&writer->names);
     bypeer_slots_writer_free(&writer->clouds);
@@ -239,26 +239,6 @@ const struct bypeer_destination *bypeer_writer_find_destination(const struct byp
 void bypeer_writer_prefetch_destination(const struct bypeer_writer *writer, const uint8_t key[static 16])
 {
     bypeer_exact_writer_prefetch(&writer->destinations, key);
-}
-
-/* --- relay addresses ------------------------------------------------------------------------------------------------
- */
-
-int bypeer_writer_put_relay(struct bypeer_writer *writer, const struct bypeer_destination *relay)
-{
-    const struct bypeer_destination written = bypeer_writer_record(writer, relay);
-    return bypeer_exact_writer_put(&writer->relays, &written);
-}
-
-int bypeer_writer_remove_relay(struct bypeer_writer *writer, const uint8_t key[static 16])
-{
-    return bypeer_exact_writer_remove(&writer->relays, key);
-}
-
-const struct bypeer_destination *bypeer_writer_find_relay(const struct bypeer_writer *writer,
-                                                          const uint8_t key[static 16])
-{
-    return bypeer_exact_writer_find(&writer->relays, key);
 }
 
 void bypeer_writer_set_relay_prefix(struct bypeer_writer *writer, const struct bypeer_relay_prefix *prefix)
@@ -380,7 +360,7 @@ int bypeer_writer_copy(struct bypeer_writer *to, const struct bypeer_writer *fro
     if (!error)
         error = writer_copy_wireguard(to, from);
     if (!error)
-        error = bypeer_exact_writer_copy(&to->relays, &from->relays);
+        error = bypeer_writer_copy_relays(to, from);
     if (!error)
         error = bypeer_writer_copy_limits(to, from);
     if (!error)
@@ -433,11 +413,11 @@ static void writer_pools(struct bypeer_writer *writer, struct bypeer_pool *pools
     pools[7] = &writer->clouds.pool;
     pools[8] = &writer->names.halves;
     pools[9] = &writer->names.deltas;
-    pools[10] = &writer->relays.pool;
-    pools[11] = &writer->link_limits.pool;
-    pools[12] = &writer->group_limits.pool;
-    pools[13] = &writer->group_parts.pool;
-    pools[14] = &writer->sessions.pool; /* the last one: it is reclaimed in a way of its own */
+    pools[10] = &writer->link_limits.pool;
+    pools[11] = &writer->group_limits.pool;
+    pools[12] = &writer->group_parts.pool;
+    pools[13] = &writer->relays.pool; /* this and the next: reclaimed in ways of their own */
+    pools[14] = &writer->sessions.pool;
 }
 
 uint64_t bypeer_writer_request(struct bypeer_writer *writer)
@@ -461,7 +441,8 @@ void bypeer_writer_reclaim(struct bypeer_writer *writer, uint64_t completed)
 {
     struct bypeer_pool *pools[WRITER_POOLS];
     writer_pools(writer, pools);
-    for (unsigned i = 0; i < WRITER_POOLS - 1; i++)
+    for (unsigned i = 0; i < WRITER_POOLS - 2; i++)
         bypeer_pool_reclaim(pools[i], completed);
+    bypeer_relays_writer_reclaim(&writer->relays, completed);
     bypeer_sessions_writer_reclaim(&writer->sessions, completed);
 }

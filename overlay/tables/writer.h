@@ -24,7 +24,7 @@
 #define BYPEER_DESTINATIONS_MIN 1000
 #define BYPEER_DESTINATIONS_MAX 100000000
 #define BYPEER_TABLES_IDS_MAX   1000000
-#define BYPEER_RELAYS_MAX       ((1u << 21) - 1) /* as many as have a state in the sessions region */
+#define BYPEER_RELAYS_MAX       ((1u << 20) - 1) /* two ends each, of the 2^21 of the sessions region */
 #define BYPEER_GROUP_PARTS_MAX  1000000
 #define BYPEER_ENDPOINTS_MAX    128 /* of WireGuard, and own addresses (port 0) */
 
@@ -37,7 +37,7 @@ struct bypeer_tables_size {
     uint32_t prefixes;
     uint32_t names; /* IDs in the nearest-ID index, all clouds together: 0 (none) to BYPEER_NAMES_MAX, 224 bytes each */
     uint32_t sessions;    /* of WireGuard: 0 to BYPEER_SESSIONS_MAX, 128 bytes each */
-    uint32_t relays;      /* relay addresses: 0 to BYPEER_RELAYS_MAX, 73 bytes each */
+    uint32_t relays;      /* pairs, by number: 0 to BYPEER_RELAYS_MAX, 64 bytes each */
     uint32_t group_parts; /* of rules and multicast lists: 0 to BYPEER_GROUP_PARTS_MAX, 64 bytes for 3 rules or links */
 };
 
@@ -150,11 +150,14 @@ void bypeer_writer_set_wireguard(struct bypeer_writer *writer, const struct bype
 int bypeer_writer_put_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port);
 int bypeer_writer_remove_endpoint(struct bypeer_writer *writer, const uint8_t address[static 16], uint16_t port);
 
-/* Relay records (layout.h); results as of destinations. */
-int bypeer_writer_put_relay(struct bypeer_writer *writer, const struct bypeer_destination *relay);
-int bypeer_writer_remove_relay(struct bypeer_writer *writer, const uint8_t key[static 16]);
-const struct bypeer_destination *bypeer_writer_find_relay(const struct bypeer_writer *writer,
-                                                          const uint8_t key[static 16]);
+/*
+ * Relay records (layout.h) under numbers that the caller gives out: to another pair only when nothing is retired any
+ * more that was so when the number was (bypeer_writer_usage()). Addresses in .keys tell their ends (overlay/relay/
+ * address.h). Put: 1: new; 0: replaced, and of the same pair only the links may differ; -EINVAL: serial 0, or another
+ * pair has the number; -ENOSPC: the number is beyond the size. Remove: 0 or -ENOENT.
+ */
+int bypeer_writer_put_relay(struct bypeer_writer *writer, uint32_t number, const struct bypeer_relay_record *relay);
+int bypeer_writer_remove_relay(struct bypeer_writer *writer, uint32_t number);
 /* Before the tables are published. */
 void bypeer_writer_set_relay_prefix(struct bypeer_writer *writer, const struct bypeer_relay_prefix *prefix);
 

@@ -88,6 +88,13 @@ struct bypeer_sessions_writer {
     struct bypeer_pool pool;
 };
 
+struct bypeer_relays_writer {
+    struct bypeer_relay_record *records; /* capacity + 1 of them, by number */
+    uint32_t *ports;
+    uint32_t capacity, used;
+    struct bypeer_pool pool;
+};
+
 /* Chains of rules and links. */
 struct bypeer_group_parts_writer {
     struct bypeer_group_part *records;
@@ -111,7 +118,7 @@ struct bypeer_writer {
     struct bypeer_slots_writer clouds;
     struct bypeer_names_writer names;
     struct bypeer_sessions_writer sessions;
-    struct bypeer_exact_writer relays;
+    struct bypeer_relays_writer relays;
     struct bypeer_slots_writer link_limits, group_limits;
     struct {
         uint8_t address[16];
@@ -143,6 +150,13 @@ void bypeer_sessions_writer_free(struct bypeer_sessions_writer *sessions);
 void bypeer_sessions_writer_reclaim(struct bypeer_sessions_writer *sessions, uint64_t completed);
 /* Puts every session of from, and takes every slot that is taken there. 0 or -ENOSPC. */
 int bypeer_sessions_writer_copy(struct bypeer_sessions_writer *to, const struct bypeer_sessions_writer *from);
+
+/* On zeroed memory of capacity + 1 records. 0 or -ENOMEM. */
+int bypeer_relays_writer_init(struct bypeer_relays_writer *relays, struct bypeer_relay_record *records, uint32_t *ports,
+                              uint32_t capacity);
+void bypeer_relays_writer_free(struct bypeer_relays_writer *relays);
+void bypeer_relays_writer_reclaim(struct bypeer_relays_writer *relays, uint64_t completed);
+int bypeer_writer_copy_relays(struct bypeer_writer *to, const struct bypeer_writer *from);
 
 /* An empty pool of parts on zeroed memory of so many records. 0 or -ENOMEM. */
 int bypeer_group_parts_writer_init(struct bypeer_group_parts_writer *parts, struct bypeer_group_part *records,

@@ -44,16 +44,18 @@ static uint16_t sum_of(const uint8_t *ip, const uint8_t *udp, size_t bytes)
 /* The rules hear it, and would send it back. */
 static void obey(const struct bypeer_relay_packet *packet)
 {
-    struct bypeer_relay_state state = {.serial = 0};
+    struct bypeer_relay_state state = {.tag = 0};
+    struct bypeer_relay_claims claims = {.serial = 0};
+    const struct bypeer_relay_end end = {&state, &claims};
     struct bypeer_relay_place to;
     if (packet->udp_at == 0) {
         require(!bypeer_relay_hear_fragment(&state, SERIAL, &packet->place, 1));
         return;
     }
-    bypeer_relay_hear(&state, SERIAL, &packet->place, &packet->message, 1);
+    bypeer_relay_hear(end, SERIAL, &packet->place, &packet->message, 1);
     if (bypeer_relay_port(&packet->place) == 0 && packet->place.port_and_mac == 0)
         return;
-    require(bypeer_relay_where(&state, SERIAL, &packet->message, 1, &to) == BYPEER_RELAY_WAY_GO);
+    require(bypeer_relay_where(end, SERIAL, &packet->message, 1, &to) == BYPEER_RELAY_WAY_GO);
     require(bypeer_relay_is_same_place(&to, &packet->place));
 }
 

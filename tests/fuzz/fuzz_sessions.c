@@ -25,7 +25,7 @@ static void take_over(const struct bypeer_sessions *sessions, const uint8_t *key
     sink += bypeer_window_check(&state->window, use);
     sink += bypeer_window_accept(&state->window, use);
     sink += bypeer_counter_next_use(use, &state->next_counter, &state->window);
-    sink += sessions->relays[use % size->relays].serial;
+    sink += sessions->relays[use % size->relays].bytes + sessions->claims[use % size->relays].serial;
     struct bypeer_share *share = &sessions->groups[use % size->groups].share;
     uint64_t round = bypeer_share_turn(share, use, first);
     sink += bypeer_share_take(share, &sessions->meters[link].share, use, use, 1400, round);

@@ -1,6 +1,7 @@
 /* A tables region of any contents: attach refuses it, or every look-up stays inside. */
 #include "overlay/tables/exact.h"
 #include "overlay/tables/names_search.h"
+#include "overlay/tables/relays.h"
 #include "tests/fuzz/region_input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,10 +27,9 @@ static void look_up(const struct bypeer_tables *tables, const uint8_t *key)
         touch(found, sizeof(*found));
         variants[i].lookup(&tables->ingresses, &key, 1, &found);
         touch(found, sizeof(*found));
-        variants[i].lookup(&tables->relays, &key, 1, &found);
-        touch(found, sizeof(*found));
     }
     touch(bypeer_prefixes_lookup(tables, key), sizeof(struct bypeer_destination));
+    touch(bypeer_relays_find(tables, key, &id), sizeof(struct bypeer_relay_record));
     memcpy(&id, key, sizeof(id));
     touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
     touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));

@@ -24,6 +24,7 @@
 #include "overlay/tables/grace.h"
 #include "overlay/tables/names_build.h"
 #include "overlay/tables/names_search.h"
+#include "overlay/tables/relays.h"
 #include "overlay/tables/sessions.h"
 #include "overlay/tables/status.h"
 #include "overlay/tables/writer.h"
@@ -109,6 +110,14 @@ static void touch(const void *record, size_t bytes)
     sink += sum;
 }
 
+static void look_up_relay(const struct bypeer_tables *tables, const uint8_t key[static 16])
+{
+    uint32_t end;
+    const struct bypeer_relay_record *record = bypeer_relays_find(tables, key, &end);
+    if (record)
+        touch(record, sizeof(*record));
+}
+
 static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[BURST][16])
 {
     const uint8_t *pointers[BURST];
@@ -117,11 +126,11 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
     for (unsigned i = 0; i < BURST; i++)
         pointers[i] = keys[i];
     bypeer_exact_variants(variants);
-    const struct bypeer_exact *exacts[] = {&tables->destinations, &tables->ingresses, &tables->relays};
-    for (unsigned v = 0; v < 3 * BYPEER_EXACT_VARIANTS; v++) {
-        if (!variants[v / 3].lookup)
+    const struct bypeer_exact *exacts[] = {&tables->destinations, &tables->ingresses};
+    for (unsigned v = 0; v < 2 * BYPEER_EXACT_VARIANTS; v++) {
+        if (!variants[v / 2].lookup)
             continue;
-        variants[v / 3].lookup(exacts[v % 3], pointers, BURST, found);
+        variants[v / 2].lookup(exacts[v % 2], pointers, BURST, found);
         for (unsigned i = 0; i < BURST; i++)
             if (found[i])
                 touch(found[i], sizeof(*found[i]));
@@ -136,6 +145,8 @@ static void look_up_all(const struct bypeer_tables *tables, const uint8_t keys[B
         session = bypeer_tables_session_in(tables, id);
         if (session)
             touch(session, sizeof(*session));
+        look_up_relay(tables, keys[i]);
+        look_up_relay(tables, (uint8_t[16]){[8] = (uint8_t)draw(), (uint8_t)id}); /* of a port */
         touch(bypeer_tables_link(tables, id), sizeof(struct bypeer_link));
         touch(bypeer_tables_adjacency(tables, id), sizeof(struct bypeer_adjacency));
         touch(bypeer_tables_group(tables, id), sizeof(struct bypeer_group));
@@ -264,6 +275,16 @@ static void put_groups(struct bypeer_writer *writer)
             exit(EXIT_FAILURE);
 }
 
+static void put_relay(struct bypeer_writer *writer, uint32_t number, const uint8_t address[static 16])
+{
+    struct bypeer_relay_record record = {.serial = number};
+    memcpy(record.keys[0], address, 16);
+    bypeer_relay_address_set_end(0, 2 * number, record.keys[0]);
+    bypeer_store16(record.keys[1] + 8, (uint16_t)number); /* a port */
+    if (bypeer_writer_put_relay(writer, number, &record) != 1)
+        exit(EXIT_FAILURE);
+}
+
 static struct guarded make_tables(void)
 {
     const struct bypeer_tables_size size = {.destinations = 1000,
@@ -288,7 +309,7 @@ static struct guarded make_tables(void)
         if (i < size.links)
             bypeer_writer_put_link(writer, &link);
         if (i < size.relays)
-            bypeer_writer_put_relay(writer, &destination);
+            put_relay(writer, 1 + i, destination.key);
     }
     for (uint32_t slot, i = 0; i < size.sessions; i++) {
         if (bypeer_writer_take_session(writer, &slot))
@@ -469,7 +490,8 @@ static void write_sessions(const struct bypeer_sessions *sessions)
         sink += bypeer_counter_take(&state->next_counter, (uint32_t)draw() >> 12, 32, &first);
         sink += bypeer_counter_next_use(0, &state->next_counter, &state->window);
         sink += bypeer_window_accept(&state->window, draw());
-        sink += sessions->relays[i ? size->relays - 1 : 0].serial;
+        sink += sessions->relays[i ? size->relays - 1 : 0].bytes;
+        sink += sessions->claims[i ? size->relays - 1 : 0].serial;
         struct bypeer_share *share = &sessions->groups[i ? size->groups - 1 : 0].share;
         struct bypeer_link_meter *meter = &sessions->meters[links[i]];
         uint64_t round = bypeer_share_turn(share, 1000, draw());

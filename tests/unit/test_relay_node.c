@@ -232,7 +232,7 @@ Test(relay_node, what_is_no_place_of_a_member)
 Test(relay_node, withdrawn_at_once)
 {
     walk_relay_meet(USER_ALICE);
-    cr_assert_eq(bypeer_writer_remove_relay(walk.writer, walk_relay_key(USER_ALICE)), 0);
+    cr_assert_eq(bypeer_writer_remove_relay(walk.writer, USER_ALICE / 2), 0);
     cr_assert_eq(pass(USER_ALICE, BYPEER_WIREGUARD_DATA, 0, 1000 + USER_BOB, 1, 64), 0);
     cr_assert_eq(walk_dropped(BYPEER_DROP_RELAY_UNKNOWN), 1);
 }
@@ -240,16 +240,14 @@ Test(relay_node, withdrawn_at_once)
 Test(relay_node, a_new_pair_under_old_numbers_begins_anew)
 {
     walk_relay_meet(USER_ALICE);
-    for (unsigned i = 0; i < 2; i++) {
-        enum walk_user user = i == 0 ? USER_ALICE : USER_BOB;
-        struct bypeer_destination record = *bypeer_writer_find_relay(walk.writer, walk_relay_key(user));
-        record.serial = 700;
-        cr_assert_eq(bypeer_writer_put_relay(walk.writer, &record), 0);
-    }
+    struct bypeer_relay_record record = walk_relay_record(USER_ALICE);
+    record.serial = 700;
+    cr_assert_eq(bypeer_writer_remove_relay(walk.writer, USER_ALICE / 2), 0);
+    cr_assert_eq(bypeer_writer_put_relay(walk.writer, USER_ALICE / 2, &record), 1);
     uint64_t before = walk_dropped(BYPEER_DROP_RELAY_NOBODY);
     cr_assert_eq(pass(USER_ALICE, BYPEER_WIREGUARD_DATA, 0, 1000 + USER_BOB, 1, 64), 0);
     cr_assert_eq(walk_dropped(BYPEER_DROP_RELAY_NOBODY), before + 1);
-    cr_assert_eq(walk_relay_state(USER_ALICE)->serial, 700);
+    cr_assert_eq(walk_relay_claims(USER_ALICE)->serial, 700);
     cr_assert_eq(walk_relay_state(USER_ALICE)->packets, 0);
 }
 

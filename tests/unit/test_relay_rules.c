@@ -12,6 +12,8 @@
 #define RESPONSE_BYTES   (92 + 48)
 
 static struct bypeer_relay_state state;
+static struct bypeer_relay_claims claims;
+static const struct bypeer_relay_end end = {&state, &claims};
 static uint32_t now_s = 1000;
 
 static struct bypeer_relay_place place(uint8_t number)
@@ -38,7 +40,7 @@ static enum bypeer_relay_heard hear(uint8_t from, struct bypeer_relay_message he
     struct bypeer_relay_place there = place(from);
     if (bypeer_relay_hear_usual(&state, SERIAL, &there, &heard, now_s))
         return BYPEER_RELAY_HEARD_NOTHING;
-    return bypeer_relay_hear(&state, SERIAL, &there, &heard, now_s);
+    return bypeer_relay_hear(end, SERIAL, &there, &heard, now_s);
 }
 
 static enum bypeer_relay_heard hear_initiation(uint8_t from, uint32_t sender)
@@ -63,7 +65,7 @@ static uint8_t send(struct bypeer_relay_message sent)
 {
     struct bypeer_relay_place to;
     if (!bypeer_relay_where_usual(&state, SERIAL, &sent, now_s, &to) &&
-        bypeer_relay_where(&state, SERIAL, &sent, now_s, &to) != BYPEER_RELAY_WAY_GO)
+        bypeer_relay_where(end, SERIAL, &sent, now_s, &to) != BYPEER_RELAY_WAY_GO)
         return 0;
     struct bypeer_relay_place whole = place((uint8_t)to.port_and_mac);
     cr_assert(bypeer_relay_is_same_place(&to, &whole), "sent to where nobody ever was");
@@ -204,7 +206,7 @@ Test(relay_rules, the_live_index_moves)
     struct bypeer_relay_message data = message(BYPEER_WIREGUARD_DATA, 0, 100);
     data.counter = 12;
     there.device = 1;
-    cr_assert_eq(bypeer_relay_hear(&state, SERIAL, &there, &data, now_s), BYPEER_RELAY_HEARD_MOVE);
+    cr_assert_eq(bypeer_relay_hear(end, SERIAL, &there, &data, now_s), BYPEER_RELAY_HEARD_MOVE);
 }
 
 Test(relay_rules, no_replay_moves)
@@ -279,11 +281,11 @@ Test(relay_rules, a_refused_trial_ends)
 {
     confirm();
     struct bypeer_relay_place one = place(1), two = place(2);
-    cr_assert_not(bypeer_relay_deny(&state, SERIAL, &one), "an error cannot end what an index confirmed");
+    cr_assert_not(bypeer_relay_deny(end, SERIAL, &one), "an error cannot end what an index confirmed");
     hear_data(2, 100, 11);
-    cr_assert_not(bypeer_relay_deny(&state, SERIAL, &one));
-    cr_assert_not(bypeer_relay_deny(&state, SERIAL + 1, &two));
-    cr_assert(bypeer_relay_deny(&state, SERIAL, &two));
+    cr_assert_not(bypeer_relay_deny(end, SERIAL, &one));
+    cr_assert_not(bypeer_relay_deny(end, SERIAL + 1, &two));
+    cr_assert(bypeer_relay_deny(end, SERIAL, &two));
     cr_assert_not(bypeer_relay_is_confirmed(&state, SERIAL, now_s));
     hear_data(2, 100, 12);
     cr_assert_not(bypeer_relay_is_confirmed(&state, SERIAL, now_s));
@@ -351,19 +353,31 @@ Test(relay_rules, an_index_does_not_pass_to_the_next_candidate)
 Test(relay_rules, another_pair_begins_anew)
 {
     confirm();
-    bypeer_relay_count(&state, 1000);
+    bypeer_relay_count(end, 1000);
     struct bypeer_relay_message data = message(BYPEER_WIREGUARD_DATA, 0, 100);
     struct bypeer_relay_place one = place(1), two = place(2), to;
     data.counter = 11;
     cr_assert_not(bypeer_relay_where_usual(&state, SERIAL + 1, &data, now_s, &to));
-    cr_assert_eq(bypeer_relay_where(&state, SERIAL + 1, &data, now_s, &to), BYPEER_RELAY_WAY_NOBODY);
+    cr_assert_eq(bypeer_relay_where(end, SERIAL + 1, &data, now_s, &to), BYPEER_RELAY_WAY_NOBODY);
     cr_assert_not(bypeer_relay_hear_usual(&state, SERIAL + 1, &one, &data, now_s));
-    cr_assert_eq(bypeer_relay_hear(&state, SERIAL + 1, &two, &data, now_s), BYPEER_RELAY_HEARD_CLAIM);
+    cr_assert_eq(bypeer_relay_hear(end, SERIAL + 1, &two, &data, now_s), BYPEER_RELAY_HEARD_CLAIM);
     cr_assert_eq(state.packets, 0);
     cr_assert_eq(state.live, 0);
     cr_assert_not(bypeer_relay_is_confirmed(&state, SERIAL + 1, now_s));
-    cr_assert_eq(bypeer_relay_where(&state, SERIAL + 1, &data, now_s, &to), BYPEER_RELAY_WAY_GO);
+    cr_assert_eq(bypeer_relay_where(end, SERIAL + 1, &data, now_s, &to), BYPEER_RELAY_WAY_GO);
     cr_assert(bypeer_relay_is_same_place(&to, &two));
+}
+
+Test(relay_rules, a_number_is_no_shorter_than_the_packets)
+{
+    confirm();
+    state.packets = UINT32_MAX - 1;
+    bypeer_relay_count(end, 100);
+    cr_assert_eq(bypeer_relay_packets(&state, &claims), UINT32_MAX);
+    bypeer_relay_count(end, 100);
+    bypeer_relay_count(end, 100);
+    cr_assert_eq(bypeer_relay_packets(&state, &claims), UINT64_C(0x100000001));
+    cr_assert_eq(state.bytes, 300);
 }
 
 Test(relay_rules, words_that_do_not_fit_are_nowhere)
@@ -451,6 +465,7 @@ Test(relay_rules, nothing_draws_more_than_three_bytes_a_byte)
     uint64_t random = 4, confirmed = 0, unconfirmed = 0, refused = 0;
     for (unsigned round = 0; round < 2000; round++) {
         memset(&state, 0, sizeof(state));
+        memset(&claims, 0, sizeof(claims));
         memset(&known, 0, sizeof(known));
         now_s = 1000;
         for (unsigned step = 0; step < 300; step++) {

@@ -29,6 +29,8 @@
 #define SENT 20000u /* and so many go out, at least */
 
 static struct bypeer_relay_state state;
+static struct bypeer_relay_claims claims;
+static const struct bypeer_relay_end end = {&state, &claims};
 static unsigned speaking = SPEAKERS;
 static uint64_t sent;                                          /* messages */
 static uint64_t in[SPEAKERS * PLACES], out[SPEAKERS * PLACES]; /* bytes, by place */
@@ -60,7 +62,7 @@ static void *speak(void *context)
         struct bypeer_relay_place place = place_of(at);
         struct bypeer_relay_message message = {.type = BYPEER_WIREGUARD_INITIATION, .bytes = 100, .sender = 1 + i};
         __atomic_fetch_add(&in[at], message.bytes, __ATOMIC_SEQ_CST);
-        bypeer_relay_hear(&state, i % 1000 == 0 ? 8 : 7, &place, &message, 1000);
+        bypeer_relay_hear(end, i % 1000 == 0 ? 8 : 7, &place, &message, 1000);
     }
     __atomic_sub_fetch(&speaking, 1, __ATOMIC_RELAXED);
     return NULL;
@@ -74,7 +76,7 @@ static void *send(void *context)
         struct bypeer_relay_place to;
         if (bypeer_relay_where_usual(&state, 7, &message, 1000, &to))
             require(false, "confirmed, though no index came back");
-        if (bypeer_relay_where(&state, 7, &message, 1000, &to) != BYPEER_RELAY_WAY_GO)
+        if (bypeer_relay_where(end, 7, &message, 1000, &to) != BYPEER_RELAY_WAY_GO)
             continue;
         uint64_t at = bypeer_relay_port(&to) - UINT64_C(1);
         require(at < SPEAKERS * PLACES, "sent to nobody's port");
@@ -103,9 +105,9 @@ int main(void)
 
     struct bypeer_relay_message message = {.type = BYPEER_WIREGUARD_INITIATION, .bytes = 100, .sender = 9};
     struct bypeer_relay_place place = place_of(3), to;
-    bypeer_relay_hear(&state, 7, &place, &message, 1000);
+    bypeer_relay_hear(end, 7, &place, &message, 1000);
     message.type = BYPEER_WIREGUARD_DATA;
-    require(bypeer_relay_where(&state, 7, &message, 1000, &to) == BYPEER_RELAY_WAY_GO &&
+    require(bypeer_relay_where(end, 7, &message, 1000, &to) == BYPEER_RELAY_WAY_GO &&
                 bypeer_relay_is_same_place(&to, &place),
             "the state does not recover");
     return EXIT_SUCCESS;

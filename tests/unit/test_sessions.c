@@ -201,7 +201,7 @@ Test(sessions, the_largest_region_takes_only_what_is_touched)
     cr_assert_eq(bypeer_sessions_use_rows(&sessions, 2), 0);
     received(&sessions, 0, largest.links - 1, 77, 100, 1000);
     sessions.wireguard[largest.slots - 1].next_counter = 5;
-    sessions.relays[largest.relays - 1].serial = 6;
+    sessions.claims[largest.relays - 1].serial = 6;
 
     /* Whoever takes it, to read or to write, allocates no more than he looks at. */
     cr_assert_eq(bypeer_memory_receive(&control, BYPEER_MEMORY_SESSIONS, dup(memory.fd), memory.bytes, false, why), 0,
@@ -213,7 +213,7 @@ Test(sessions, the_largest_region_takes_only_what_is_touched)
     bypeer_sessions_sum(&view, largest.links - 1, 77, &sum);
     cr_assert_eq(sum.received_packets, 1);
     cr_assert_eq(view.wireguard[largest.slots - 1].next_counter, 5);
-    cr_assert_eq(view.relays[largest.relays - 1].serial, 6);
+    cr_assert_eq(view.claims[largest.relays - 1].serial, 6);
     cr_assert_lt(allocated_bytes(memory.fd), UINT64_C(1) << 20);
     bypeer_memory_free(&next);
     bypeer_memory_free(&control);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "overlay/tables/relays.h"
 #include "overlay/tables/tables.h"
 #include "overlay/tables/writer.h"
 
@@ -266,31 +267,101 @@ Test(writer_wireguard, a_hub_link_leads_out_but_not_in)
     cr_assert_eq(bypeer_tables_link(&side.tables, 3)->kind, BYPEER_LINK_NONE);
 }
 
-static const struct bypeer_destination *relay(const struct side *of, const uint8_t key[16])
+#define SECRET UINT64_C(0xfeedfacecafebeef)
+
+/* A pair, of which side 1 is a port. */
+static struct bypeer_relay_record relay_of(uint32_t number, uint64_t serial)
 {
-    const struct bypeer_destination *found;
-    bypeer_relays_lookup(&of->tables, &key, 1, &found);
-    return found;
+    static const uint8_t ipv4[4] = {192, 0, 2, 1};
+    struct bypeer_relay_record record = {.serial = serial, .links = {0, 5}};
+    memcpy(record.keys[0], here, 16);
+    bypeer_relay_address_set_end(SECRET, 2 * number, record.keys[0]);
+    bypeer_relay_port_key(record.keys[1], ipv4, 52000);
+    return record;
 }
 
-Test(writer_wireguard, a_relay_record_keeps_its_partner)
+static struct side with_relays(const struct bypeer_tables_size *size)
 {
-    struct bypeer_destination record = {.partner_state = 8, .own_state = 9, .group = 2, .serial = 77};
-    memcpy(record.key, here, 16);
-    memcpy(record.partner, there, 16);
-    cr_assert_eq(bypeer_writer_put_relay(side.writer, &record), 1);
-    const struct bypeer_destination *found = relay(&side, here);
-    cr_assert_eq(memcmp(found->partner, there, 16), 0);
-    cr_assert_eq(found->partner_state, 8);
-    cr_assert_eq(found->own_state, 9);
-    cr_assert_eq(bypeer_writer_find_relay(side.writer, here)->serial, 77);
-    const uint8_t *key = here;
+    const struct bypeer_relay_prefix prefix = {.prefix = {0x20, 2}, .bits = 64, .port = 51820, .secret = SECRET};
+    struct side made = make(size, 1);
+    bypeer_writer_set_relay_prefix(made.writer, &prefix);
+    made.tables.relay_prefix = prefix;
+    return made;
+}
+
+static void expect_relay(const struct side *of, uint32_t number, const struct bypeer_relay_record *record)
+{
+    for (uint32_t way = 0; way < 2; way++) {
+        uint32_t end;
+        const struct bypeer_relay_record *found = bypeer_relays_find(&of->tables, record->keys[way], &end);
+        cr_assert_not_null(found);
+        cr_assert_eq(end, 2 * number + way);
+        cr_assert_eq(memcmp(found, record, sizeof(*found)), 0);
+    }
+}
+
+Test(writer_wireguard, a_pair_is_found_by_either_key)
+{
+    struct side of = with_relays(&small);
+    struct bypeer_relay_record record = relay_of(7, 77);
+    uint32_t end;
+    cr_assert_null(bypeer_relays_find(&of.tables, record.keys[0], &end));
+    cr_assert_null(bypeer_relays_find(&of.tables, record.keys[1], &end));
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 7, &record), 1);
+    expect_relay(&of, 7, &record);
+    uint8_t other[16];
+    for (unsigned bit = 0; bit < 128; bit++) {
+        memcpy(other, record.keys[0], 16);
+        other[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        cr_assert_null(bypeer_relays_find(&of.tables, other, &end), "nothing is found by a key that is nearly right");
+    }
+    const uint8_t *key = record.keys[0];
     const struct bypeer_destination *member;
-    bypeer_destinations_lookup(&side.tables, &key, 1, &member);
+    bypeer_destinations_lookup(&of.tables, &key, 1, &member);
     cr_assert_null(member, "no overlay address");
-    cr_assert_eq(bypeer_writer_remove_relay(side.writer, here), 0);
-    cr_assert_null(relay(&side, here));
-    cr_assert_eq(bypeer_writer_remove_relay(side.writer, here), -ENOENT);
+
+    record.links[1] = 6; /* the member has another hub link now */
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 7, &record), 0);
+    expect_relay(&of, 7, &record);
+    cr_assert_eq(bypeer_writer_remove_relay(of.writer, 7), 0);
+    cr_assert_null(bypeer_relays_find(&of.tables, record.keys[0], &end));
+    cr_assert_null(bypeer_relays_find(&of.tables, record.keys[1], &end));
+    cr_assert_eq(bypeer_writer_remove_relay(of.writer, 7), -ENOENT);
+}
+
+Test(writer_wireguard, what_could_not_be_found_or_is_anothers_is_refused)
+{
+    struct side of = with_relays(&small);
+    struct bypeer_relay_record record = relay_of(7, 77), other = relay_of(8, 78);
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 8, &record), -EINVAL, "the address tells another number");
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 0, &record), -EINVAL);
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 7, &(struct bypeer_relay_record){.serial = 0}), -EINVAL);
+    record = relay_of(small.relays + 1, 77);
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, small.relays + 1, &record), -ENOSPC);
+    cr_assert_eq(bypeer_writer_remove_relay(of.writer, small.relays + 1), -ENOENT);
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 8, &other), 1);
+    other.serial = 79;
+    cr_assert_eq(bypeer_writer_put_relay(of.writer, 8, &other), -EINVAL, "the number is another pair's");
+}
+
+Test(writer_wireguard, a_number_that_was_given_up_may_be_seen_until_a_grace_period_has_passed)
+{
+    struct side of = with_relays(&small);
+    struct bypeer_writer_usage usage;
+    struct bypeer_relay_record record = relay_of(7, 77);
+    for (unsigned round = 0; round < 3 * small.relays; round++) { /* more often than there are numbers */
+        cr_assert_eq(bypeer_writer_put_relay(of.writer, 7, &record), 1);
+        bypeer_writer_usage(of.writer, &usage);
+        cr_assert_eq(usage.used.relays, 1);
+        cr_assert_eq(usage.retired, 0);
+        cr_assert_eq(bypeer_writer_remove_relay(of.writer, 7), 0);
+        uint64_t token = bypeer_writer_request(of.writer);
+        bypeer_writer_reclaim(of.writer, token - 1);
+        bypeer_writer_usage(of.writer, &usage);
+        cr_assert_eq(usage.used.relays, 0);
+        cr_assert_eq(usage.retired, 1);
+        bypeer_writer_reclaim(of.writer, token);
+    }
 }
 
 Test(writer_wireguard, the_next_generation_holds_the_same)
@@ -298,19 +369,19 @@ Test(writer_wireguard, the_next_generation_holds_the_same)
     struct bypeer_tables_size larger = small;
     larger.sessions = 2 * SLOTS;
     struct side next = make(&larger, 1);
-    struct bypeer_destination record = {.own_state = 9};
-    struct bypeer_relay_prefix prefix = {.prefix = {0x20, 2}, .bits = 64, .port = 51820};
+    struct bypeer_relay_record record = relay_of(9, 99);
+    struct bypeer_relay_prefix prefix = {.prefix = {0x20, 2}, .bits = 64, .port = 51820, .secret = SECRET};
     struct bypeer_wireguard_config config = {.public_key = {7}, .load_per_s = 100};
-    memcpy(record.key, here, 16);
-    bypeer_writer_put_relay(side.writer, &record);
-    bypeer_writer_put_endpoint(side.writer, here, 51820);
     bypeer_writer_set_relay_prefix(side.writer, &prefix);
+    cr_assert_eq(bypeer_writer_put_relay(side.writer, 9, &record), 1);
+    bypeer_writer_put_endpoint(side.writer, here, 51820);
     bypeer_writer_set_wireguard(side.writer, &config);
     uint32_t removed = put(&side, 5), kept = put(&side, 6), begun = take(&side);
     bypeer_writer_remove_session(side.writer, removed);
 
     cr_assert_eq(bypeer_writer_copy(next.writer, side.writer), 0);
-    cr_assert_eq(relay(&next, here)->own_state, 9);
+    next.tables.relay_prefix = prefix;
+    expect_relay(&next, 9, &record);
     cr_assert_eq(endpoint(&next, here, 51820)->flags, BYPEER_DESTINATION_WIREGUARD);
     cr_assert_eq(next.tables.header->relay_prefix.bits, 64);
     cr_assert_eq(next.tables.wireguard->load_per_s, 100);

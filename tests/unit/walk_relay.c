@@ -46,6 +46,7 @@ const uint8_t *walk_relay_key(enum walk_user user)
     } else {
         memcpy(keys[user], prefix, 8);
         memset(keys[user] + 8, 0x40 + (int)user, 8);
+        bypeer_relay_address_set_end(0, user, keys[user]);
     }
     return keys[user];
 }
@@ -60,17 +61,22 @@ struct bypeer_relay_state *walk_relay_state(enum walk_user user)
     return &walk.worker.shared->relays[user];
 }
 
+struct bypeer_relay_claims *walk_relay_claims(enum walk_user user)
+{
+    return &walk.worker.shared->claims[user];
+}
+
 /* --- tables ------------------------------------------------------------------------------------------------------- */
 
-static void put_user(enum walk_user user)
+struct bypeer_relay_record walk_relay_record(enum walk_user user)
 {
-    struct bypeer_destination record = {
-        .partner_state = walk_partner(user), .own_state = user, .group = 1, .serial = walk_relay_serial(user)};
-    memcpy(record.key, walk_relay_key(user), 16);
-    memcpy(record.partner, walk_relay_key(walk_partner(user)), 16);
-    if (is_ipv4(user))
-        record.flags = (HUB_LINK + user - USER_CAROL) << BYPEER_RELAY_LINK_SHIFT;
-    cr_assert_eq(bypeer_writer_put_relay(walk.writer, &record), 1);
+    struct bypeer_relay_record record = {.serial = walk_relay_serial(user)};
+    for (unsigned side = 0; side < 2; side++) {
+        enum walk_user one = (enum walk_user)(user / 2 * 2 + side);
+        memcpy(record.keys[side], walk_relay_key(one), 16);
+        record.links[side] = is_ipv4(one) ? HUB_LINK + one - USER_CAROL : 0;
+    }
+    return record;
 }
 
 static void put_hub_link(enum walk_user user)
@@ -99,8 +105,10 @@ void walk_relay_put(void)
     cr_assert_eq(bypeer_writer_put_endpoint(walk.writer, spare, 0), 0);
     put_hub_link(USER_CAROL);
     put_hub_link(USER_DAVE);
-    for (enum walk_user user = USER_ALICE; user < USERS; user++)
-        put_user(user);
+    for (enum walk_user user = USER_ALICE; user < USERS; user += 2) {
+        struct bypeer_relay_record record = walk_relay_record(user);
+        cr_assert_eq(bypeer_writer_put_relay(walk.writer, user / 2, &record), 1);
+    }
     walk.worker.now_ms = 1000000;
 }
 

@@ -27,6 +27,9 @@ struct bypeer_relay_place walk_place(enum walk_user user);
 uint16_t walk_user_port(enum walk_user user);
 const uint8_t *walk_relay_key(enum walk_user user);
 struct bypeer_relay_state *walk_relay_state(enum walk_user user);
+struct bypeer_relay_claims *walk_relay_claims(enum walk_user user);
+/* Of his pair, whose number is user / 2: each user is the end of his number. */
+struct bypeer_relay_record walk_relay_record(enum walk_user user);
 uint64_t walk_relay_serial(enum walk_user user);
 
 /* A message of WireGuard; returns its length. bytes: of data, all of it. */
