@@ -9,7 +9,8 @@
  * Two engines, of which BEST is the fastest one that this processor has:
  *
  *   portable  libcrypto, one job after another (crypto.h)
- *   avx512    sixteen blocks at a time, whichever jobs they are of (aead_lanes.h): AVX-512 with IFMA and VBMI2
+ *   avx512    sixteen blocks at a time, whichever jobs they are of, or a few jobs one by one, each over its own blocks
+ *             (aead_lanes.h): AVX-512 with IFMA and VBMI2
  *
  * Nothing here branches on a key or on text. What an object and the stack keep of keys is that of the last burst.
  *

@@ -12,6 +12,7 @@
 #define BLOCKS_MOST  4 /* of Poly1305 a step */
 #define AHEAD        4
 #define LENGTHS_FROM 48 /* where the block of lengths lies in the last step */
+#define FEW          4  /* groups of this many at most may be done sooner one by one */
 
 struct group {
     struct chacha20 packets;
@@ -168,7 +169,7 @@ static void half_authenticate(struct group *group, unsigned half, struct bypeer_
             step_plain(poly, &reader, step);
     }
     __m512i tag[2];
-    poly1305_finish(poly, tag);
+    poly1305_finish(poly->h, poly->s, tag);
     for (unsigned i = 0; i < 2; i++)
         _mm512_storeu_si512(&group->tags[i][half * HALF], tag[i]);
 }
@@ -211,8 +212,21 @@ static void group_begin(struct group *group, struct bypeer_aead_job *const jobs[
     }
 }
 
+/* Whether packets are done sooner one by one than side by side, which costs what the largest one does, the first. As
+ * measured. */
+static bool are_few(struct bypeer_aead_job *const jobs[], unsigned count)
+{
+    static const uint32_t bytes_from[FEW + 1] = {[3] = 512, [4] = 1200};
+    return count <= FEW && jobs[0]->bytes >= bytes_from[count];
+}
+
 void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned count, unsigned after)
 {
+    if (are_few(jobs, count)) {
+        for (unsigned i = 0; i < count; i++)
+            bypeer_aead_avx512_seal_one(jobs[i]);
+        return;
+    }
     struct group group;
     group_begin(&group, jobs, count);
     group_cipher(&group, jobs, count, after, ~0u);
@@ -226,6 +240,11 @@ void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned coun
 
 void bypeer_aead_avx512_open(struct bypeer_aead_job *const jobs[], unsigned count, unsigned after)
 {
+    if (are_few(jobs, count)) {
+        for (unsigned i = 0; i < count; i++)
+            bypeer_aead_avx512_open_one(jobs[i]);
+        return;
+    }
     struct group group;
     unsigned good = 0;
     group_begin(&group, jobs, count);

@@ -1,5 +1,5 @@
 /*
- * The AEAD across packets: what aead.c asks of a vector variant.
+ * The AEAD across packets, and of one packet by itself: what aead.c asks of a vector variant.
  *
  * A library that seals one packet computes sixteen blocks of key stream at once, of which a small packet needs two: the
  * block that gives Poly1305's key, and one of text. Here a lane is a block of any packet of the group:
@@ -17,6 +17,10 @@
  * block), which leave its h at zero. So a group costs what its longest packet does: aead.c puts packets of like size
  * together. A group has at most sixteen jobs; behind them in the array lie as many as come after it, whose texts are
  * fetched meanwhile.
+ *
+ * A packet alone would leave most lanes of either idle. Where there are few, each is taken by itself: its block 0 and
+ * its text in one run of the key stream, sixteen blocks or eight at once, and Poly1305 over eight of its blocks side by
+ * side (poly1305_one_avx512.h). It costs the same in any company.
  */
 #pragma once
 
@@ -30,6 +34,10 @@ typedef void bypeer_aead_lanes_function(struct bypeer_aead_job *const jobs[], un
 
 bypeer_aead_lanes_function bypeer_aead_avx512_seal;
 bypeer_aead_lanes_function bypeer_aead_avx512_open;
+
+/* One by itself, as those do where it is sooner done. */
+void bypeer_aead_avx512_seal_one(struct bypeer_aead_job *job);
+void bypeer_aead_avx512_open_one(struct bypeer_aead_job *job);
 
 /* Steps of Poly1305 that a text takes: its blocks of 16 bytes and the block of lengths, four a step. */
 static inline uint32_t bypeer_aead_steps(uint32_t bytes)

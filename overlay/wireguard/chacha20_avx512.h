@@ -1,5 +1,7 @@
 /*
- * Sixteen blocks of ChaCha20 (RFC 8439, 2.3) side by side: a vector holds one word of the state for all of them.
+ * Blocks of ChaCha20 (RFC 8439, 2.3) side by side: sixteen of any packets, where a vector holds one word of the state
+ * for all of them, or eight of one packet, where a vector holds four words for four of them. The eight take a little
+ * more than half the time of the sixteen.
  *
  * Only for objects that are compiled for AVX-512.
  */
@@ -14,8 +16,8 @@ struct chacha20 {
     __m512i nonce[2];
 };
 
-static inline __attribute__((always_inline)) void chacha20_quarter(__m512i x[static 16], unsigned a, unsigned b,
-                                                                   unsigned c, unsigned d)
+static inline __attribute__((always_inline)) void chacha20_quarter(__m512i x[], unsigned a, unsigned b, unsigned c,
+                                                                   unsigned d)
 {
     x[a] = _mm512_add_epi32(x[a], x[b]);
     x[d] = _mm512_rol_epi32(_mm512_xor_si512(x[d], x[a]), 16);
@@ -27,23 +29,13 @@ static inline __attribute__((always_inline)) void chacha20_quarter(__m512i x[sta
     x[b] = _mm512_rol_epi32(_mm512_xor_si512(x[b], x[c]), 7);
 }
 
-/*
- * Key stream of sixteen blocks. Lane l is block number block[l] of packet packet[l], which is a lane of packets; word w
- * of all blocks comes into ret_words[w].
- */
-static inline __attribute__((always_inline)) void chacha20_blocks(const struct chacha20 *packets, __m512i packet,
-                                                                  __m512i block, __m512i ret_words[static 16])
+static const uint32_t chacha20_constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}; /* "expand 32-byte k" */
+
+/* Words of sixteen states to words of their blocks. */
+static inline __attribute__((always_inline)) void chacha20_run(const __m512i start[static 16],
+                                                               __m512i ret_words[static 16])
 {
-    static const uint32_t constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}; /* "expand 32-byte k" */
-    __m512i start[16], x[16];
-    for (unsigned w = 0; w < 4; w++)
-        start[w] = _mm512_set1_epi32((int)constants[w]);
-    for (unsigned w = 0; w < 8; w++)
-        start[4 + w] = _mm512_permutexvar_epi32(packet, packets->key[w]);
-    start[12] = block;
-    start[13] = _mm512_setzero_si512(); /* the first four bytes of the nonce */
-    for (unsigned w = 0; w < 2; w++)
-        start[14 + w] = _mm512_permutexvar_epi32(packet, packets->nonce[w]);
+    __m512i x[16];
     for (unsigned w = 0; w < 16; w++)
         x[w] = start[w];
     for (unsigned i = 0; i < 10; i++) {
@@ -58,6 +50,25 @@ static inline __attribute__((always_inline)) void chacha20_blocks(const struct c
     }
     for (unsigned w = 0; w < 16; w++)
         ret_words[w] = _mm512_add_epi32(x[w], start[w]);
+}
+
+/*
+ * Key stream of sixteen blocks. Lane l is block number block[l] of packet packet[l], which is a lane of packets; word w
+ * of all blocks comes into ret_words[w].
+ */
+static inline __attribute__((always_inline)) void chacha20_blocks(const struct chacha20 *packets, __m512i packet,
+                                                                  __m512i block, __m512i ret_words[static 16])
+{
+    __m512i start[16];
+    for (unsigned w = 0; w < 4; w++)
+        start[w] = _mm512_set1_epi32((int)chacha20_constants[w]);
+    for (unsigned w = 0; w < 8; w++)
+        start[4 + w] = _mm512_permutexvar_epi32(packet, packets->key[w]);
+    start[12] = block;
+    start[13] = _mm512_setzero_si512(); /* the first four bytes of the nonce */
+    for (unsigned w = 0; w < 2; w++)
+        start[14 + w] = _mm512_permutexvar_epi32(packet, packets->nonce[w]);
+    chacha20_run(start, ret_words);
 }
 
 /* 4 x 4 parts of 128 bits, transposed. */
@@ -117,4 +128,67 @@ chacha20_load(struct chacha20 *ret_packets, const uint8_t *const keys[static 16]
     const __m512i first = _mm512_loadu_si512(counters), second = _mm512_loadu_si512(counters + 8);
     ret_packets->nonce[0] = _mm512_permutex2var_epi32(first, even, second);
     ret_packets->nonce[1] = _mm512_permutex2var_epi32(first, _mm512_add_epi32(even, _mm512_set1_epi32(1)), second);
+}
+
+/* The state of one packet's block, four words a vector, four times over: constants, key, key, block number and nonce.
+ */
+static inline __attribute__((always_inline)) void chacha20_load_one(const uint8_t key[static 32], uint64_t counter,
+                                                                    uint32_t block, __m512i ret_state[static 4])
+{
+    ret_state[0] = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)chacha20_constants));
+    ret_state[1] = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)key));
+    ret_state[2] = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)(key + 16)));
+    ret_state[3] = _mm512_broadcast_i32x4(_mm_set_epi64x((long long)counter, block));
+}
+
+/* Sixteen blocks from one on, as they lie in memory. */
+static inline __attribute__((always_inline)) void chacha20_sixteen(const uint8_t key[static 32], uint64_t counter,
+                                                                   uint32_t block, __m512i ret_blocks[static 16])
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i state[4], start[16], words[16];
+    chacha20_load_one(key, counter, block, state);
+    for (unsigned i = 0; i < 4; i++) {
+        start[4 * i + 0] = _mm512_shuffle_epi32(state[i], _MM_PERM_AAAA);
+        start[4 * i + 1] = _mm512_shuffle_epi32(state[i], _MM_PERM_BBBB);
+        start[4 * i + 2] = _mm512_shuffle_epi32(state[i], _MM_PERM_CCCC);
+        start[4 * i + 3] = _mm512_shuffle_epi32(state[i], _MM_PERM_DDDD);
+    }
+    start[12] = _mm512_add_epi32(start[12], lanes);
+    chacha20_run(start, words);
+    chacha20_transpose(words, ret_blocks);
+}
+
+/* Eight blocks from one on, as they lie in memory. */
+static inline __attribute__((always_inline)) void chacha20_eight(const uint8_t key[static 32], uint64_t counter,
+                                                                 uint32_t block, __m512i ret_blocks[static 8])
+{
+    __m512i start[8], x[8]; /* the first four blocks, the second four */
+    chacha20_load_one(key, counter, block, start);
+    start[3] = _mm512_add_epi32(start[3], _mm512_setr_epi32(0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0));
+    for (unsigned i = 0; i < 4; i++)
+        start[4 + i] = start[i];
+    start[7] = _mm512_add_epi32(start[7], _mm512_setr_epi32(4, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0));
+    for (unsigned i = 0; i < 8; i++)
+        x[i] = start[i];
+    for (unsigned i = 0; i < 10; i++) {
+        chacha20_quarter(x, 0, 1, 2, 3);
+        chacha20_quarter(x, 4, 5, 6, 7);
+        for (unsigned four = 0; four < 8; four += 4) { /* columns to diagonals */
+            x[four + 1] = _mm512_shuffle_epi32(x[four + 1], _MM_PERM_ADCB);
+            x[four + 2] = _mm512_shuffle_epi32(x[four + 2], _MM_PERM_BADC);
+            x[four + 3] = _mm512_shuffle_epi32(x[four + 3], _MM_PERM_CBAD);
+        }
+        chacha20_quarter(x, 0, 1, 2, 3);
+        chacha20_quarter(x, 4, 5, 6, 7);
+        for (unsigned four = 0; four < 8; four += 4) { /* and back */
+            x[four + 1] = _mm512_shuffle_epi32(x[four + 1], _MM_PERM_CBAD);
+            x[four + 2] = _mm512_shuffle_epi32(x[four + 2], _MM_PERM_BADC);
+            x[four + 3] = _mm512_shuffle_epi32(x[four + 3], _MM_PERM_ADCB);
+        }
+    }
+    for (unsigned i = 0; i < 8; i++)
+        x[i] = _mm512_add_epi32(x[i], start[i]);
+    transpose_parts(x, ret_blocks);
+    transpose_parts(x + 4, ret_blocks + 4);
 }

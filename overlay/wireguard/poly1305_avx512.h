@@ -17,10 +17,14 @@
 
 #include "overlay/wireguard/chacha20_avx512.h"
 
+struct poly1305_power {
+    __m512i limbs[3];
+    __m512i by20[2]; /* 20 times the limbs 1 and 2 */
+};
+
 struct poly1305 {
     __m512i h[3];
-    __m512i r[4][3];   /* r, r^2, r^3, r^4 */
-    __m512i r20[4][2]; /* 20 times the limbs 1 and 2 of those */
+    struct poly1305_power powers[4]; /* r, r^2, r^3, r^4 */
     __m512i s[2];
 };
 
@@ -42,14 +46,14 @@ static inline __attribute__((always_inline)) void poly1305_split(__m512i low, __
     ret_limbs[2] = _mm512_or_si512(_mm512_srli_epi64(high, 24), above);
 }
 
-/* Adds a times power p of r to the sums. */
+/* Adds a times a power of r to the sums. */
 static inline __attribute__((always_inline)) void
-poly1305_multiply(const struct poly1305 *poly, unsigned p, const __m512i a[static 3], struct poly1305_sums *sums)
+poly1305_multiply(const struct poly1305_power *power, const __m512i a[static 3], struct poly1305_sums *sums)
 {
     const __m512i factors[3][3] = {
-        {poly->r[p][0], poly->r20[p][1], poly->r20[p][0]},
-        {poly->r[p][1], poly->r[p][0], poly->r20[p][1]},
-        {poly->r[p][2], poly->r[p][1], poly->r[p][0]},
+        {power->limbs[0], power->by20[1], power->by20[0]},
+        {power->limbs[1], power->limbs[0], power->by20[1]},
+        {power->limbs[2], power->limbs[1], power->limbs[0]},
     };
     for (unsigned limb = 0; limb < 3; limb++) {
         for (unsigned i = 0; i < 3; i++) {
@@ -75,35 +79,44 @@ static inline __attribute__((always_inline)) void poly1305_reduce(const struct p
     ret_limbs[2] = _mm512_and_si512(t2, poly1305_bits(42));
 }
 
-static inline __attribute__((always_inline)) void poly1305_fill_r20(struct poly1305 *poly, unsigned p)
+/* To be called when .limbs are there. */
+static inline __attribute__((always_inline)) void poly1305_fill_by20(struct poly1305_power *power)
 {
     for (unsigned i = 0; i < 2; i++) {
-        __m512i four = _mm512_slli_epi64(poly->r[p][1 + i], 2);
-        poly->r20[p][i] = _mm512_add_epi64(four, _mm512_slli_epi64(four, 2));
+        __m512i four = _mm512_slli_epi64(power->limbs[1 + i], 2);
+        power->by20[i] = _mm512_add_epi64(four, _mm512_slli_epi64(four, 2));
     }
 }
 
-/* r^(p + 1) from two lower powers. */
-static inline __attribute__((always_inline)) void poly1305_fill_power(struct poly1305 *poly, unsigned p, unsigned left,
-                                                                      unsigned right)
+static inline __attribute__((always_inline)) void poly1305_fill_power(struct poly1305_power *ret_power,
+                                                                      const struct poly1305_power *left,
+                                                                      const struct poly1305_power *right)
 {
     struct poly1305_sums sums = {0};
-    poly1305_multiply(poly, right, poly->r[left], &sums);
-    poly1305_reduce(&sums, poly->r[p]);
-    poly1305_fill_r20(poly, p);
+    poly1305_multiply(right, left->limbs, &sums);
+    poly1305_reduce(&sums, ret_power->limbs);
+    poly1305_fill_by20(ret_power);
+}
+
+/* r before it is clamped: its low and high half. */
+static inline __attribute__((always_inline)) void poly1305_fill_first(struct poly1305_power *ret_power,
+                                                                      const __m512i r[static 2])
+{
+    __m512i low = _mm512_and_si512(r[0], _mm512_set1_epi64(INT64_C(0x0ffffffc0fffffff)));
+    __m512i high = _mm512_and_si512(r[1], _mm512_set1_epi64(INT64_C(0x0ffffffc0ffffffc)));
+    poly1305_split(low, high, _mm512_setzero_si512(), ret_power->limbs);
+    poly1305_fill_by20(ret_power);
 }
 
 /* r before it is clamped, and s: low and high half of each. */
 static inline __attribute__((always_inline)) void poly1305_begin(struct poly1305 *poly, const __m512i r[static 2],
                                                                  const __m512i s[static 2])
 {
-    __m512i low = _mm512_and_si512(r[0], _mm512_set1_epi64(INT64_C(0x0ffffffc0fffffff)));
-    __m512i high = _mm512_and_si512(r[1], _mm512_set1_epi64(INT64_C(0x0ffffffc0ffffffc)));
-    poly1305_split(low, high, _mm512_setzero_si512(), poly->r[0]);
-    poly1305_fill_r20(poly, 0);
-    poly1305_fill_power(poly, 1, 0, 0);
-    poly1305_fill_power(poly, 2, 1, 0);
-    poly1305_fill_power(poly, 3, 1, 1);
+    struct poly1305_power *powers = poly->powers;
+    poly1305_fill_first(&powers[0], r);
+    poly1305_fill_power(&powers[1], &powers[0], &powers[0]);
+    poly1305_fill_power(&powers[2], &powers[1], &powers[0]);
+    poly1305_fill_power(&powers[3], &powers[1], &powers[1]);
     for (unsigned i = 0; i < 3; i++)
         poly->h[i] = _mm512_setzero_si512();
     poly->s[0] = s[0];
@@ -132,22 +145,22 @@ static inline __attribute__((always_inline)) void poly1305_step(struct poly1305 
     __m512i limbs[3];
     for (unsigned block = 1; block < 4; block++) {
         poly1305_split(low[block], high[block], above[block], limbs);
-        poly1305_multiply(poly, 3 - block, limbs, &sums);
+        poly1305_multiply(&poly->powers[3 - block], limbs, &sums);
     }
     /* Last, since it waits for the step before. */
     poly1305_split(low[0], high[0], above[0], limbs);
     for (unsigned i = 0; i < 3; i++)
         limbs[i] = _mm512_add_epi64(limbs[i], poly->h[i]);
-    poly1305_multiply(poly, 3, limbs, &sums);
+    poly1305_multiply(&poly->powers[3], limbs, &sums);
     poly1305_reduce(&sums, poly->h);
 }
 
-/* The tags' halves. */
-static inline __attribute__((always_inline)) void poly1305_finish(const struct poly1305 *poly,
+/* h + s: the tags' halves. */
+static inline __attribute__((always_inline)) void poly1305_finish(const __m512i h[static 3], const __m512i s[static 2],
                                                                   __m512i ret_tag[static 2])
 {
     const __m512i limb = poly1305_bits(44), top = poly1305_bits(42), five = _mm512_set1_epi64(5);
-    __m512i h0 = poly->h[0], h1 = poly->h[1], h2 = poly->h[2];
+    __m512i h0 = h[0], h1 = h[1], h2 = h[2];
     /* Twice around: if the first lap carries out of the top, then h2 is 0, and the second does not. */
     for (unsigned i = 0; i < 2; i++) {
         h1 = _mm512_add_epi64(h1, _mm512_srli_epi64(h0, 44));
@@ -169,8 +182,8 @@ static inline __attribute__((always_inline)) void poly1305_finish(const struct p
 
     __m512i low = _mm512_or_si512(h0, _mm512_slli_epi64(h1, 44));
     __m512i high = _mm512_or_si512(_mm512_srli_epi64(h1, 20), _mm512_slli_epi64(h2, 24));
-    ret_tag[0] = _mm512_add_epi64(low, poly->s[0]);
+    ret_tag[0] = _mm512_add_epi64(low, s[0]);
     __mmask8 carry = _mm512_cmplt_epu64_mask(ret_tag[0], low);
-    high = _mm512_add_epi64(high, poly->s[1]);
+    high = _mm512_add_epi64(high, s[1]);
     ret_tag[1] = _mm512_mask_add_epi64(high, carry, high, _mm512_set1_epi64(1));
 }

@@ -1,16 +1,18 @@
 /*
- * Poly1305 of eight lanes, at the edges of its limbs: keys and blocks of nothing but zeros, ones, and what lies next to
- * them, which no random message brings about; beside libcrypto, and RFC 8439, appendix A.3.
+ * Poly1305 of eight lanes, which are texts or blocks of one text, at the edges of its limbs: keys and blocks of nothing
+ * but zeros, ones, and what lies next to them, which no random message brings about; beside libcrypto, and RFC 8439,
+ * appendix A.3.
  */
 #include <criterion/criterion.h>
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "overlay/wireguard/poly1305_avx512.h"
+#include "overlay/wireguard/poly1305_one_avx512.h"
 #include "tests/random.h"
 
 #define STEPS_MOST 3
 #define ROUNDS     20000
+#define ONE_MOST   1700
 
 static uint64_t random_state = 1305;
 
@@ -44,7 +46,7 @@ static void lanes_tags(const struct text texts[static 8], unsigned steps, uint8_
             lines[lane] = _mm512_loadu_si512(texts[lane].bytes + 64 * step);
         poly1305_transpose(lines, low, high);
         poly1305_step(&poly, low, high, above);
-        poly1305_finish(&poly, tag);
+        poly1305_finish(poly.h, poly.s, tag);
         _mm512_storeu_si512(tags[0], tag[0]);
         _mm512_storeu_si512(tags[1], tag[1]);
     }
@@ -108,6 +110,39 @@ Test(poly1305_avx512, limbs_at_their_edges)
     EVP_MAC_free(method);
 }
 
+/* The tag is over the text, filled with zeros to a whole block, and the block of lengths. */
+Test(poly1305_avx512, one_text_with_limbs_at_their_edges)
+{
+    if (!is_here())
+        cr_skip_test("this processor has no AVX-512 with IFMA and VBMI2");
+    EVP_MAC *method = EVP_MAC_fetch(NULL, "POLY1305", NULL);
+    EVP_MAC_CTX *context = EVP_MAC_CTX_new(method);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint8_t key[64] = {0}, text[ONE_MOST + 40], expected[16];
+        uint32_t bytes = random_next_below(&random_state, round % 2 ? 300 : ONE_MOST + 1),
+                 padded = (bytes + 15) / 16 * 16;
+        uint64_t halves[2][8];
+        struct poly1305_one one;
+        __m512i tag[2];
+        size_t tag_bytes;
+        fill_extreme(key, 32);
+        fill_extreme(text, sizeof(text) / 8 * 8);
+        poly1305_one_begin(&one, _mm512_loadu_si512(key), bytes);
+        poly1305_one_run(&one, text, bytes, tag);
+        memset(text + bytes, 0, padded - bytes + 8);
+        memcpy(text + padded + 8, &(uint64_t){bytes}, 8);
+        cr_assert(EVP_MAC_init(context, key, 32, NULL));
+        cr_assert(EVP_MAC_update(context, text, padded + 16));
+        cr_assert(EVP_MAC_final(context, expected, &tag_bytes, sizeof(expected)));
+        for (unsigned i = 0; i < 2; i++) {
+            _mm512_storeu_si512(halves[i], tag[i]);
+            cr_assert_arr_eq(&halves[i][0], expected + 8 * i, 8, "round %u, %u bytes", round, bytes);
+        }
+    }
+    EVP_MAC_CTX_free(context);
+    EVP_MAC_free(method);
+}
+
 /* Vectors 7, 9 and 10 of appendix A.3, each behind as many blocks without a bit above as fill its step: they count for
  * nothing, and that is how texts of unlike size end together. */
 Test(poly1305_avx512, vectors_of_rfc_8439_behind_blocks_of_nothing)
@@ -143,7 +178,7 @@ Test(poly1305_avx512, vectors_of_rfc_8439_behind_blocks_of_nothing)
         }
         poly1305_begin(&poly, r, s);
         poly1305_step(&poly, low, high, above);
-        poly1305_finish(&poly, tag);
+        poly1305_finish(poly.h, poly.s, tag);
         uint64_t halves[2][8];
         _mm512_storeu_si512(halves[0], tag[0]);
         _mm512_storeu_si512(halves[1], tag[1]);
