@@ -126,6 +126,7 @@ static void classify_burst(struct bypeer_worker *worker, struct rte_node *node, 
             packet->cloud = endpoint.cloud;
             nexts[i] = classify_whole(packet, &outer, end, CLASSIFY_PNRP);
         } else if (owner == CLASSIFY_WIREGUARD) {
+            rte_prefetch0(frame + RTE_CACHE_LINE_SIZE); /* where the message begins */
             packet->underlay = outer.underlay;
             nexts[i] = classify_whole(packet, &outer, end, CLASSIFY_WIREGUARD_OPEN);
         } else if (owner == CLASSIFY_RELAYED) {

@@ -3,8 +3,9 @@
  * host's own. Out: policy with .egress and .group filled in; multicast with .group, the source's; icmp_error where
  * there is no route; drop for a source that is not routed through the link that the packet came by.
  *
- * Costs two dependent cache lines for the destination and two for the source, all of a burst overlapped. What the exact
- * match misses (members of prefixes, strangers) is looked up one by one.
+ * Costs two dependent cache lines for the destination and two for the source, all of a burst overlapped; where there are
+ * many links, that of the destination is fetched for the nodes behind. What the exact match misses (members of prefixes,
+ * strangers) is looked up one by one.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/ip/icmpv6.h"
@@ -111,12 +112,15 @@ static void overlay_lookup_burst(struct bypeer_worker *worker, struct rte_node *
     }
     bypeer_destinations_lookup(tables, keys, 2 * count, found);
     const bool judged = worker->is_judging;
+    const bool with_peers = tables->session_count > 1; /* each of WireGuard is a link, more than caches hold */
     for (unsigned i = 0; i < count; i++) {
         struct bypeer_packet *packet = bypeer_packet(mbufs[i]);
         const struct bypeer_destination *destination = found[i], *source = found[count + i];
         if (likely(source != NULL && destination != NULL && source->link == packet->ingress)) {
             packet->egress = destination->link;
             packet->group = destination->group;
+            if (with_peers)
+                bypeer_tables_prefetch_link(tables, destination->link);
             if (unlikely(judged))
                 overlay_lookup_note(packet, source, destination);
             nexts[i] = OVERLAY_LOOKUP_POLICY;

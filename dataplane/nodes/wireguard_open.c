@@ -26,6 +26,7 @@ enum {
     WIREGUARD_OPEN_EDGES
 };
 _Static_assert(BYPEER_BURST_MAX <= BYPEER_AEAD_BURST, "a burst is opened at once");
+#define WIREGUARD_OPEN_FIRST 16 /* messages, which the AEAD takes at once; it fetches the next ones meanwhile */
 
 /* A data message on its way through the node. */
 struct wireguard_open_message {
@@ -96,6 +97,13 @@ static inline void wireguard_open_prefetch(const struct bypeer_worker *worker,
     rte_prefetch0(peer);
     rte_prefetch0(&peer->seen);
     bypeer_session_prefetch(worker, message->link);
+}
+
+/* Begins to fetch the whole message. */
+static inline void wireguard_open_prefetch_text(const struct wireguard_open_message *message)
+{
+    for (uint32_t at = 0; at < message->outer.udp_length; at += RTE_CACHE_LINE_SIZE)
+        rte_prefetch1(message->payload + at);
 }
 
 /* Why a message is not worth opening, or 0. */
@@ -219,8 +227,11 @@ static void wireguard_open_burst(struct bypeer_worker *worker, struct rte_node *
         messages[some].at = (uint8_t)i;
         some += wireguard_open_read(worker->tables, &messages[some], &nexts[i]);
     }
-    for (unsigned i = 0; i < some; i++)
+    for (unsigned i = 0; i < some; i++) {
         wireguard_open_find(worker, &messages[i]);
+        if (i < WIREGUARD_OPEN_FIRST)
+            wireguard_open_prefetch_text(&messages[i]);
+    }
     for (unsigned i = 0; i < some; i++)
         wireguard_open_prefetch(worker, &messages[i]);
     some = wireguard_open_judge(worker, messages, some, jobs, nexts);

@@ -132,6 +132,14 @@ static inline const struct bypeer_link *bypeer_tables_link(const struct bypeer_t
     return bypeer_slots_find(&tables->links, id, sizeof(struct bypeer_link));
 }
 
+/* Both lines of a link. */
+static inline void bypeer_tables_prefetch_link(const struct bypeer_tables *tables, uint32_t id)
+{
+    const struct bypeer_link *link = bypeer_tables_link(tables, id);
+    __builtin_prefetch(link);
+    __builtin_prefetch(link->header);
+}
+
 static inline const struct bypeer_adjacency *bypeer_tables_adjacency(const struct bypeer_tables *tables, uint32_t id)
 {
     return bypeer_slots_find(&tables->adjacencies, id, sizeof(struct bypeer_adjacency));
