@@ -7,8 +7,8 @@ import machine
 
 PEERS = 16384  # each has as many frames in the file as any other
 FRAMES = 262144
-RING_BITS = 13  # of memif: more frames than fit the second level of cache
-MEMIF_FRAMES = 65536  # in packet memory: the rings hold a quarter
+RING_BITS = 11  # of memif: 2048 frames, as many as the node asks any device for (dataplane/ports.c)
+MEMIF_FRAMES = 16384  # in packet memory: the rings hold a quarter
 OVERHEAD = 14 + 40 + 8 + 32  # of a frame, around what is sealed
 
 
