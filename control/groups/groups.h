@@ -146,6 +146,7 @@ struct bypeer_groups_founding {
     const char *comment;  /* NULL: none */
     const char *password; /* NULL: none; else whoever knows it may join */
 };
+/* These are whole and durable when they return 0; else nothing of the group is here. */
 int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
                          struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* identity NULL: the one that the invitation is for, or the default one. password: of an invitation that wants one. */

@@ -111,17 +111,6 @@ static int join_describe(const struct bypeer_groups_founding *founding, const st
                                     "the password\nis empty or too long\nuse 1 to %d bytes", BYPEER_PASSWORD_MAX);
 }
 
-/* Row and key are durable before anybody hears of the group. */
-static int join_store(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
-                      struct bypeer_problem *problem)
-{
-    struct bypeer_store *store = groups->node->store;
-    int result = bypeer_store_begin(store, problem);
-    if (result == 0)
-        result = bypeer_store_put_joined(store, row, problem);
-    return bypeer_store_end(store, result, problem);
-}
-
 static int join_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
 {
     struct bypeer_store *store = groups->node->store;
@@ -129,6 +118,25 @@ static int join_forget(struct bypeer_groups *groups, const char *name, struct by
     if (result == 0)
         result = bypeer_store_remove_joined(store, name, problem);
     return bypeer_store_end(store, result, problem);
+}
+
+/*
+ * Row, records and the audit log from its place `mark` on are durable together before anybody hears of the group; else
+ * it is closed, and nothing of it stays.
+ */
+static int join_keep(struct bypeer_joined *joined, const char *action, const char *text, unsigned mark,
+                     struct bypeer_problem *problem)
+{
+    struct bypeer_groups *groups = joined->groups;
+    /* Who joins by password has a row once there is a membership to keep. */
+    joined->is_stored = joined->is_stale = joined->chain != NULL;
+    bypeer_groups_audit(groups, joined->name_text, action, joined->self_text, NULL, text);
+    int result = groups_flush(groups, problem);
+    if (result < 0) {
+        joined_close(joined);
+        groups->audit_count = groups->audit_count < mark ? groups->audit_count : mark;
+    }
+    return result;
 }
 
 static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
@@ -166,13 +174,12 @@ static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_f
                                           .identity = identity->name_text,
                                           .friendly = founding->friendly};
         row.chain = bypeer_chain_bag(chain, &row.chain_bytes);
-        result = join_store(groups, &row, problem);
+        unsigned mark = groups->audit_count;
+        result = joined_open(groups, &row, group_key, NULL, properties, ret_joined, problem);
         if (result == 0)
-            result = joined_open(groups, &row, group_key, NULL, properties, ret_joined, problem);
-        if (result < 0) {
+            result = join_keep(*ret_joined, "created", founding->friendly, mark, problem);
+        if (result < 0)
             groups_remove_key(groups, &name);
-            join_forget(groups, text, NULL);
-        }
     }
     bypeer_chain_free(chain);
     explicit_bzero(properties, sizeof(*properties));
@@ -196,11 +203,7 @@ int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_group
                                   strerror(-result));
     result = join_found(groups, founding, identity, group_key, ret_joined, problem);
     bypeer_key_free(group_key);
-    if (result < 0)
-        return result;
-    bypeer_groups_audit(groups, (*ret_joined)->name_text, "created", (*ret_joined)->self_text, NULL,
-                        (*ret_joined)->friendly);
-    return groups_flush(groups, problem);
+    return result;
 }
 
 /* --- joining --- */
@@ -318,21 +321,14 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
         bypeer_name_write(&invitation.group, name);
         struct bypeer_store_joined row;
         groups_row(&invitation, profile, identity->name_text, name, &row);
+        unsigned mark = groups->audit_count;
         result =
             joined_open(groups, &row, NULL, invitation.wants_password ? password : NULL, NULL, ret_joined, problem);
-        if (result == 0 && row.chain)
-            result = join_store(groups, &row, problem);
-        if (result < 0 && *ret_joined)
-            joined_close(*ret_joined);
+        if (result == 0)
+            result = join_keep(*ret_joined, "joined", password ? "by password" : "by invitation", mark, problem);
     }
     bypeer_invitation_clear(&invitation);
-    if (result < 0)
-        return result;
-    /* Who joins by password has a row once there is a membership to keep. */
-    (*ret_joined)->is_stored = (*ret_joined)->chain != NULL;
-    bypeer_groups_audit(groups, (*ret_joined)->name_text, "joined", (*ret_joined)->self_text, NULL,
-                        password ? "by password" : "by invitation");
-    return groups_flush(groups, problem);
+    return result;
 }
 
 int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
@@ -351,12 +347,10 @@ int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined 
     }
     if (result < 0)
         return result;
+    unsigned mark = groups->audit_count;
     result = joined_open(groups, row, group_key, NULL, NULL, ret_joined, problem);
-    if (result == 0) {
-        result = join_store(groups, row, problem);
-        if (result < 0)
-            joined_close(*ret_joined);
-    }
+    if (result == 0)
+        result = join_keep(*ret_joined, "joined", "by import", mark, problem);
     if (result < 0 && is_new_key)
         groups_remove_key(groups, name);
     return result;

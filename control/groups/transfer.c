@@ -98,8 +98,5 @@ int bypeer_groups_import(struct bypeer_groups *groups, const char *text, const c
         result = groups_adopt(groups, &row, &export.group.group, export.group_key, ret_joined, problem);
     }
     bypeer_group_export_release(&export);
-    if (result < 0)
-        return result;
-    bypeer_groups_audit(groups, (*ret_joined)->name_text, "joined", (*ret_joined)->self_text, NULL, "by import");
-    return groups_flush(groups, problem);
+    return result;
 }
