@@ -103,6 +103,7 @@ static void groups_on_upkeep(uv_timer_t *timer)
         groups->unopened = 0;
         bypeer_store_each_joined(groups->node->store, groups_on_row, groups, NULL);
     }
+    groups_end_refusals(groups, now);
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
         joined->is_touched = true;
 }

@@ -83,30 +83,14 @@ static void joined_on_connection_required(void *context)
     joined->seek.is_wanted = joined->is_touched = true;
 }
 
-/* What strangers do fills no log: beyond so many a minute they are counted. */
-static void joined_audit_refusal(struct bypeer_joined *joined, const char *who, const char *whom, const char *why)
-{
-    struct bypeer_groups *groups = joined->groups;
-    uint64_t minute = bypeer_groups_now().ms / 60000;
-    char text[64];
-    snprintf(joined->refusal, sizeof(joined->refusal), "%s", why);
-    if (minute != groups->refusal_minute && groups->refusals > GROUPS_REFUSALS) {
-        snprintf(text, sizeof(text), "%u more within a minute", groups->refusals - GROUPS_REFUSALS);
-        bypeer_groups_audit(groups, NULL, "refused", NULL, NULL, text);
-    }
-    if (minute != groups->refusal_minute)
-        groups->refusals = 0;
-    groups->refusal_minute = minute;
-    if (++groups->refusals <= GROUPS_REFUSALS)
-        bypeer_groups_audit(groups, joined->name_text, "refused", who, whom, why);
-}
-
 static void joined_on_record_refused(void *context, const struct bypeer_record *record, uint32_t link, const char *why)
 {
     struct bypeer_joined *joined = context;
     struct bypeer_graph_link_event from;
     bool is_linked = link > 0 && bypeer_graph_next_link(joined->graph, link - 1, &from) && from.link == link;
-    joined_audit_refusal(joined, is_linked ? from.peer_id : NULL, record ? record->creator : "", why);
+    /* Of no link: it was taken, and counts no more. */
+    joined_audit_refusal(joined, link == 0 || is_linked, is_linked ? from.peer_id : NULL, record ? record->creator : "",
+                         why, bypeer_groups_now().ms);
 }
 
 static const struct bypeer_graph_sink joined_graph_sink = {
@@ -202,7 +186,7 @@ static void joined_on_properties(void *context, const struct bypeer_group_proper
 
 static void joined_on_link_refused(void *context, const char *who, const char *why)
 {
-    joined_audit_refusal(context, NULL, who, why);
+    joined_audit_refusal(context, false, NULL, who, why, bypeer_groups_now().ms);
 }
 
 static const struct bypeer_group_sink joined_group_sink = {

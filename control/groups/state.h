@@ -18,7 +18,7 @@
 #define GROUPS_SEEK_MS       2000  /* from one fruitless search to the next; doubles */
 #define GROUPS_SEEK_MAX_MS   60000
 #define GROUPS_RESOLVE_MS    8000
-#define GROUPS_REFUSALS      60 /* in the audit log, a minute */
+#define GROUPS_REFUSALS      60 /* in the audit log, a minute: of a group's members, and of all strangers */
 #define GROUPS_AUDIT_PENDING 256
 
 /* Looking for a first member. */
@@ -33,6 +33,11 @@ struct joined_seek {
     struct bypeer_names_resolve *resolve;
     uint64_t again_ms; /* when the next search may begin */
     uint32_t pause_ms;
+};
+
+struct groups_refusals {
+    uint64_t minute;
+    unsigned count; /* in it; those beyond GROUPS_REFUSALS are told as a number when it is over */
 };
 
 struct bypeer_identity;
@@ -67,6 +72,7 @@ struct bypeer_joined {
     bool is_stale;     /* and its row is old */
     bool is_renewed;   /* .chain is newer than what PNRP has */
     struct joined_seek seek;
+    struct groups_refusals refusals;       /* of members */
     char refusal[BYPEER_STORE_AUDIT_TEXT]; /* why a link was refused last, for who waits for one */
 
     struct bypeer_guid *dirty; /* records that the database has another version of */
@@ -91,8 +97,7 @@ struct bypeer_groups {
     unsigned handles;
     struct bypeer_store_audit *audit; /* not yet in the database */
     unsigned audit_count, audit_lost;
-    uint64_t refusal_minute;
-    unsigned refusals;
+    struct groups_refusals strangers;
     unsigned unopened; /* groups that could not be opened, and are tried again at .unopened_ms */
     uint64_t unopened_ms;
     struct bypeer_log_limit store_limit, seek_limit, open_limit;
@@ -139,6 +144,14 @@ int groups_read_key(const struct bypeer_groups *groups, const struct bypeer_prof
 int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group,
                      const struct bypeer_key *key, struct bypeer_problem *problem);
 void groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
+
+/* --- refusals.c --- */
+
+/* is_member: by somebody whose link is secured; else by a stranger. */
+void joined_audit_refusal(struct bypeer_joined *joined, bool is_member, const char *who, const char *whom,
+                          const char *why, uint64_t now_ms);
+/* Tells how many there were in minutes that are over. */
+void groups_end_refusals(struct bypeer_groups *groups, uint64_t now_ms);
 
 /* --- seek.c --- */
 

@@ -129,3 +129,39 @@ Test(groups, a_founded_group_is_whole_in_the_database_or_not_there)
     cr_assert_not_null(joined);
     cr_assert(bypeer_group_properties(bypeer_joined_group(joined))->has_password);
 }
+
+static int count_refusals(const char *group, const char *text)
+{
+    char sql[256];
+    cr_assert_eq(groups_flush(fixture.node.groups, &problem), 0, "%s", problem.value);
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM audit WHERE action = 'refused' AND group_name = '%s' AND text LIKE '%s'", group,
+             text);
+    return count_sql(sql);
+}
+
+Test(groups, strangers_do_not_hide_in_the_audit_log_what_members_do)
+{
+    struct bypeer_joined *one, *other;
+    const uint64_t minute = 60000;
+    cr_assert_eq(create("one", NULL, &one), 0, "%s", problem.value);
+    cr_assert_eq(create("other", NULL, &other), 0, "%s", problem.value);
+    for (unsigned at = 0; at < GROUPS_REFUSALS + 7; at++) {
+        joined_audit_refusal(one, false, NULL, "", "knock", minute);
+        cr_assert_eq(groups_flush(fixture.node.groups, &problem), 0);
+    }
+    cr_assert_eq(count_refusals(one->name_text, "knock"), GROUPS_REFUSALS);
+    for (unsigned at = 0; at < GROUPS_REFUSALS + 3; at++) {
+        joined_audit_refusal(one, true, "somebody", "", "forged", minute);
+        cr_assert_eq(groups_flush(fixture.node.groups, &problem), 0);
+    }
+    cr_assert_eq(count_refusals(one->name_text, "forged"), GROUPS_REFUSALS);
+    joined_audit_refusal(other, true, "somebody", "", "forged", minute);
+    cr_assert_eq(count_refusals(other->name_text, "forged"), 1, "each group has its own");
+    cr_assert_eq(count_refusals("", "%more%"), 0);
+    groups_end_refusals(fixture.node.groups, 2 * minute);
+    cr_assert_eq(count_refusals("", "7 more of strangers%"), 1);
+    cr_assert_eq(count_refusals(one->name_text, "3 more of members%"), 1);
+    joined_audit_refusal(one, false, NULL, "", "knock", 2 * minute);
+    cr_assert_eq(count_refusals(one->name_text, "knock"), GROUPS_REFUSALS + 1);
+}
