@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -15,6 +16,7 @@
 #define LIST_DEFAULT 1000
 #define WATCH_EVENTS 256
 #define WATCH_MS     30000
+#define ANSWER_BYTES (1u << 20) /* of records or events in an answer, but for the first */
 
 /* --- values --- */
 
@@ -224,35 +226,71 @@ static int records_read_filter(struct call *call, struct records_filter *ret_fil
     return result;
 }
 
+/* Where a list goes on: behind a type and an ID, "TYPE/ID", whether that record is still there or not. */
+static json_t *records_place_text(const struct bypeer_record *record)
+{
+    char text[2 * BYPEER_GUID_TEXT_BYTES];
+    json_t *type = records_guid_text(&record->type), *id = records_guid_text(&record->id);
+    snprintf(text, sizeof(text), "%s/%s", json_string_value(type), json_string_value(id));
+    json_decref(type);
+    json_decref(id);
+    return json_string(text);
+}
+
+static int records_read_place(struct call *call, const char *text, struct bypeer_record *ret_place)
+{
+    char type[BYPEER_GUID_TEXT_BYTES];
+    const char *slash = strchr(text, '/');
+    size_t length = slash ? (size_t)(slash - text) : sizeof(type);
+    *ret_place = (struct bypeer_record){0};
+    if (length < sizeof(type)) {
+        memcpy(type, text, length);
+        type[length] = '\0';
+        if (bypeer_guid_read(&ret_place->type, type) == 0 && bypeer_guid_read(&ret_place->id, slash + 1) == 0)
+            return 0;
+    }
+    return records_bad(call, "after", "is no place in a list", "give what the answer before had as next");
+}
+
+/* Whether an answer has room for another part; the first one always fits. */
+static bool records_fits(const json_t *list, const json_t *part, size_t *bytes)
+{
+    *bytes += json_dumpb(part, NULL, 0, JSON_COMPACT) + 1;
+    return json_array_size(list) == 0 || *bytes <= ANSWER_BYTES;
+}
+
 int method_record_list(struct call *call)
 {
     const struct bypeer_joined *joined = call_group(call);
+    const char *after = call_string(call, "after");
     json_int_t limit = call_integer(call, "limit", LIST_DEFAULT);
     struct records_filter filter;
-    struct bypeer_guid after;
+    struct bypeer_record place;
     if (!joined)
         return call->problem.error;
-    int result = records_read_filter(call, &filter);
-    bool continues = call_string(call, "after") != NULL;
-    if (result == 0 && continues && (result = records_guid(call, "after", &after)) < 0)
-        bypeer_record_search_free(filter.search);
+    int result = after ? records_read_place(call, after, &place) : 0;
+    if (result == 0)
+        result = records_read_filter(call, &filter);
     if (result != 0)
         return result;
     const struct bypeer_graph *graph = bypeer_joined_graph(joined);
-    const struct bypeer_record *record = continues ? bypeer_graph_find(graph, &after) : NULL;
-    if (continues && !record) {
-        bypeer_record_search_free(filter.search);
-        return bypeer_problem_set(&call->problem, -ENOENT, "no_such_record",
-                                  "the record to go on after\nis not there any more\nlist from the beginning");
-    }
+    const struct bypeer_record *record = after ? &place : NULL, *last = NULL;
     json_t *list = json_array(), *next = NULL;
     const struct bypeer_guid *type = filter.has_type ? &filter.type : NULL;
-    while ((record = bypeer_graph_next(graph, type, record)) && !next) {
+    size_t bytes = 0;
+    while (!next && (record = bypeer_graph_next(graph, type, record))) {
         if (bypeer_record_is_deleted(record) || !records_pass(&filter, record))
             continue;
-        json_array_append_new(list, records_entry(graph, record));
-        if ((json_int_t)json_array_size(list) == limit)
-            next = records_guid_text(&record->id);
+        json_t *entry = records_entry(graph, record);
+        bool is_full = !records_fits(list, entry, &bytes);
+        if (!is_full) {
+            json_array_append(list, entry);
+            last = record;
+            is_full = (json_int_t)json_array_size(list) == limit;
+        }
+        json_decref(entry);
+        if (is_full)
+            next = records_place_text(last);
     }
     bypeer_record_search_free(filter.search);
     call->result = json_pack("{s:o, s:o, s:I}", "records", list, "next", next ? next : json_null(), "sequence",
@@ -296,18 +334,38 @@ static json_t *watching_event(const struct bypeer_graph *graph, const struct byp
                      "record", is_there ? records_entry(graph, record) : records_head(graph, event->record));
 }
 
+/* A search is of what the record holds now. One that is gone holds nothing, and is told whatever it held. */
+static bool watching_passes(const struct watching *watching, const struct bypeer_graph *graph,
+                            const struct bypeer_joined_event *event)
+{
+    const struct bypeer_record *record = bypeer_graph_find(graph, &event->record->id);
+    struct records_filter filter = watching->filter;
+    if (!record || bypeer_record_is_deleted(record)) {
+        filter.search = NULL;
+        record = event->record;
+    }
+    return records_pass(&filter, record);
+}
+
 /* The result if there is anything to say, or last; else NULL. */
 static json_t *watching_result(struct watching *watching, const struct bypeer_joined *joined, bool last)
 {
+    const struct bypeer_graph *graph = bypeer_joined_graph(joined);
     const struct bypeer_joined_event *event;
     json_t *events = json_array();
-    bool whole, is_whole = true;
-    while (json_array_size(events) < WATCH_EVENTS &&
-           (event = bypeer_joined_event_after(joined, watching->after, &whole))) {
-        is_whole = is_whole && whole;
-        watching->after = event->sequence;
-        if (records_pass(&watching->filter, event->record))
-            json_array_append_new(events, watching_event(bypeer_joined_graph(joined), event));
+    bool whole, is_whole = true, is_full = false;
+    size_t bytes = 0;
+    while (!is_full && (event = bypeer_joined_event_after(joined, watching->after, &whole))) {
+        json_t *told = watching_passes(watching, graph, event) ? watching_event(graph, event) : NULL;
+        is_full = told && !records_fits(events, told, &bytes);
+        if (!is_full) {
+            is_whole = is_whole && whole;
+            watching->after = event->sequence;
+            if (told)
+                json_array_append(events, told);
+            is_full = json_array_size(events) == WATCH_EVENTS;
+        }
+        json_decref(told);
     }
     if (json_array_size(events) > 0 || last || !is_whole)
         return json_pack("{s:o, s:I, s:b}", "events", events, "next", (json_int_t)watching->after, "whole", is_whole);

@@ -2,11 +2,14 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "control/api/api.h"
 #include "control/groups/state.h"
 #include "node_fixture.h"
 
@@ -164,4 +167,126 @@ Test(groups, strangers_do_not_hide_in_the_audit_log_what_members_do)
     cr_assert_eq(count_refusals(one->name_text, "3 more of members%"), 1);
     joined_audit_refusal(one, false, NULL, "", "knock", 2 * minute);
     cr_assert_eq(count_refusals(one->name_text, "knock"), GROUPS_REFUSALS + 1);
+}
+
+/* --- the API --- */
+
+#define NOTE "6f2b5c1a-0d53-4f7e-9c1e-1a2b3c4d5e6f"
+
+static char *answer_text;
+
+static void take_answer(void *context, char *text, size_t length)
+{
+    (void)context;
+    (void)length;
+    answer_text = text;
+}
+
+/* The result of a request, which is to be released; parameters is taken over. */
+static json_t *call(const char *method, json_t *parameters)
+{
+    static const struct bypeer_api_client client = {.answer = take_answer};
+    json_t *request =
+        json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "2.0", "id", 1, "method", method, "params", parameters);
+    char *line = json_dumps(request, JSON_COMPACT);
+    cr_assert_null(bypeer_api_take(&fixture.node, line, strlen(line), &client, NULL));
+    json_t *answer = json_loads(answer_text, 0, NULL), *result = json_object_get(answer, "result");
+    cr_assert_not_null(result, "%s", answer_text);
+    json_incref(result);
+    json_decref(answer);
+    json_decref(request);
+    free(answer_text);
+    free(line);
+    return result;
+}
+
+static void publish(size_t bytes, const char *topic, char ret_id[static 40])
+{
+    char *payload = malloc(bytes + 1), attributes[256];
+    memset(payload, 'x', bytes);
+    payload[bytes] = '\0';
+    snprintf(attributes, sizeof(attributes),
+             "<attributes><attribute name=\"Topic\" type=\"string\">%s</attribute></attributes>", topic);
+    json_t *result = call("record.publish", json_pack("{s:s, s:s, s:s, s:s}", "group", "lab", "type", NOTE, "payload",
+                                                      payload, "attributes", attributes));
+    snprintf(ret_id, 40, "%s", json_string_value(json_object_get(result, "id")));
+    json_decref(result);
+    free(payload);
+}
+
+/* is_local: as if its tombstone had expired, too. */
+static void delete_record(struct bypeer_joined *joined, const char *id, bool is_local)
+{
+    struct bypeer_guid guid;
+    cr_assert_eq(bypeer_guid_read(&guid, id), 0);
+    cr_assert_eq(bypeer_graph_delete(joined->graph, bypeer_groups_now(), &guid, is_local), 0);
+}
+
+Test(groups, a_list_is_bounded_in_bytes_and_goes_on_behind_a_record_that_is_gone)
+{
+    enum { COUNT = 7 };
+    struct bypeer_joined *joined;
+    char ids[COUNT][40], after[128] = "";
+    unsigned seen = 0, pages = 0;
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    for (unsigned at = 0; at < COUNT; at++)
+        publish(at == 3 ? 1 << 20 : 400 << 10, "chess", ids[at]);
+    do {
+        json_t *page = call("record.list", json_pack("{s:s, s:s*}", "group", "lab", "after", after[0] ? after : NULL));
+        json_t *list = json_object_get(page, "records"), *entry;
+        size_t at, count = json_array_size(list), bytes = json_dumpb(list, NULL, 0, JSON_COMPACT);
+        cr_assert_gt(count, 0);
+        cr_assert(count == 1 || bytes <= (1 << 20) + 2, "%zu records, %zu bytes", count, bytes);
+        json_array_foreach (list, at, entry)
+            delete_record(joined, json_string_value(json_object_get(entry, "id")), true);
+        seen += (unsigned)count;
+        pages++;
+        const char *next = json_string_value(json_object_get(page, "next"));
+        snprintf(after, sizeof(after), "%s", next ? next : "");
+        json_decref(page);
+    } while (after[0]);
+    cr_assert_eq(seen, COUNT);
+    cr_assert_gt(pages, 3);
+}
+
+Test(groups, a_watch_with_a_search_tells_of_records_by_their_attributes)
+{
+    struct bypeer_joined *joined;
+    char chess[40], go[40];
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    publish(10, "chess", chess);
+    publish(10, "go", go);
+    json_t *told = call("record.watch",
+                        json_pack("{s:s, s:i, s:s, s:s}", "group", "lab", "after", 0, "type", NOTE, "search",
+                                  "<peersearch><clause attrib=\"Topic\" type=\"string\">che*</clause></peersearch>"));
+    const json_t *events = json_object_get(told, "events");
+    cr_assert_eq(json_array_size(events), 1);
+    cr_assert_str_eq(json_string_value(json_object_get(json_object_get(json_array_get(events, 0), "record"), "id")),
+                     chess);
+    json_int_t next = json_integer_value(json_object_get(told, "next"));
+    json_decref(told);
+    delete_record(joined, chess, false);
+    told = call("record.watch",
+                json_pack("{s:s, s:I, s:s, s:s}", "group", "lab", "after", next, "type", NOTE, "search",
+                          "<peersearch><clause attrib=\"Topic\" type=\"string\">che*</clause></peersearch>"));
+    cr_assert_eq(json_array_size(json_object_get(told, "events")), 1, "that it is gone");
+    json_decref(told);
+}
+
+Test(groups, a_watch_is_bounded_in_bytes)
+{
+    struct bypeer_joined *joined;
+    char id[40];
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    for (unsigned at = 0; at < 4; at++)
+        publish(400 << 10, "chess", id);
+    json_int_t after = 0;
+    for (unsigned seen = 0; seen < 4;) {
+        json_t *told = call("record.watch", json_pack("{s:s, s:I, s:s}", "group", "lab", "after", after, "type", NOTE));
+        size_t count = json_array_size(json_object_get(told, "events"));
+        cr_assert(count == 1 || count == 2, "%zu", count);
+        seen += (unsigned)count;
+        after = json_integer_value(json_object_get(told, "next"));
+        json_decref(told);
+    }
 }
