@@ -218,13 +218,14 @@ static rte_edge_t wireguard_seal_refuse(struct rte_mbuf *mbuf, const struct wire
     return bypeer_refuse(packet, reason, WIREGUARD_SEAL_ICMP_ERROR);
 }
 
-/* The checksum over what was sealed. */
-static inline void wireguard_seal_finish(struct rte_mbuf *mbuf, const struct wireguard_seal_way *way)
+/* The checksum over what was sealed and the header before it. */
+static inline void wireguard_seal_finish(struct rte_mbuf *mbuf, const struct wireguard_seal_way *way, uint64_t sealed)
 {
     uint8_t *ip = rte_pktmbuf_mtod(mbuf, uint8_t *) + BYPEER_ETHERNET_BYTES;
     uint16_t bytes = (uint16_t)(mbuf->data_len - BYPEER_ETHERNET_BYTES - way->header_bytes);
-    bypeer_outer_finish_udp(ip + way->header_bytes - BYPEER_UDP_BYTES, bytes,
-                            bypeer_checksum_sum(ip + way->header_bytes, bytes));
+    bypeer_outer_finish_udp(
+        ip + way->header_bytes - BYPEER_UDP_BYTES, bytes,
+        bypeer_checksum_plus(bypeer_checksum_sum(ip + way->header_bytes, BYPEER_WIREGUARD_DATA_HEADER), sealed));
 }
 
 static void wireguard_seal_burst(struct bypeer_worker *worker, struct rte_node *node, struct rte_mbuf **mbufs,
@@ -264,7 +265,7 @@ static void wireguard_seal_burst(struct bypeer_worker *worker, struct rte_node *
             nexts[at[i]] = bypeer_refuse(bypeer_packet(mbuf), BYPEER_DROP_NO_SESSION, WIREGUARD_SEAL_DROP);
             continue;
         }
-        wireguard_seal_finish(mbuf, way);
+        wireguard_seal_finish(mbuf, way, jobs[i].sum);
         if (likely(inner_bytes[at[i]] != 0))
             bypeer_session_sent(worker, way->link, inner_bytes[at[i]]);
     }

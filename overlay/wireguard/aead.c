@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "overlay/ip/checksum.h"
 #include "overlay/wireguard/aead_lanes.h"
 #include "overlay/wireguard/crypto.h"
 
@@ -108,9 +109,12 @@ void bypeer_aead_seal(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], u
         run_lanes(aead->seal, jobs, count);
         return;
     }
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         jobs[i].is_good = bypeer_crypto_seal(aead->crypto, jobs[i].key, jobs[i].counter, NULL, 0, jobs[i].text,
                                              jobs[i].bytes, jobs[i].text) == 0;
+        if (jobs[i].is_good)
+            jobs[i].sum = bypeer_checksum_sum(jobs[i].text, (size_t)jobs[i].bytes + BYPEER_AEAD_TAG);
+    }
 }
 
 void bypeer_aead_open(struct bypeer_aead *aead, struct bypeer_aead_job jobs[], unsigned count)

@@ -36,6 +36,7 @@ struct bypeer_aead_job {
     uint8_t *text;
     uint32_t bytes; /* without the tag */
     bool is_good;   /* the result */
+    uint64_t sum;   /* of sealing: ones' complement sum of text and tag (overlay/ip/checksum.h), if below 64 KiB */
 };
 
 struct bypeer_aead;

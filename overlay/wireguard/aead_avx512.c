@@ -18,6 +18,7 @@ struct group {
     struct chacha20 packets;
     struct poly1305 poly[2];
     uint64_t tags[2][LANES]; /* their halves */
+    uint64_t sums[LANES];    /* of all blocks that a tag is of, if wanted */
 };
 
 /* --- ChaCha20 --- */
@@ -122,7 +123,8 @@ static inline uint64_t bits_below(int64_t count)
 }
 
 /* A step in which texts begin or end. */
-static void step_at_edge(struct poly1305 *poly, const struct reader *reader, uint32_t step)
+static inline __attribute__((always_inline)) void step_at_edge(struct poly1305 *poly, const struct reader *reader,
+                                                               uint32_t step, struct poly1305_checksum *checksum)
 {
     int64_t offset = (int64_t)step * BLOCK_BYTES;
     __m512i texts[HALF], low[BLOCKS_MOST], high[BLOCKS_MOST], above[BLOCKS_MOST];
@@ -140,10 +142,11 @@ static void step_at_edge(struct poly1305 *poly, const struct reader *reader, uin
     if (step == reader->steps - 1)
         high[BLOCKS_MOST - 1] =
             _mm512_sub_epi64(_mm512_loadu_si512(reader->to), _mm512_loadu_si512(reader->from)); /* bytes of text */
-    poly1305_step(poly, low, high, above);
+    poly1305_step(poly, low, high, above, checksum);
 }
 
-static void step_plain(struct poly1305 *poly, const struct reader *reader, uint32_t step)
+static inline __attribute__((always_inline)) void step_plain(struct poly1305 *poly, const struct reader *reader,
+                                                             uint32_t step, struct poly1305_checksum *checksum)
 {
     const __m512i bit = _mm512_set1_epi64(INT64_C(1) << 40), above[BLOCKS_MOST] = {bit, bit, bit, bit};
     __m512i texts[HALF], low[BLOCKS_MOST], high[BLOCKS_MOST];
@@ -153,32 +156,38 @@ static void step_plain(struct poly1305 *poly, const struct reader *reader, uint3
         __builtin_prefetch(text + (size_t)AHEAD * BLOCK_BYTES);
     }
     poly1305_transpose(texts, low, high);
-    poly1305_step(poly, low, high, above);
+    poly1305_step(poly, low, high, above, checksum);
 }
 
-/* Tags of up to eight texts. */
-static void half_authenticate(struct group *group, unsigned half, struct bypeer_aead_job *const jobs[], unsigned count)
+/* Tags of up to eight texts. sums: a constant, so that opening does not pay for sums that it has no use for. */
+static inline __attribute__((always_inline)) void
+half_authenticate(struct group *group, unsigned half, struct bypeer_aead_job *const jobs[], unsigned count, bool sums)
 {
+    struct poly1305_checksum checksum = {0};
     struct reader reader;
     struct poly1305 *poly = &group->poly[half];
     reader_begin(&reader, jobs, count);
     for (uint32_t step = 0; step < reader.steps; step++) {
         if (step < reader.plain_from || step == reader.steps - 1)
-            step_at_edge(poly, &reader, step);
+            step_at_edge(poly, &reader, step, sums ? &checksum : NULL);
         else
-            step_plain(poly, &reader, step);
+            step_plain(poly, &reader, step, sums ? &checksum : NULL);
     }
     __m512i tag[2];
     poly1305_finish(poly->h, poly->s, tag);
     for (unsigned i = 0; i < 2; i++)
         _mm512_storeu_si512(&group->tags[i][half * HALF], tag[i]);
+    if (sums)
+        _mm512_storeu_si512(&group->sums[half * HALF], poly1305_checksum_finish(&checksum));
 }
 
-static void group_authenticate(struct group *group, struct bypeer_aead_job *const jobs[], unsigned count)
+static inline __attribute__((always_inline)) void
+group_authenticate(struct group *group, struct bypeer_aead_job *const jobs[], unsigned count, bool sums)
 {
-    half_authenticate(group, 0, jobs, count < HALF ? count : HALF);
-    if (count > HALF)
-        half_authenticate(group, 1, jobs + HALF, count - HALF);
+    for (unsigned half = 0; half * HALF < count; half++) {
+        unsigned left = count - half * HALF;
+        half_authenticate(group, half, jobs + half * HALF, left < HALF ? left : HALF, sums);
+    }
 }
 
 /* --- both --- */
@@ -230,10 +239,11 @@ void bypeer_aead_avx512_seal(struct bypeer_aead_job *const jobs[], unsigned coun
     struct group group;
     group_begin(&group, jobs, count);
     group_cipher(&group, jobs, count, after, ~0u);
-    group_authenticate(&group, jobs, count);
+    group_authenticate(&group, jobs, count, true);
     for (unsigned i = 0; i < count; i++) {
         const uint64_t tag[2] = {group.tags[0][i], group.tags[1][i]};
         memcpy(jobs[i]->text + jobs[i]->bytes, tag, sizeof(tag));
+        jobs[i]->sum = bypeer_aead_sum(jobs[i], group.sums[i], tag);
         jobs[i]->is_good = true;
     }
 }
@@ -248,7 +258,7 @@ void bypeer_aead_avx512_open(struct bypeer_aead_job *const jobs[], unsigned coun
     struct group group;
     unsigned good = 0;
     group_begin(&group, jobs, count);
-    group_authenticate(&group, jobs, count);
+    group_authenticate(&group, jobs, count, false);
     for (unsigned i = 0; i < count; i++) {
         uint64_t tag[2];
         memcpy(tag, jobs[i]->text + jobs[i]->bytes, sizeof(tag));

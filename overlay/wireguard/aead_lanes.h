@@ -26,6 +26,7 @@
 
 #include <stddef.h>
 
+#include "overlay/ip/checksum.h"
 #include "overlay/wireguard/aead.h"
 
 #define BYPEER_AEAD_LANES 16
@@ -38,6 +39,17 @@ bypeer_aead_lanes_function bypeer_aead_avx512_open;
 /* One by itself, as those do where it is sooner done. */
 void bypeer_aead_avx512_seal_one(struct bypeer_aead_job *job);
 void bypeer_aead_avx512_open_one(struct bypeer_aead_job *job);
+
+/* Of what was sealed. blocks: sum of all that Poly1305 took: the text's blocks, that of its lengths, and 2^128 for
+ * each, which counts as 1. A tag behind an odd byte has its own bytes swapped. */
+static inline uint64_t bypeer_aead_sum(const struct bypeer_aead_job *job, uint64_t blocks, const uint64_t tag[static 2])
+{
+    uint64_t beside = ((uint64_t)job->bytes + 15) / 16 + 1 + job->bytes;
+    uint64_t last = bypeer_checksum_plus(tag[0], tag[1]);
+    if (job->bytes % 2 != 0)
+        last = last << 8 | last >> 56;
+    return bypeer_checksum_plus(bypeer_checksum_plus(blocks, ~beside), last);
+}
 
 /* Steps of Poly1305 that a text takes: its blocks of 16 bytes and the block of lengths, four a step. */
 static inline uint32_t bypeer_aead_steps(uint32_t bytes)

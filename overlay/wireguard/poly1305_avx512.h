@@ -136,19 +136,53 @@ poly1305_transpose(const __m512i texts[static 8], __m512i ret_low[static 4], __m
     transpose_parts(high, ret_high);
 }
 
-/* above: the bit above each block, 0 where there is no block. */
+/*
+ * The Internet checksum of texts comes of their limbs: modulo 2^16 - 1, limb 1 is 2^12 times what it says, limb 2 is
+ * 2^8 times, and the bit above a block is 1. Up to 2^16 blocks a lane.
+ */
+struct poly1305_checksum {
+    __m512i limbs[3];
+};
+
+/* checksum: NULL where nobody wants it. */
+static inline __attribute__((always_inline)) void poly1305_checksum_add(struct poly1305_checksum *checksum,
+                                                                        const __m512i limbs[static 3])
+{
+    if (!checksum)
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        checksum->limbs[i] = _mm512_add_epi64(checksum->limbs[i], limbs[i]);
+}
+
+/* Below 2^62. */
+static inline __attribute__((always_inline)) __m512i poly1305_checksum_finish(const struct poly1305_checksum *checksum)
+{
+    static const unsigned shifts[3] = {0, 12, 8};
+    __m512i sum = _mm512_setzero_si512();
+    for (unsigned i = 0; i < 3; i++) {
+        __m512i folded = _mm512_add_epi64(_mm512_and_si512(checksum->limbs[i], poly1305_bits(48)),
+                                          _mm512_srli_epi64(checksum->limbs[i], 48));
+        sum = _mm512_add_epi64(sum, _mm512_slli_epi64(folded, shifts[i]));
+    }
+    return sum;
+}
+
+/* above: the bit above each block, 0 where there is no block. checksum: may be NULL. */
 static inline __attribute__((always_inline)) void poly1305_step(struct poly1305 *poly, const __m512i low[static 4],
                                                                 const __m512i high[static 4],
-                                                                const __m512i above[static 4])
+                                                                const __m512i above[static 4],
+                                                                struct poly1305_checksum *checksum)
 {
     struct poly1305_sums sums = {0};
     __m512i limbs[3];
     for (unsigned block = 1; block < 4; block++) {
         poly1305_split(low[block], high[block], above[block], limbs);
+        poly1305_checksum_add(checksum, limbs);
         poly1305_multiply(&poly->powers[3 - block], limbs, &sums);
     }
     /* Last, since it waits for the step before. */
     poly1305_split(low[0], high[0], above[0], limbs);
+    poly1305_checksum_add(checksum, limbs);
     for (unsigned i = 0; i < 3; i++)
         limbs[i] = _mm512_add_epi64(limbs[i], poly->h[i]);
     poly1305_multiply(&poly->powers[3], limbs, &sums);

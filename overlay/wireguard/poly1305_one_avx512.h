@@ -110,15 +110,18 @@ static inline __attribute__((always_inline)) void poly1305_one_row(const struct 
 /* count rows from offset on. */
 static inline __attribute__((always_inline)) void poly1305_one_step(const struct poly1305_one *one,
                                                                     const struct poly1305_rows *rows, int64_t offset,
-                                                                    unsigned count, __m512i h[static 3])
+                                                                    unsigned count, __m512i h[static 3],
+                                                                    struct poly1305_checksum *checksum)
 {
     struct poly1305_sums sums = {0};
     __m512i limbs[3];
     for (unsigned row = 0; row < count - 1; row++, offset += POLY1305_ROW) {
         poly1305_one_row(rows, offset, limbs);
+        poly1305_checksum_add(checksum, limbs);
         poly1305_multiply(&one->powers[count - 2 - row], limbs, &sums);
     }
     poly1305_one_row(rows, offset, limbs);
+    poly1305_checksum_add(checksum, limbs);
     if (offset >= (int64_t)count * POLY1305_ROW)
         poly1305_multiply(&one->powers[count - 1], h, &sums);
     poly1305_reduce(&sums, h);
@@ -131,9 +134,10 @@ static inline __attribute__((always_inline)) __m512i poly1305_sum_lanes(__m512i 
     return _mm512_set1_epi64(_mm512_reduce_add_epi64(lanes));
 }
 
-/* Of the text that it was begun for: the tag's halves, in every lane. */
+/* Of the text that it was begun for: the tag's halves, in every lane. checksum: may be NULL. */
 static inline __attribute__((always_inline)) void poly1305_one_run(const struct poly1305_one *one, const uint8_t *text,
-                                                                   uint32_t bytes, __m512i ret_tag[static 2])
+                                                                   uint32_t bytes, __m512i ret_tag[static 2],
+                                                                   struct poly1305_checksum *checksum)
 {
     struct poly1305_rows rows = {.end = (int64_t)one->rows * POLY1305_ROW, .bytes = bytes};
     rows.from = rows.end - 16 - ((int64_t)bytes + 15) / 16 * 16;
@@ -142,15 +146,15 @@ static inline __attribute__((always_inline)) void poly1305_one_run(const struct 
     __m512i h[3] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     int64_t offset = 0;
     if (one->rows & 1) {
-        poly1305_one_step(one, &rows, offset, 1, h);
+        poly1305_one_step(one, &rows, offset, 1, h, checksum);
         offset += POLY1305_ROW;
     }
     if (one->rows & 2) {
-        poly1305_one_step(one, &rows, offset, 2, h);
+        poly1305_one_step(one, &rows, offset, 2, h, checksum);
         offset += (int64_t)2 * POLY1305_ROW;
     }
     for (; offset < rows.end; offset += (int64_t)4 * POLY1305_ROW)
-        poly1305_one_step(one, &rows, offset, 4, h);
+        poly1305_one_step(one, &rows, offset, 4, h, checksum);
 
     struct poly1305_sums sums = {0};
     poly1305_multiply(&one->ends, h, &sums);

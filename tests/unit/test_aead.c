@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "overlay/ip/checksum.h"
 #include "overlay/wireguard/aead.h"
 #include "overlay/wireguard/crypto.h"
 #include "tests/random.h"
@@ -101,6 +102,14 @@ static void expect_canaries(unsigned i)
         cr_assert_eq(*at, CANARY, "message %u: wrote behind its tag", i);
 }
 
+/* Nothing and 0xffff are the same number. */
+static void expect_sum(const char *engine, unsigned i)
+{
+    uint16_t expected = bypeer_checksum_fold(bypeer_checksum_sum(jobs[i].text, jobs[i].bytes + BYPEER_AEAD_TAG));
+    cr_assert_eq(bypeer_checksum_fold(jobs[i].sum) % 0xffff, expected % 0xffff, "%s: sum of message %u, %u bytes",
+                 engine, i, jobs[i].bytes);
+}
+
 static void burst_seal(struct bypeer_aead *aead, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -111,6 +120,7 @@ static void burst_seal(struct bypeer_aead *aead, unsigned count)
         cr_assert_arr_eq(jobs[i].text, messages[i].sealed, jobs[i].bytes + BYPEER_AEAD_TAG,
                          "%s: message %u of %u, %u bytes, is not what libcrypto seals", bypeer_aead_name(aead), i,
                          count, jobs[i].bytes);
+        expect_sum(bypeer_aead_name(aead), i);
         expect_canaries(i);
     }
 }
