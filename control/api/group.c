@@ -335,9 +335,22 @@ int method_group_join(struct call *call)
 
 int method_group_leave(struct call *call)
 {
+    struct bypeer_groups_removed removed = {.name = ""};
     struct bypeer_joined *joined = call_group(call);
-    int result = joined ? bypeer_groups_leave(call->node->groups, joined, &call->problem) : call->problem.error;
-    return result < 0 ? result : call_number(call, "removed", 1);
+    bool is_unopened = !joined && call->problem.error == -ENOENT && call->node->groups;
+    int result = joined ? 0 : call->problem.error;
+    if (is_unopened) {
+        result = bypeer_groups_leave_unopened(call->node->groups, call_string(call, "group"), &removed, &call->problem);
+    } else if (joined) {
+        snprintf(removed.name, sizeof(removed.name), "%s", bypeer_joined_name_text(joined));
+        removed.has_key = bypeer_joined_is_founder(joined);
+        result = bypeer_groups_leave(call->node->groups, joined, &call->problem);
+    }
+    if (result < 0)
+        return result;
+    call->result = json_pack("{s:i, s:o, s:b, s:b}", "removed", 1, "group", call_peer_text(removed.name), "key",
+                             removed.has_key, "unopened", is_unopened);
+    return 0;
 }
 
 int method_group_connect(struct call *call)

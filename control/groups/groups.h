@@ -154,6 +154,14 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *invitation, con
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* Records and membership are removed here; the group's key, too, at its founder. */
 int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem);
+struct bypeer_groups_removed {
+    char name[BYPEER_NAME_TEXT_MAX]; /* the group's peer name, or what the damaged database has for it */
+    bool has_key;                    /* the group's key was here, and is removed */
+};
+/* Likewise of a group in the database that could not be opened; by peer name, its authority, or a friendly name that
+ * one such group alone has. */
+int bypeer_groups_leave_unopened(struct bypeer_groups *groups, const char *text,
+                                 struct bypeer_groups_removed *ret_removed, struct bypeer_problem *problem);
 /*
  * A membership as a text; *ret_text is to be freed. password: with the group's key, under it, where that is at hand;
  * else NULL. Records are not in it: members have them.

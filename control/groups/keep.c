@@ -245,11 +245,13 @@ int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_pee
     return result < 0 ? keep_failed(path.file, "written", result, problem) : 0;
 }
 
-void groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group)
+bool groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group)
 {
     struct keep_path path;
     keep_find_path(groups, group, &path);
-    if (unlink(path.file) < 0 && errno != ENOENT)
+    bool is_removed = unlink(path.file) == 0;
+    if (!is_removed && errno != ENOENT)
         bypeer_log(BYPEER_LOG_WARNING, "%s: cannot be removed: %s; remove it", path.file, strerror(errno));
     rmdir(path.own);
+    return is_removed;
 }

@@ -143,7 +143,8 @@ int groups_read_key(const struct bypeer_groups *groups, const struct bypeer_prof
                     const struct bypeer_peer_name *group, struct bypeer_key **ret_key, struct bypeer_problem *problem);
 int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group,
                      const struct bypeer_key *key, struct bypeer_problem *problem);
-void groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
+/* Whether there was one. */
+bool groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
 
 /* --- refusals.c --- */
 

@@ -290,3 +290,35 @@ Test(groups, a_watch_is_bounded_in_bytes)
         json_decref(told);
     }
 }
+
+static void leave(const char *text, bool has_key)
+{
+    json_t *removed = call("group.leave", json_pack("{s:s}", "group", text));
+    cr_assert(json_is_true(json_object_get(removed, "unopened")));
+    cr_assert_eq(json_is_true(json_object_get(removed, "key")), has_key);
+    json_decref(removed);
+}
+
+Test(groups, what_cannot_be_opened_can_be_left)
+{
+    struct bypeer_joined *joined;
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    cr_assert_eq(create("club", NULL, &joined), 0, "%s", problem.value);
+    cr_assert_eq(create("kept", NULL, &joined), 0, "%s", problem.value);
+    close_groups();
+    run_sql("UPDATE groups_joined SET chain = x'00' WHERE friendly = 'lab'");
+    run_sql("UPDATE groups_joined SET name = 'no/../name' WHERE friendly = 'club'");
+    open_groups();
+    joined = bypeer_groups_first(fixture.node.groups);
+    cr_assert_str_eq(bypeer_joined_friendly(joined), "kept");
+    cr_assert_null(bypeer_groups_next(joined));
+    cr_assert_eq(count_keys(), 3);
+    leave("lab", true);
+    leave("no/../name", false);
+    struct bypeer_groups_removed removed;
+    cr_assert_eq(bypeer_groups_leave_unopened(fixture.node.groups, "kept", &removed, &problem), -ENOENT);
+    cr_assert_eq(bypeer_groups_leave_unopened(fixture.node.groups, "lab", &removed, &problem), -ENOENT);
+    cr_assert_eq(count_keys(), 2);
+    cr_assert_eq(count_sql("SELECT count(*) FROM groups_joined"), 1);
+    cr_assert_eq(count_sql("SELECT count(*) FROM audit WHERE action = 'left'"), 2);
+}

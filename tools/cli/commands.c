@@ -178,7 +178,8 @@ const struct cli_command cli_commands[] = {
      .run = cli_run_group_leave,
      .help = "Leave groups, and forget their records",
      .arguments = {{"GROUP", CLI_VALUES_JOINED, .repeats = true}},
-     .details = "Where the group was founded its key is removed, too: then nobody can revoke its administrators."},
+     .details = "Where the group was founded its key is removed, too: then nobody can revoke its administrators. A "
+                "group that could not be opened at the start is left likewise; the log has its name."},
     {.word = "group",
      .verb = "connect",
      .run = cli_run_group_connect,

@@ -216,7 +216,19 @@ int cli_run_group_join(struct cli *cli)
 
 int cli_run_group_leave(struct cli *cli)
 {
-    return cli_call_each(cli, "group.leave", "group", "left");
+    int status = CLI_OK;
+    for (unsigned at = 0; at < cli->argument_count && status == CLI_OK; at++) {
+        json_t *result = NULL, *params = json_pack("{s:s}", "group", cli->arguments[at]);
+        status =
+            params ? cli_call(cli, "group.leave", params, &result) : cli_fail(CLI_USAGE, "an argument is no UTF-8");
+        if (status == CLI_OK && json_is_true(json_object_get(result, "unopened")))
+            cli_print_done(cli, result, "%s could not be opened: its membership and records%s are removed",
+                           cli->arguments[at], json_is_true(json_object_get(result, "key")) ? ", and its key," : "");
+        else if (status == CLI_OK)
+            cli_print_done(cli, result, "%s is left", cli->arguments[at]);
+        json_decref(result);
+    }
+    return status;
 }
 
 int cli_run_group_connect(struct cli *cli)
