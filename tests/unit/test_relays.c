@@ -7,115 +7,23 @@
 #include <string.h>
 #include <time.h>
 
-#include "control/relay/relays.h"
-#include "node_fixture.h"
-#include "overlay/tables/relays.h"
+#include "tests/unit/relays_fixture.h"
 
-#define HEAD                                                                                       \
-    "node: { name: alpha }\n"                                                                      \
-    "tables: { members: 1000, members-max: 4000, links: 8, prefixes: 16 }\n"                       \
-    "groups:\n"                                                                                    \
-    "  - { name: lab, prefix: \"fd12:3456:789a::/48\", vni: 7, address: \"fd12:3456:789a::1\" }\n" \
-    "  - { name: games, prefix: \"fdaa::/48\", vni: 9 }\n"
-#define RELAY  "relay: { prefix: \"2001:db8:5::/64\", port: 4500 }\n"
-#define ANYONE NULL
-
-static struct node_fixture fixture;
-static struct bypeer_problem problem;
-static struct bypeer_relay_joined joined;
-
-static void set_up(void)
-{
-    node_fixture_begin(&fixture, HEAD RELAY);
-    node_fixture_open(&fixture, NULL);
-}
-
-static void tear_down(void)
-{
-    node_fixture_end(&fixture);
-}
-
-TestSuite(relays, .init = set_up, .fini = tear_down);
-
-static struct bypeer_relays *relays(void)
-{
-    return fixture.node.relays;
-}
-
-/* A key that stands for one member. */
-static const uint8_t *key(unsigned number)
-{
-    static uint8_t keys[4096][32];
-    memset(keys[number], 0x40, 32);
-    memcpy(keys[number], &number, sizeof(number));
-    return keys[number];
-}
-
-/* Members "a", "b", ... up to "z", each with a key of his own. */
-static struct bypeer_relay_entry entry(char letter)
-{
-    static char names[26][2];
-    names[letter - 'a'][0] = letter;
-    return (struct bypeer_relay_entry){.name = names[letter - 'a'], .public_key = key((unsigned)letter)};
-}
-
-static int mesh(const char *letters, uint64_t expires_s)
-{
-    struct bypeer_relay_entry entries[26];
-    size_t count = 0;
-    for (; letters[count]; count++)
-        entries[count] = entry(letters[count]);
-    struct bypeer_relay_joining joining = {
-        .group = "lab", .entries = entries, .entry_count = count, .has_expiry = true, .expires_s = expires_s};
-    return bypeer_relays_join(relays(), &joining, &joined, &problem);
-}
-
-static const struct bypeer_relay_member *member(char letter)
-{
-    return bypeer_relays_find_member(relays(), (char[]){letter, '\0'});
-}
-
-/* The pair of two, and the side of the first; NULL: they are none. */
-static const struct bypeer_relay_pair *pair(char one, char other, unsigned *ret_side)
-{
-    const struct bypeer_relay_pair *at = NULL;
-    while (member(one) && (at = bypeer_relays_next_of_member(relays(), member(one), at, ret_side)) != NULL)
-        if (member(other) && at->members[1 - *ret_side] == member(other)->id)
-            return at;
-    return NULL;
-}
-
-/* What a worker finds under an address. */
-static const struct bypeer_relay_record *look_up(const uint8_t address[static 16])
-{
-    uint32_t end;
-    struct bypeer_tables tables;
-    char why[160];
-    const struct bypeer_memory *memory = &fixture.node.generation->memory;
-    cr_assert_eq(bypeer_tables_attach(&tables, memory->base, memory->bytes, why), 0, "%s", why);
-    return bypeer_relays_find(&tables, address, &end);
-}
-
-static bool reaches(char one, char other)
-{
-    unsigned side;
-    const struct bypeer_relay_pair *found = pair(one, other, &side);
-    return found && look_up(found->addresses[side]) != NULL;
-}
+TestSuite(relays, .init = relays_set_up, .fini = relays_tear_down);
 
 Test(relays, two_members_reach_each_other_by_addresses_that_each_is_told)
 {
-    cr_assert_eq(mesh("ab", 0), 0, "%s", problem.value);
-    cr_assert_eq(joined.members, 2);
-    cr_assert_eq(joined.pairs, 1);
+    cr_assert_eq(relays_mesh("ab", 0), 0, "%s", relays_problem.value);
+    cr_assert_eq(relays_joined.members, 2);
+    cr_assert_eq(relays_joined.pairs, 1);
     unsigned side;
-    const struct bypeer_relay_pair *found = pair('a', 'b', &side);
+    const struct bypeer_relay_pair *found = relays_pair('a', 'b', &side);
     cr_assert_not_null(found);
-    const struct bypeer_relay_record *way = look_up(found->addresses[side]);
+    const struct bypeer_relay_record *way = relays_look_up(found->addresses[side]);
     cr_assert_not_null(way);
     cr_assert_eq(way->serial, found->serial);
     cr_assert_arr_eq(way->keys, found->addresses, sizeof(way->keys));
-    cr_assert_eq(look_up(found->addresses[1 - side]), way, "both lead to the pair");
+    cr_assert_eq(relays_look_up(found->addresses[1 - side]), way, "both lead to the pair");
     cr_assert_arr_eq(found->addresses[0], ((uint8_t[]){0x20, 1, 0xd, 0xb8, 0, 5, 0, 0}), 8, "of the prefix");
 }
 
@@ -126,11 +34,12 @@ Test(relays, addresses_cannot_be_told_from_each_other)
     struct bypeer_relay_entry entries[MEMBERS];
     for (unsigned at = 0; at < MEMBERS; at++) {
         snprintf(names[at], sizeof(names[at]), "m%u", at);
-        entries[at] = (struct bypeer_relay_entry){.name = names[at], .public_key = key(at + 1)};
+        entries[at] = (struct bypeer_relay_entry){.name = names[at], .public_key = relays_key(at + 1)};
     }
     struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = MEMBERS};
-    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), 0, "%s", problem.value);
-    cr_assert_eq(joined.pairs, MEMBERS * (MEMBERS - 1) / 2);
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &relays_joined, &relays_problem), 0, "%s",
+                 relays_problem.value);
+    cr_assert_eq(relays_joined.pairs, MEMBERS * (MEMBERS - 1) / 2);
     /* Each of the 64 bits is set in about half of them: within ten standard deviations. */
     unsigned set[64] = {0}, count = 0;
     for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
@@ -141,189 +50,190 @@ Test(relays, addresses_cannot_be_told_from_each_other)
     cr_assert_eq(count, MEMBERS * (MEMBERS - 1));
     for (unsigned bit = 0; bit < 64; bit++)
         cr_expect(set[bit] > count / 2 - 300 && set[bit] < count / 2 + 300, "bit %u: %u of %u", bit, set[bit], count);
-    cr_expect_geq(fixture.node.generation->size.relays, count / 2, "the tables have grown");
+    cr_expect_geq(relays_fixture.node.generation->size.relays, count / 2, "the tables have grown");
 }
 
 Test(relays, a_later_member_leaves_what_is_there_as_it_is)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     unsigned side;
-    struct bypeer_relay_pair before = *pair('a', 'b', &side);
-    cr_assert_eq(mesh("abcd", 0), 0);
-    cr_assert_eq(joined.members, 1);
-    cr_assert_eq(joined.pairs, 3);
-    const struct bypeer_relay_pair *after = pair('a', 'b', &side);
+    struct bypeer_relay_pair before = *relays_pair('a', 'b', &side);
+    cr_assert_eq(relays_mesh("abcd", 0), 0);
+    cr_assert_eq(relays_joined.members, 1);
+    cr_assert_eq(relays_joined.pairs, 3);
+    const struct bypeer_relay_pair *after = relays_pair('a', 'b', &side);
     cr_assert_arr_eq(after->addresses, before.addresses, sizeof(before.addresses));
-    cr_assert_lt(before.serial, joined.serial);
-    cr_assert_geq(pair('d', 'b', &side)->serial, joined.serial);
+    cr_assert_lt(before.serial, relays_joined.serial);
+    cr_assert_geq(relays_pair('d', 'b', &side)->serial, relays_joined.serial);
 }
 
 Test(relays, removal_takes_every_way_to_a_member_away)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     unsigned side;
-    const struct bypeer_relay_pair *found = pair('a', 'b', &side);
+    const struct bypeer_relay_pair *found = relays_pair('a', 'b', &side);
     uint8_t addresses[2][16];
     memcpy(addresses, found->addresses, sizeof(addresses));
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "a", ANYONE, &removed, &problem), 0);
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", RELAYS_ANYONE, &removed, &relays_problem), 0);
     cr_assert_eq(removed, 2);
-    cr_assert_null(look_up(addresses[0]));
-    cr_assert_null(look_up(addresses[1]), "nor does anybody reach him");
-    cr_assert_null(member('a'));
-    cr_assert(reaches('b', 'c') && reaches('c', 'b'));
-    cr_assert_eq(bypeer_relays_remove(relays(), "a", ANYONE, &removed, &problem), -ENOENT);
-    cr_assert_str_eq(problem.key, "no_such_member");
+    cr_assert_null(relays_look_up(addresses[0]));
+    cr_assert_null(relays_look_up(addresses[1]), "nor does anybody reach him");
+    cr_assert_null(relays_member('a'));
+    cr_assert(relays_reaches('b', 'c') && relays_reaches('c', 'b'));
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", RELAYS_ANYONE, &removed, &relays_problem), -ENOENT);
+    cr_assert_str_eq(relays_problem.key, "no_such_member");
 }
 
 Test(relays, one_pair_can_be_removed)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "a", "c", &removed, &problem), 0);
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "c", &removed, &relays_problem), 0);
     cr_assert_eq(removed, 1);
-    cr_assert(!reaches('a', 'c') && !reaches('c', 'a'));
-    cr_assert(reaches('a', 'b') && reaches('b', 'c'));
-    cr_assert_eq(bypeer_relays_remove(relays(), "c", "a", &removed, &problem), -ENOENT);
-    cr_assert_str_eq(problem.key, "no_such_pair");
+    cr_assert(!relays_reaches('a', 'c') && !relays_reaches('c', 'a'));
+    cr_assert(relays_reaches('a', 'b') && relays_reaches('b', 'c'));
+    cr_assert_eq(bypeer_relays_remove(relays(), "c", "a", &removed, &relays_problem), -ENOENT);
+    cr_assert_str_eq(relays_problem.key, "no_such_pair");
 }
 
 Test(relays, a_restart_changes_nothing_that_members_know)
 {
-    cr_assert_eq(mesh("abcd", 0), 0);
+    cr_assert_eq(relays_mesh("abcd", 0), 0);
     unsigned side;
-    struct bypeer_relay_pair before = *pair('b', 'd', &side);
-    struct bypeer_relay_member b = *member('b');
+    struct bypeer_relay_pair before = *relays_pair('b', 'd', &side);
+    struct bypeer_relay_member b = *relays_member('b');
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "c", ANYONE, &removed, &problem), 0);
-    node_fixture_close(&fixture);
-    node_fixture_open(&fixture, NULL);
-    cr_assert_null(member('c'));
-    const struct bypeer_relay_pair *after = pair('b', 'd', &side);
+    cr_assert_eq(bypeer_relays_remove(relays(), "c", RELAYS_ANYONE, &removed, &relays_problem), 0);
+    node_fixture_close(&relays_fixture);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert_null(relays_member('c'));
+    const struct bypeer_relay_pair *after = relays_pair('b', 'd', &side);
     cr_assert_arr_eq(after->addresses, before.addresses, sizeof(before.addresses));
     cr_assert_eq(after->number, before.number, "its states go on");
     cr_assert_eq(after->serial, before.serial);
-    cr_assert_arr_eq(member('b')->public_key, b.public_key, 32);
-    cr_assert_arr_eq(member('b')->address, b.address, 16);
-    cr_assert(reaches('b', 'd') && reaches('a', 'b'));
-    cr_assert_eq(mesh("ac", 0), 0);
-    cr_assert_gt(pair('a', 'c', &side)->serial, before.serial, "no serial comes twice");
+    cr_assert_arr_eq(relays_member('b')->public_key, b.public_key, 32);
+    cr_assert_arr_eq(relays_member('b')->address, b.address, 16);
+    cr_assert(relays_reaches('b', 'd') && relays_reaches('a', 'b'));
+    cr_assert_eq(relays_mesh("ac", 0), 0);
+    cr_assert_gt(relays_pair('a', 'c', &side)->serial, before.serial, "no serial comes twice");
 }
 
 Test(relays, another_prefix_leaves_the_rest_of_addresses)
 {
-    cr_assert_eq(mesh("ab", 0), 0);
+    cr_assert_eq(relays_mesh("ab", 0), 0);
     unsigned side;
-    struct bypeer_relay_pair before = *pair('a', 'b', &side);
-    node_fixture_close(&fixture);
-    node_fixture_write(&fixture, HEAD "relay: { prefix: \"2001:db8:6:7::/64\" }\n");
-    node_fixture_open(&fixture, NULL);
-    const struct bypeer_relay_pair *after = pair('a', 'b', &side);
+    struct bypeer_relay_pair before = *relays_pair('a', 'b', &side);
+    node_fixture_close(&relays_fixture);
+    node_fixture_write(&relays_fixture, RELAYS_HEAD "relay: { prefix: \"2001:db8:6:7::/64\" }\n");
+    node_fixture_open(&relays_fixture, NULL);
+    const struct bypeer_relay_pair *after = relays_pair('a', 'b', &side);
     cr_assert_eq(after->addresses[0][5], 6);
     cr_assert_eq(after->addresses[0][7], 7);
     cr_assert_arr_eq(after->addresses[0] + 8, before.addresses[0] + 8, 8);
-    cr_assert(reaches('a', 'b') && reaches('b', 'a'));
-    cr_assert_null(look_up(before.addresses[0]));
+    cr_assert(relays_reaches('a', 'b') && relays_reaches('b', 'a'));
+    cr_assert_null(relays_look_up(before.addresses[0]));
 }
 
 Test(relays, without_a_prefix_nothing_is_forwarded_and_nothing_lost)
 {
-    cr_assert_eq(mesh("ab", 0), 0);
-    node_fixture_close(&fixture);
-    node_fixture_write(&fixture, HEAD);
-    node_fixture_open(&fixture, NULL);
-    cr_assert(!reaches('a', 'b'));
-    cr_assert_eq(mesh("ac", 0), -ENOTSUP);
-    cr_assert_str_eq(problem.key, "no_relay");
-    node_fixture_close(&fixture);
-    node_fixture_write(&fixture, HEAD RELAY);
-    node_fixture_open(&fixture, NULL);
-    cr_assert(reaches('a', 'b'));
+    cr_assert_eq(relays_mesh("ab", 0), 0);
+    node_fixture_close(&relays_fixture);
+    node_fixture_write(&relays_fixture, RELAYS_HEAD);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert(!relays_reaches('a', 'b'));
+    cr_assert_eq(relays_mesh("ac", 0), -ENOTSUP);
+    cr_assert_str_eq(relays_problem.key, "no_relay");
+    node_fixture_close(&relays_fixture);
+    node_fixture_write(&relays_fixture, RELAYS_HEAD RELAYS_RELAY);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert(relays_reaches('a', 'b'));
 }
 
 Test(relays, a_group_that_is_gone_takes_its_pairs_along_until_it_is_back)
 {
-    cr_assert_eq(mesh("ab", 0), 0);
-    node_fixture_must_reload(&fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAY);
-    cr_assert(!reaches('a', 'b') && !reaches('b', 'a'));
+    cr_assert_eq(relays_mesh("ab", 0), 0);
+    node_fixture_must_reload(&relays_fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAYS_RELAY);
+    cr_assert(!relays_reaches('a', 'b') && !relays_reaches('b', 'a'));
     bypeer_relays_turn(relays());
-    cr_assert(!reaches('a', 'b'));
-    node_fixture_must_reload(&fixture, HEAD RELAY);
+    cr_assert(!relays_reaches('a', 'b'));
+    node_fixture_must_reload(&relays_fixture, RELAYS_HEAD RELAYS_RELAY);
     bypeer_relays_turn(relays());
-    cr_assert(reaches('a', 'b') && reaches('b', 'a'));
+    cr_assert(relays_reaches('a', 'b') && relays_reaches('b', 'a'));
 }
 
 Test(relays, a_pair_ends_when_it_expires)
 {
     uint64_t now_s = (uint64_t)time(NULL);
-    cr_assert_eq(mesh("ab", now_s + 1000), 0);
-    cr_assert_eq(mesh("cd", now_s + 2000), 0);
+    cr_assert_eq(relays_mesh("ab", now_s + 1000), 0);
+    cr_assert_eq(relays_mesh("cd", now_s + 2000), 0);
     cr_assert_eq(bypeer_relays_expire(relays(), now_s + 999), now_s + 1000);
-    cr_assert(reaches('a', 'b'));
+    cr_assert(relays_reaches('a', 'b'));
     cr_assert_eq(bypeer_relays_expire(relays(), now_s + 1000), now_s + 2000);
     unsigned side;
-    cr_assert_null(pair('a', 'b', &side));
-    cr_assert(reaches('c', 'd'));
-    cr_assert_eq(mesh("cd", 0), 0, "it may be made to stay");
+    cr_assert_null(relays_pair('a', 'b', &side));
+    cr_assert(relays_reaches('c', 'd'));
+    cr_assert_eq(relays_mesh("cd", 0), 0, "it may be made to stay");
     cr_assert_eq(bypeer_relays_expire(relays(), now_s + 3000), UINT64_MAX);
-    cr_assert(reaches('c', 'd'));
-    node_fixture_close(&fixture);
-    node_fixture_open(&fixture, NULL);
-    cr_assert(reaches('c', 'd'));
-    cr_assert_null(pair('a', 'b', &side), "nor does it come back");
+    cr_assert(relays_reaches('c', 'd'));
+    node_fixture_close(&relays_fixture);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert(relays_reaches('c', 'd'));
+    cr_assert_null(relays_pair('a', 'b', &side), "nor does it come back");
 }
 
 Test(relays, what_expired_while_the_daemon_was_away_is_never_forwarded)
 {
-    cr_assert_eq(mesh("ab", (uint64_t)time(NULL) - 1), 0);
-    node_fixture_close(&fixture);
-    node_fixture_open(&fixture, NULL);
-    cr_assert(!reaches('a', 'b'));
+    cr_assert_eq(relays_mesh("ab", (uint64_t)time(NULL) - 1), 0);
+    node_fixture_close(&relays_fixture);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert(!relays_reaches('a', 'b'));
     bypeer_relays_expire(relays(), (uint64_t)time(NULL));
     cr_assert_eq(bypeer_relays_count_pairs(relays()), 0);
 }
 
 Test(relays, a_new_generation_of_tables_has_all_of_them)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
-    cr_assert_eq(
-        bypeer_node_renew(&fixture.node, &fixture.node.generation->size, fixture.node.generation->layout, &problem), 0);
-    cr_assert(reaches('a', 'b') && reaches('c', 'b'));
+    cr_assert_eq(relays_mesh("abc", 0), 0);
+    cr_assert_eq(bypeer_node_renew(&relays_fixture.node, &relays_fixture.node.generation->size,
+                                   relays_fixture.node.generation->layout, &relays_problem),
+                 0);
+    cr_assert(relays_reaches('a', 'b') && relays_reaches('c', 'b'));
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "b", ANYONE, &removed, &problem), 0);
-    cr_assert(!reaches('a', 'b') && reaches('a', 'c'));
+    cr_assert_eq(bypeer_relays_remove(relays(), "b", RELAYS_ANYONE, &removed, &relays_problem), 0);
+    cr_assert(!relays_reaches('a', 'b') && relays_reaches('a', 'c'));
 }
 
 Test(relays, a_state_is_nobody_elses_before_a_grace_period)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     unsigned side;
-    uint32_t number = pair('a', 'b', &side)->number;
+    uint32_t number = relays_pair('a', 'b', &side)->number;
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &problem), 0);
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &relays_problem), 0);
     bypeer_relays_turn(relays());
-    cr_assert_eq(mesh("ad", 0), 0);
-    cr_assert_neq(pair('a', 'd', &side)->number, number, "workers may still write to it");
-    bypeer_node_reclaim(&fixture.node);
+    cr_assert_eq(relays_mesh("ad", 0), 0);
+    cr_assert_neq(relays_pair('a', 'd', &side)->number, number, "workers may still write to it");
+    bypeer_node_reclaim(&relays_fixture.node);
     bypeer_relays_turn(relays());
-    cr_assert_eq(mesh("ae", 0), 0);
-    cr_assert_eq(pair('a', 'e', &side)->number, number, "then it is used again");
+    cr_assert_eq(relays_mesh("ae", 0), 0);
+    cr_assert_eq(relays_pair('a', 'e', &side)->number, number, "then it is used again");
 }
 
 Test(relays, nor_after_a_restart)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     unsigned side;
     const char *const ends[] = {"a", "a", "b"}, *const others[] = {"b", "c", "c"};
     uint32_t numbers[3];
     size_t removed;
     for (unsigned i = 0; i < 3; i++) {
-        numbers[i] = pair(*ends[i], *others[i], &side)->number;
-        cr_assert_eq(bypeer_relays_remove(relays(), ends[i], others[i], &removed, &problem), 0);
+        numbers[i] = relays_pair(*ends[i], *others[i], &side)->number;
+        cr_assert_eq(bypeer_relays_remove(relays(), ends[i], others[i], &removed, &relays_problem), 0);
     }
-    node_fixture_close(&fixture);
-    node_fixture_open(&fixture, NULL);
-    cr_assert_eq(mesh("abcd", 0), 0);
+    node_fixture_close(&relays_fixture);
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert_eq(relays_mesh("abcd", 0), 0);
     for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
          at = bypeer_relays_next_pair(relays(), at->number))
         for (unsigned i = 0; i < 3; i++)
@@ -332,243 +242,90 @@ Test(relays, nor_after_a_restart)
 
 Test(relays, nor_is_that_of_a_pair_that_was_withdrawn_before_it_was_removed)
 {
-    cr_assert_eq(mesh("abc", 0), 0);
+    cr_assert_eq(relays_mesh("abc", 0), 0);
     unsigned side;
-    uint32_t number = pair('a', 'b', &side)->number;
-    node_fixture_must_reload(&fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAY);
+    uint32_t number = relays_pair('a', 'b', &side)->number;
+    node_fixture_must_reload(&relays_fixture, "node: { name: alpha }\ntables: { members: 1000 }\n" RELAYS_RELAY);
     size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &problem), 0);
-    node_fixture_must_reload(&fixture, HEAD RELAY);
-    cr_assert_eq(mesh("ad", 0), 0);
-    cr_assert_neq(pair('a', 'd', &side)->number, number);
-}
-
-/* --- members who are WireGuard peers of the node --- */
-
-static void add_peer(const char *name, unsigned number, const char *group)
-{
-    struct bypeer_model_peer peer = {.link = {.defined = true, .wireguard = true, .has_address = true}};
-    strncpy(peer.link.name, name, sizeof(peer.link.name) - 1);
-    strncpy(peer.group, group, sizeof(peer.group) - 1);
-    memcpy(peer.link.public_key, key(number), 32);
-    const char *address = strcmp(group, "lab") == 0 ? "fd12:3456:789a::77" : "fdaa::77";
-    cr_assert_eq(inet_pton(AF_INET6, address, peer.link.address), 1);
-    cr_assert_eq(bypeer_model_add_peers(fixture.node.model, &peer, 1, &problem), 0, "%s", problem.value);
-}
-
-static int join_peer(void)
-{
-    struct bypeer_relay_entry entries[] = {{.name = "p"}, entry('a')};
-    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = 2};
-    return bypeer_relays_join(relays(), &joining, &joined, &problem);
-}
-
-Test(relays, a_peer_is_known_by_its_name)
-{
-    add_peer("p", 500, "lab");
-    cr_assert_eq(join_peer(), 0, "%s", problem.value);
-    cr_assert_arr_eq(member('p')->public_key, key(500), 32);
-    cr_assert_eq(member('p')->address[15], 0x77);
-    cr_assert(reaches('p', 'a') && reaches('a', 'p'));
-    node_fixture_close(&fixture);
-    node_fixture_open(&fixture, NULL);
-    bypeer_relays_turn(relays());
-    cr_assert(reaches('p', 'a'));
-}
-
-Test(relays, a_peer_of_another_group_is_refused)
-{
-    add_peer("p", 500, "games");
-    cr_assert_eq(join_peer(), -EINVAL);
-    cr_assert_str_eq(problem.key, "other_group");
-}
-
-Test(relays, a_member_goes_with_his_peer)
-{
-    add_peer("p", 500, "lab");
-    cr_assert_eq(join_peer(), 0);
-    const char *const address[] = {"fd12:3456:789a::77", NULL};
-    node_fixture_unload(&fixture, address, &problem);
-    cr_assert_eq(bypeer_model_remove_link(fixture.node.model, "p", &problem), 0, "%s", problem.value);
-    cr_assert(!reaches('p', 'a') && !reaches('a', 'p'), "at once");
-    bypeer_relays_turn(relays());
-    cr_assert_null(member('p'));
-    add_peer("p", 500, "lab");
-    bypeer_relays_turn(relays());
-    cr_assert_null(member('p'), "and does not come back with it");
-}
-
-Test(relays, another_key_is_another_peer)
-{
-    add_peer("p", 500, "lab");
-    cr_assert_eq(join_peer(), 0);
-    cr_assert_eq(bypeer_model_set_peer_key(fixture.node.model, "p", key(501), &problem), 0, "%s", problem.value);
-    cr_assert(!reaches('p', 'a'));
-    bypeer_relays_turn(relays());
-    cr_assert_null(member('p'));
-}
-
-Test(relays, a_member_of_the_relay_alone_has_nothing_to_do_with_a_peer_of_that_name)
-{
-    cr_assert_eq(mesh("pa", 0), 0);
-    add_peer("p", 500, "lab");
-    const char *const address[] = {"fd12:3456:789a::77", NULL};
-    node_fixture_unload(&fixture, address, &problem);
-    bypeer_model_remove_link(fixture.node.model, "p", &problem);
-    bypeer_relays_turn(relays());
-    cr_assert(reaches('p', 'a'));
-}
-
-/* --- over IPv4 --- */
-
-#define RELAY4                                                                                    \
-    "ports: [{ name: up, device: net_null0, addresses: [\"2001:db8:1::1/64\", 192.0.2.1/24] }]\n" \
-    "relay: { prefix: \"2001:db8:5::/64\", ipv4-ports: \"52000-52003\" }\n"
-
-static int join_over_ipv4(const char *letters)
-{
-    struct bypeer_relay_entry entries[26];
-    char names[26][2] = {{0}};
-    size_t count = 0;
-    for (; letters[count]; count++) {
-        names[count][0] = letters[count];
-        entries[count] = (struct bypeer_relay_entry){.name = names[count]};
-    }
-    struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = count, .ipv4 = true};
-    return bypeer_relays_join(relays(), &joining, &joined, &problem);
-}
-
-static void add_peers(const char *letters)
-{
-    for (; *letters; letters++) {
-        struct bypeer_model_peer peer = {.link = {.defined = true, .wireguard = true}, .group = "lab"};
-        peer.link.name[0] = *letters;
-        memcpy(peer.link.public_key, key(600u + (unsigned)*letters), 32);
-        cr_assert_eq(bypeer_model_add_peers(fixture.node.model, &peer, 1, &problem), 0, "%s", problem.value);
-    }
-}
-
-static void reopen_over_ipv4(void)
-{
-    node_fixture_close(&fixture);
-    node_fixture_write(&fixture, HEAD RELAY4);
-    node_fixture_open(&fixture, NULL);
-}
-
-Test(relays, peers_reach_each_other_by_ports_over_ipv4)
-{
-    reopen_over_ipv4();
-    add_peers("abcd");
-    cr_assert_eq(join_over_ipv4("ab"), 0, "%s", problem.value);
-    for (unsigned again = 0; again < 2; again++) {
-        unsigned side;
-        const struct bypeer_relay_pair *found = pair('a', 'b', &side);
-        cr_assert_neq(found->ports[0], found->ports[1]);
-        cr_assert(found->ports[0] >= 52000 && found->ports[0] <= 52003);
-        const uint8_t expected[16] = {
-            [8] = (uint8_t)(found->ports[side] >> 8), (uint8_t)found->ports[side], 0xff, 0xff, 192, 0, 2, 1};
-        const struct bypeer_relay_record *way = look_up(expected);
-        cr_assert_not_null(way);
-        cr_assert_arr_eq(way->keys[1 - side], found->addresses[1 - side], 16);
-        cr_assert_eq(way->links[side], bypeer_model_find_link(fixture.node.model, "a")->id,
-                     "only from where his hub link has him");
-        reopen_over_ipv4();
-    }
-    cr_assert_eq(join_over_ipv4("cd"), 0, "%s", problem.value);
-    cr_assert_eq(join_over_ipv4("ac"), -ENOSPC, "four ports are two pairs");
-    cr_assert_str_eq(problem.key, "capacity");
-    size_t removed;
-    cr_assert_eq(bypeer_relays_remove(relays(), "d", ANYONE, &removed, &problem), 0);
-    cr_assert_eq(join_over_ipv4("ac"), 0, "%s", problem.value);
-}
-
-Test(relays, over_ipv4_only_peers_are_taken)
-{
-    cr_assert_eq(mesh("ab", 0), 0);
-    add_peers("cd");
-    cr_assert_eq(join_over_ipv4("cd"), -ENOTSUP);
-    cr_assert_str_eq(problem.key, "no_ipv4");
-    reopen_over_ipv4();
-    cr_assert_eq(join_over_ipv4("ac"), -EINVAL);
-    cr_assert_str_eq(problem.key, "not_peer");
-    cr_assert_eq(join_over_ipv4("ab"), -EEXIST);
-    cr_assert_str_eq(problem.key, "pair_exists");
-    cr_assert_eq(join_over_ipv4("cd"), 0, "%s", problem.value);
+    cr_assert_eq(bypeer_relays_remove(relays(), "a", "b", &removed, &relays_problem), 0);
+    node_fixture_must_reload(&relays_fixture, RELAYS_HEAD RELAYS_RELAY);
+    cr_assert_eq(relays_mesh("ad", 0), 0);
+    cr_assert_neq(relays_pair('a', 'd', &side)->number, number);
 }
 
 /* --- refusals --- */
 
 static int join_one(struct bypeer_relay_entry one, const char *group)
 {
-    struct bypeer_relay_entry entries[] = {one, entry('z')};
+    struct bypeer_relay_entry entries[] = {one, relays_entry('z')};
     struct bypeer_relay_joining joining = {.group = group, .entries = entries, .entry_count = 2};
-    return bypeer_relays_join(relays(), &joining, &joined, &problem);
+    return bypeer_relays_join(relays(), &joining, &relays_joined, &relays_problem);
 }
 
 Test(relays, what_cannot_be_is_refused_whole)
 {
-    cr_assert_eq(mesh("az", 0), 0);
-    struct bypeer_relay_entry wrong = entry('b');
+    cr_assert_eq(relays_mesh("az", 0), 0);
+    struct bypeer_relay_entry wrong = relays_entry('b');
     uint8_t address[16];
 
     wrong.name = "a";
     cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
-    cr_expect_str_eq(problem.key, "member_exists");
+    cr_expect_str_eq(relays_problem.key, "member_exists");
     wrong.name = "no name";
     cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
-    cr_expect_str_eq(problem.key, "bad_name");
+    cr_expect_str_eq(relays_problem.key, "bad_name");
     wrong.name = "z";
     wrong.public_key = NULL;
     cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
-    cr_expect_str_eq(problem.key, "same_member");
+    cr_expect_str_eq(relays_problem.key, "same_member");
     wrong.name = "b";
     cr_expect_eq(join_one(wrong, "lab"), -ENOENT);
-    cr_expect_str_eq(problem.key, "no_such_member");
-    wrong.public_key = key('a');
+    cr_expect_str_eq(relays_problem.key, "no_such_member");
+    wrong.public_key = relays_key('a');
     cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
-    cr_expect_str_eq(problem.key, "key_exists");
+    cr_expect_str_eq(relays_problem.key, "key_exists");
     wrong.public_key = (const uint8_t[32]){0};
     cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
-    cr_expect_str_eq(problem.key, "bad_key");
-    wrong.public_key = key('b');
+    cr_expect_str_eq(relays_problem.key, "bad_key");
+    wrong.public_key = relays_key('b');
     cr_expect_eq(join_one(wrong, "nowhere"), -ENOENT);
-    cr_expect_str_eq(problem.key, "no_such_group");
+    cr_expect_str_eq(relays_problem.key, "no_such_group");
     wrong.address = address;
     inet_pton(AF_INET6, "fdaa::7", address);
     cr_expect_eq(join_one(wrong, "lab"), -EINVAL);
-    cr_expect_str_eq(problem.key, "bad_address");
+    cr_expect_str_eq(relays_problem.key, "bad_address");
     inet_pton(AF_INET6, "fd12:3456:789a::1", address);
     cr_expect_eq(join_one(wrong, "lab"), -EINVAL, "this node's own");
-    memcpy(address, member('a')->address, 16);
+    memcpy(address, relays_member('a')->address, 16);
     cr_expect_eq(join_one(wrong, "lab"), -EEXIST);
-    cr_expect_str_eq(problem.key, "address_exists");
+    cr_expect_str_eq(relays_problem.key, "address_exists");
     cr_expect_eq(bypeer_relays_count_members(relays()), 2);
     cr_expect_eq(bypeer_relays_count_pairs(relays()), 1);
 }
 
 Test(relays, members_of_two_groups_do_not_reach_each_other)
 {
-    cr_assert_eq(mesh("az", 0), 0);
-    struct bypeer_relay_entry other = entry('g');
+    cr_assert_eq(relays_mesh("az", 0), 0);
+    struct bypeer_relay_entry other = relays_entry('g');
     struct bypeer_relay_joining joining = {.group = "games", .entries = &other, .entry_count = 1};
-    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), 0);
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &relays_joined, &relays_problem), 0);
     struct bypeer_relay_entry both[] = {{.name = "a"}, {.name = "g"}};
     joining = (struct bypeer_relay_joining){.entries = both, .entry_count = 2};
-    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), -EINVAL);
-    cr_assert_str_eq(problem.key, "other_group");
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &relays_joined, &relays_problem), -EINVAL);
+    cr_assert_str_eq(relays_problem.key, "other_group");
     unsigned side;
-    cr_assert_null(pair('a', 'g', &side));
+    cr_assert_null(relays_pair('a', 'g', &side));
 }
 
 Test(relays, a_refusal_at_the_end_takes_back_what_was_made)
 {
-    struct bypeer_relay_entry entries[] = {entry('a'), entry('b'), entry('c'), {.name = "nobody"}};
+    struct bypeer_relay_entry entries[] = {relays_entry('a'), relays_entry('b'), relays_entry('c'), {.name = "nobody"}};
     struct bypeer_relay_joining joining = {.group = "lab", .entries = entries, .entry_count = 4};
-    cr_assert_eq(bypeer_relays_join(relays(), &joining, &joined, &problem), -ENOENT);
+    cr_assert_eq(bypeer_relays_join(relays(), &joining, &relays_joined, &relays_problem), -ENOENT);
     cr_assert_eq(bypeer_relays_count_members(relays()), 0);
-    cr_assert_null(member('a'));
-    cr_assert_eq(mesh("abc", 0), 0, "and all of it may be made again");
-    cr_assert_eq(joined.pairs, 3);
+    cr_assert_null(relays_member('a'));
+    cr_assert_eq(relays_mesh("abc", 0), 0, "and all of it may be made again");
+    cr_assert_eq(relays_joined.pairs, 3);
 }
 
 /* SQL: secret(end, the database's) is what an address of that end is made of. */
@@ -585,8 +342,8 @@ static void make_secret(sqlite3_context *context, int count, sqlite3_value **val
 Test(relays, as_many_as_there_may_be_come_back_after_a_restart)
 {
     sqlite3 *database;
-    node_fixture_close(&fixture);
-    cr_assert_eq(sqlite3_open(fixture.database, &database), SQLITE_OK);
+    node_fixture_close(&relays_fixture);
+    cr_assert_eq(sqlite3_open(relays_fixture.database, &database), SQLITE_OK);
     cr_assert_eq(sqlite3_create_function(database, "secret", 2, SQLITE_UTF8, NULL, make_secret, NULL, NULL), SQLITE_OK);
     cr_assert_eq(
         sqlite3_exec(database,
@@ -601,29 +358,29 @@ Test(relays, as_many_as_there_may_be_come_back_after_a_restart)
                      NULL, NULL, NULL),
         SQLITE_OK, "%s", sqlite3_errmsg(database));
     sqlite3_close(database);
-    node_fixture_open(&fixture, NULL);
+    node_fixture_open(&relays_fixture, NULL);
     cr_assert_eq(bypeer_relays_count_pairs(relays()), BYPEER_RELAY_PAIRS_MAX);
     const struct bypeer_relay_pair *last = bypeer_relays_next_pair(relays(), BYPEER_RELAY_PAIRS_MAX - 1);
-    cr_assert(look_up(last->addresses[0]) && look_up(last->addresses[1]));
-    cr_assert_eq(mesh("ab", 0), -ENOSPC);
-    cr_assert_str_eq(problem.key, "capacity");
+    cr_assert(relays_look_up(last->addresses[0]) && relays_look_up(last->addresses[1]));
+    cr_assert_eq(relays_mesh("ab", 0), -ENOSPC);
+    cr_assert_str_eq(relays_problem.key, "capacity");
 }
 
 Test(relays, an_address_that_tells_another_number_is_left_out)
 {
-    cr_assert_eq(mesh("abc", 0), 0, "%s", problem.value);
+    cr_assert_eq(relays_mesh("abc", 0), 0, "%s", relays_problem.value);
     sqlite3 *database;
     unsigned side;
     char text[128];
-    uint32_t number = pair('a', 'b', &side)->number;
-    node_fixture_close(&fixture);
-    cr_assert_eq(sqlite3_open(fixture.database, &database), SQLITE_OK);
+    uint32_t number = relays_pair('a', 'b', &side)->number;
+    node_fixture_close(&relays_fixture);
+    cr_assert_eq(sqlite3_open(relays_fixture.database, &database), SQLITE_OK);
     snprintf(text, sizeof(text), "UPDATE relay_pairs SET secret_one = secret_other WHERE number = %u", number);
     cr_assert_eq(sqlite3_exec(database, text, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(database);
-    node_fixture_open(&fixture, NULL);
-    cr_assert_null(pair('a', 'b', &side));
-    cr_assert(reaches('a', 'c') && reaches('b', 'c'));
+    node_fixture_open(&relays_fixture, NULL);
+    cr_assert_null(relays_pair('a', 'b', &side));
+    cr_assert(relays_reaches('a', 'c') && relays_reaches('b', 'c'));
 }
 
 /* Against what was asked for, over many random changes and restarts. */
@@ -639,32 +396,33 @@ Test(relays, what_is_there_is_what_was_asked_for)
         char letters[] = {(char)('a' + one), (char)('a' + other), '\0'};
         size_t removed;
         if (act < 8 && one != other) {
-            cr_assert_eq(mesh(letters, 0), 0, "%s", problem.value);
-            cr_assert_eq(joined.pairs, !wanted[one][other]);
+            cr_assert_eq(relays_mesh(letters, 0), 0, "%s", relays_problem.value);
+            cr_assert_eq(relays_joined.pairs, !wanted[one][other]);
             wanted[one][other] = wanted[other][one] = there[one] = there[other] = true;
         } else if (act < 12 && one != other) {
-            int result =
-                bypeer_relays_remove(relays(), (char[]){letters[0], 0}, (char[]){letters[1], 0}, &removed, &problem);
+            int result = bypeer_relays_remove(relays(), (char[]){letters[0], 0}, (char[]){letters[1], 0}, &removed,
+                                              &relays_problem);
             cr_assert_eq(result, wanted[one][other] ? 0 : -ENOENT);
             wanted[one][other] = wanted[other][one] = false;
         } else if (act < 14) {
-            cr_assert_eq(bypeer_relays_remove(relays(), (char[]){letters[0], 0}, ANYONE, &removed, &problem),
-                         there[one] ? 0 : -ENOENT);
+            cr_assert_eq(
+                bypeer_relays_remove(relays(), (char[]){letters[0], 0}, RELAYS_ANYONE, &removed, &relays_problem),
+                there[one] ? 0 : -ENOENT);
             there[one] = false;
             for (unsigned at = 0; at < 26; at++)
                 wanted[one][at] = wanted[at][one] = false;
         } else if (act == 14) {
-            bypeer_node_reclaim(&fixture.node);
+            bypeer_node_reclaim(&relays_fixture.node);
             bypeer_relays_turn(relays());
         } else if (turn % 8 == 0) {
-            node_fixture_close(&fixture);
-            node_fixture_open(&fixture, NULL);
+            node_fixture_close(&relays_fixture);
+            node_fixture_open(&relays_fixture, NULL);
         }
         unsigned numbers[512] = {0};
         for (unsigned a = 0; a < 26; a++) {
-            cr_assert_eq(member((char)('a' + a)) != NULL, there[a]);
+            cr_assert_eq(relays_member((char)('a' + a)) != NULL, there[a]);
             for (unsigned b = 0; b < a; b++)
-                cr_assert_eq(reaches((char)('a' + a), (char)('a' + b)), wanted[a][b]);
+                cr_assert_eq(relays_reaches((char)('a' + a), (char)('a' + b)), wanted[a][b]);
         }
         for (const struct bypeer_relay_pair *at = bypeer_relays_next_pair(relays(), 0); at;
              at = bypeer_relays_next_pair(relays(), at->number))
