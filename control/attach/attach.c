@@ -89,6 +89,10 @@ void attach_replan(struct bypeer_attach *attach)
 static void attach_on_prepare(uv_prepare_t *prepare)
 {
     struct bypeer_attach *attach = prepare->data;
+    if (attach->adopt_ms != 0 && attach_has_ears(attach)) {
+        attach_listen(attach);
+        attach->is_stale = true;
+    }
     if (!attach->is_stale)
         return;
     attach_replan(attach);
@@ -97,7 +101,7 @@ static void attach_on_prepare(uv_prepare_t *prepare)
 
 static bool attach_has_news(const struct bypeer_attach *attach)
 {
-    for (size_t at = 0; at < attach->link_count; at++)
+    for (size_t at = 0; at < attach->link_count && attach->adopt_ms == 0; at++)
         if (!attach->links[at].is_trunk && !attach->links[at].is_said)
             return true;
     return attach->publish_ms != 0 && attach_now_ms() >= attach->publish_ms;
@@ -152,6 +156,7 @@ int bypeer_attach_open(struct bypeer_attach **ret_attach, uv_loop_t *loop, struc
     attach->node = node;
     attach->groups = groups;
     attach->deadline = UINT64_MAX;
+    attach->adopt_ms = attach_now_ms() + BYPEER_ATTACH_HEARD_MS;
     bypeer_groups_watch(groups, &(struct bypeer_groups_watcher){
                                     .context = attach, .changed = attach_on_changed, .left = attach_on_left});
     uv_timer_init(loop, &attach->timer);
@@ -166,6 +171,8 @@ int bypeer_attach_open(struct bypeer_attach **ret_attach, uv_loop_t *loop, struc
         bypeer_attach_close(attach);
         return result;
     }
+    if (attach_listen(attach)) /* sessions that the descriptor store kept */
+        attach_replan(attach);
     attach_publish(attach);
     *ret_attach = attach;
     return 0;

@@ -10,7 +10,9 @@
  * Which plain WireGuard clients this node carries is not kept anywhere else: its own attachments say so, and they are
  * with the group's records in the database.
  *
- * A change of records takes effect before the loop sleeps; who falls silent is noticed within 250 ms.
+ * A change of records takes effect before the loop sleeps; who falls silent is noticed within 250 ms. After a restart
+ * of bypeerd alone the sessions region tells who is heard; until a data plane has brought it, for
+ * BYPEER_ATTACH_HEARD_MS at most, records say of clients what they said before.
  *
  * Thread: one (control's loop).
  */

@@ -141,15 +141,29 @@ static uint64_t gather_silence(const struct bypeer_attach *attach, const struct 
     return received_ns < now_ns ? (now_ns - received_ns) / 1000000 : 0;
 }
 
-bool attach_listen(struct bypeer_attach *attach)
+/* NULL: there are none. */
+static const struct bypeer_sessions_view *gather_sessions(const struct bypeer_attach *attach)
 {
     const struct bypeer_sessions_view *view =
         attach->node->channel ? bypeer_channel_sessions(attach->node->channel) : NULL;
+    return view && view->entries ? view : NULL;
+}
+
+bool attach_has_ears(const struct bypeer_attach *attach)
+{
+    return gather_sessions(attach) != NULL;
+}
+
+bool attach_listen(struct bypeer_attach *attach)
+{
+    const struct bypeer_sessions_view *view = gather_sessions(attach);
     uint64_t now_ns = uv_hrtime(), now_ms = now_ns / 1000000;
     bool is_changed = false;
+    if (view || now_ms >= attach->adopt_ms)
+        attach->adopt_ms = 0;
     for (size_t at = 0; at < attach->link_count; at++) {
         struct attach_link *link = &attach->links[at];
-        uint64_t silence = gather_silence(attach, view && view->entries ? view : NULL, link->id, now_ns);
+        uint64_t silence = gather_silence(attach, view, link->id, now_ns);
         bool is_heard = silence < (link->is_trunk ? BYPEER_ATTACH_HEARD_MS : BYPEER_ATTACH_CLIENT_MS);
         is_changed |= is_heard != link->is_heard;
         link->is_said &= is_heard == link->is_heard;

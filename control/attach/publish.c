@@ -180,8 +180,10 @@ static bool publish_is_here(const struct bypeer_attach *attach, const struct byp
 }
 
 /*
- * Says one again if it is no longer so. A record never ends earlier than before: after a renewal for a shorter time it
- * keeps its end, and if no membership of this node lasts until then, another takes its place.
+ * Says one again if it is no longer so. Until it is known who is heard, a client is here if the record says so: a data
+ * plane that lives on may still carry it, and others would change their ways for nothing. A record never ends earlier
+ * than before: after a renewal for a shorter time it keeps its end, and if no membership of this node lasts until then,
+ * another takes its place.
  */
 static void publish_refresh(struct bypeer_attach *attach, struct bypeer_joined *joined, struct own *own,
                             const struct bypeer_group_member *self)
@@ -193,8 +195,10 @@ static void publish_refresh(struct bypeer_attach *attach, struct bypeer_joined *
         return;
     uint64_t until = member.until < self->until ? member.until : self->until;
     attach_describe(attach, &now);
-    now.priority = (uint8_t)((now.priority & ~BYPEER_PLAN_STANDBY) |
-                             (publish_is_here(attach, &own->attachment) ? 0 : BYPEER_PLAN_STANDBY));
+    if (publish_is_here(attach, &own->attachment))
+        now.priority &= BYPEER_PLAN_STANDBY - 1;
+    else if (attach->adopt_ms == 0)
+        now.priority |= BYPEER_PLAN_STANDBY;
     bool is_shorter = publish_peer_time(until) < own->expires;
     if (publish_is_same(&now, &own->attachment) && (is_shorter || publish_peer_time(until) == own->expires))
         return;
@@ -261,6 +265,6 @@ void attach_publish(struct bypeer_attach *attach)
         return;
     for (unsigned at = 0; at < attach->count; at++)
         publish_group(attach, attach->list[at]->joined);
-    for (size_t at = 0; at < attach->link_count && attach->publish_ms == 0; at++)
+    for (size_t at = 0; at < attach->link_count && attach->publish_ms == 0 && attach->adopt_ms == 0; at++)
         attach->links[at].is_said = true;
 }

@@ -68,6 +68,9 @@ struct bypeer_attach {
     bool is_stale;            /* records changed */
     bool is_draining;
     bool is_closing;
+    /* Who is heard is not known before the data plane's sessions are here, or this has passed: then others do not hear
+     * this node either. 0: it is known. */
+    uint64_t adopt_ms;
     uint64_t publish_ms; /* when to try again; 0: nothing is left to be said */
     uint64_t again_ms;   /* when what the model refused is tried again; 0: it has all of the plan */
     uv_timer_t timer;
@@ -83,6 +86,8 @@ int attach_gather(struct attach_group *group);
 void attach_free_group(struct attach_group *group);
 /* Which links are heard now; returns whether a plan made before is old by that. */
 bool attach_listen(struct bypeer_attach *attach);
+/* Whether there are sessions of a data plane, which say who is heard. */
+bool attach_has_ears(const struct bypeer_attach *attach);
 uint64_t attach_now_ms(void);
 
 /* --- apply.c --- */
