@@ -46,7 +46,7 @@ static int attach_make_plan(struct bypeer_attach *attach, struct bypeer_plan **r
         memcpy(input.own_key, bypeer_wireguard_public_key(attach->node->wireguard), 32);
     for (unsigned at = 0; at < attach->count && result == 0; at++) {
         struct attach_group *group = attach->list[at];
-        result = attach_gather(group);
+        result = attach_gather(attach, group);
         groups[at] = (struct bypeer_plan_group){.members = group->members,
                                                 .member_count = group->member_count,
                                                 .attachments = group->attachments,

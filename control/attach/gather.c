@@ -3,7 +3,6 @@
  * it.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,21 +60,9 @@ static int gather_members(struct attach_group *group)
     return 0;
 }
 
-/* Where another node can be: a record must not make this one send to itself, to many, or into the group's overlay. */
-static bool gather_is_endpoint(const struct bypeer_plan_endpoint *endpoint, const uint8_t overlay[static 16])
-{
-    struct in6_addr address;
-    memcpy(&address, endpoint->address, 16);
-    const uint8_t first = address.s6_addr[12];
-    if (endpoint->port == 0 || memcmp(endpoint->address, overlay, 6) == 0)
-        return false;
-    if (IN6_IS_ADDR_V4MAPPED(&address))
-        return first != 0 && first != 127 && first < 224;
-    return !IN6_IS_ADDR_UNSPECIFIED(&address) && !IN6_IS_ADDR_LOOPBACK(&address) && !IN6_IS_ADDR_MULTICAST(&address);
-}
-
-static void gather_translate(const struct bypeer_joined *joined, const struct bypeer_attachment *attachment,
-                             const char *creator, struct bypeer_plan_attachment *ret_planned)
+static void gather_translate(struct bypeer_attach *attach, const struct bypeer_joined *joined,
+                             const struct bypeer_attachment *attachment, const char *creator,
+                             struct bypeer_plan_attachment *ret_planned)
 {
     char supernode[BYPEER_NAME_TEXT_MAX];
     struct bypeer_plan_attachment planned = {.priority = attachment->priority,
@@ -85,6 +72,7 @@ static void gather_translate(const struct bypeer_joined *joined, const struct by
     memcpy(planned.member, attachment->member_address, 16);
     bypeer_group_address(profile, bypeer_joined_name(joined), &attachment->supernode, planned.supernode);
     bypeer_name_write(&attachment->supernode, supernode);
+    bool is_own = bypeer_name_is_equal(&attachment->supernode, bypeer_joined_self(joined));
     /* One by somebody else counts only with the member's signature. */
     memcpy(planned.creator, strcmp(creator, supernode) == 0 ? planned.supernode : planned.member, 16);
     memcpy(planned.member_key, attachment->member_key, 32);
@@ -92,13 +80,13 @@ static void gather_translate(const struct bypeer_joined *joined, const struct by
     for (unsigned at = 0; at < attachment->endpoint_count && at < BYPEER_PLAN_ENDPOINTS; at++) {
         struct bypeer_plan_endpoint endpoint = {.port = attachment->endpoints[at].port};
         memcpy(endpoint.address, attachment->endpoints[at].address, 16);
-        if (gather_is_endpoint(&endpoint, planned.supernode))
+        if (is_own || attach_may_send(attach, joined, &attachment->supernode, &endpoint))
             planned.endpoints[planned.endpoint_count++] = endpoint;
     }
     *ret_planned = planned;
 }
 
-static int gather_attachments(struct attach_group *group)
+static int gather_attachments(struct bypeer_attach *attach, struct attach_group *group)
 {
     static const struct bypeer_guid type = BYPEER_RECORD_ATTACHMENT;
     const struct bypeer_graph *graph = bypeer_joined_graph(group->joined);
@@ -113,16 +101,16 @@ static int gather_attachments(struct attach_group *group)
         if (gather_need((void **)&group->attachments, group->attachment_count, &group->attachment_room,
                         sizeof(*group->attachments)) < 0)
             return -ENOMEM;
-        gather_translate(group->joined, &attachment, record->modifier ? record->modifier : record->creator,
+        gather_translate(attach, group->joined, &attachment, record->modifier ? record->modifier : record->creator,
                          &group->attachments[group->attachment_count++]);
     }
     return 0;
 }
 
-int attach_gather(struct attach_group *group)
+int attach_gather(struct bypeer_attach *attach, struct attach_group *group)
 {
     int result = gather_members(group);
-    return result < 0 ? result : gather_attachments(group);
+    return result < 0 ? result : gather_attachments(attach, group);
 }
 
 /* --- who is heard --- */

@@ -53,6 +53,13 @@ struct attach_previous {
 };
 #define ATTACH_PREVIOUS_MAX 256 /* beyond, the oldest ends early */
 
+/* An endpoint that was refused, and by whose word: it is logged once. */
+struct attach_refused {
+    uint8_t member[16];
+    struct bypeer_plan_endpoint endpoint;
+};
+#define ATTACH_REFUSED_MAX 64 /* beyond, the oldest is forgotten */
+
 struct bypeer_attach {
     uv_loop_t *loop;
     struct bypeer_node *node;
@@ -77,18 +84,26 @@ struct bypeer_attach {
     uv_prepare_t prepare;
     unsigned handles;
     struct bypeer_log_limit log_limit;
+    struct attach_refused refused[ATTACH_REFUSED_MAX];
+    unsigned refused_count; /* ever */
 };
 
 /* --- gather.c --- */
 
 /* What the records of a group say, into its arrays. 0 or -ENOMEM. */
-int attach_gather(struct attach_group *group);
+int attach_gather(struct bypeer_attach *attach, struct attach_group *group);
 void attach_free_group(struct attach_group *group);
 /* Which links are heard now; returns whether a plan made before is old by that. */
 bool attach_listen(struct bypeer_attach *attach);
 /* Whether there are sessions of a data plane, which say who is heard. */
 bool attach_has_ears(const struct bypeer_attach *attach);
 uint64_t attach_now_ms(void);
+
+/* --- endpoints.c --- */
+
+/* Whether this node may send to where a member of the group says that it is; if not, it is logged once. */
+bool attach_may_send(struct bypeer_attach *attach, const struct bypeer_joined *joined,
+                     const struct bypeer_peer_name *supernode, const struct bypeer_plan_endpoint *endpoint);
 
 /* --- apply.c --- */
 

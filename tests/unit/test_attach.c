@@ -97,6 +97,35 @@ Test(attach, a_record_sends_nothing_to_where_no_node_can_be)
     }
 }
 
+Test(attach, a_record_sends_nothing_to_this_node_itself)
+{
+    static const uint8_t refused[][16] = {
+        {0x20, 1, 0xd, 0xb8, 0, 0xa, [15] = 9},         /* in relay.prefix */
+        {0x20, 1, 0xd, 0xb8, 0, 0xb, [15] = 1},         /* wireguard.addresses */
+        {0xfd, 0x12, 0x34, 0x56, 0x78, 0x9a, [15] = 5}, /* group lab */
+        {[10] = 0xff, 0xff, 192, 0, 2, 1},              /* wireguard.addresses */
+    };
+    struct bypeer_config *config = fixture.node.config;
+    struct person *node = add_person("there", 2, BYPEER_ROLE_SUPERNODE);
+    memcpy(config->relay.prefix, (uint8_t[16]){0x20, 1, 0xd, 0xb8, 0, 0xa}, 16);
+    config->relay.bits = 50;
+    memcpy(config->wireguard.addresses[0], refused[1], 16);
+    memcpy(config->wireguard.addresses[1], refused[3], 16);
+    config->wireguard.address_count = 2;
+    open_attach();
+    for (size_t at = 0; at <= sizeof(refused) / 16; at++) {
+        bool is_refused = at < sizeof(refused) / 16;
+        /* The last is next to relay.prefix. */
+        memcpy(endpoint_address, is_refused ? refused[at] : (uint8_t[16]){0x20, 1, 0xd, 0xb8, 0, 0xa, 0x40, [15] = 9},
+               16);
+        attach_by(node, NULL, 0);
+        change();
+        cr_assert_eq(bypeer_model_link(fixture.node.model, way_to(node)->link)->peer_port, is_refused ? 0 : 51820,
+                     "endpoint %zu", at);
+        free(records[--record_count]);
+    }
+}
+
 Test(attach, who_is_revoked_is_cut_off_before_the_loop_sleeps)
 {
     struct person *node = add_person("there", 2, BYPEER_ROLE_SUPERNODE), *client = add_person("phone", 3, 4);
