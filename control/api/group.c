@@ -10,6 +10,7 @@
 
 #include "control/api/call.h"
 #include "control/api/groups.h"
+#include "control/api/work.h"
 
 #define JOIN_MS 30000
 
@@ -213,28 +214,59 @@ static int group_need(struct call *call)
     return bypeer_problem_set(&call->problem, -ENOENT, "no_groups", "groups\nare not served by this node\n");
 }
 
+struct creating {
+    struct call_work work;
+    struct bypeer_groups_founding founding;
+    struct bypeer_groups_founded founded;
+};
+
+static int creating_run(struct call_work *work)
+{
+    struct creating *creating = (struct creating *)work;
+    return bypeer_groups_prepare(&creating->founding, &creating->founded, &work->problem);
+}
+
+static int creating_finish(struct call *call, struct call_work *work)
+{
+    struct creating *creating = (struct creating *)work;
+    struct bypeer_joined *joined;
+    int result =
+        bypeer_groups_create(call->node->groups, &creating->founding, &creating->founded, &joined, &call->problem);
+    if (result == 0)
+        call->result = group_details(call->node->groups, joined);
+    return result;
+}
+
+static void creating_release(struct call_work *work)
+{
+    bypeer_groups_founded_clear(&((struct creating *)work)->founded);
+}
+
+static const struct call_work_kind creating_kind = {
+    .bytes = sizeof(struct creating), .run = creating_run, .finish = creating_finish, .release = creating_release};
+
 int method_group_create(struct call *call)
 {
-    const char *profile = call_string(call, "profile");
-    struct bypeer_groups_founding founding = {
-        .profile = bypeer_profile_find(profile ? profile : "modern"),
-        .identity = call_string(call, "identity"),
-        .classifier = call_string(call, "classifier"),
-        .friendly = call_string(call, "name"),
-        .comment = call_string(call, "comment"),
-        .password = call_string(call, "password"),
-    };
-    struct bypeer_joined *joined;
-    if (!founding.profile)
+    const char *name = call_string(call, "profile");
+    const struct bypeer_profile *profile = bypeer_profile_find(name ? name : "modern");
+    if (!profile)
         return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_parameter",
-                                  "parameter \"profile\"\n\"%.40s\" is unknown\nuse modern or windows", profile);
+                                  "parameter \"profile\"\n\"%.40s\" is unknown\nuse modern or windows", name);
     int result = group_need(call);
-    if (result == 0)
-        result = bypeer_groups_create(call->node->groups, &founding, &joined, &call->problem);
-    if (result != 0)
+    if (result < 0)
         return result;
-    call->result = group_details(call->node->groups, joined);
-    return 0;
+    struct call_work *work = call_work_new(call, &creating_kind);
+    if (!work)
+        return call->problem.error;
+    ((struct creating *)work)->founding = (struct bypeer_groups_founding){
+        .profile = profile,
+        .identity = call_work_string(work, "identity"),
+        .classifier = call_work_string(work, "classifier"),
+        .friendly = call_work_string(work, "name"),
+        .comment = call_work_string(work, "comment"),
+        .password = call_work_string(work, "password"),
+    };
+    return call_work_begin(work);
 }
 
 /* Waits until the group's records are here. */
@@ -306,21 +338,18 @@ static void joining_on_change(void *context, bool is_changed)
     joining_go_on(joining);
 }
 
-int method_group_join(struct call *call)
+static int join_begin(struct call *call, const char *form)
 {
-    const char *password = call_string(call, "password");
     uint64_t timeout_ms = (uint64_t)call_integer(call, "timeout_ms", JOIN_MS);
     struct bypeer_joined *joined = NULL;
-    int result = group_need(call);
-    if (result == 0)
-        result = bypeer_groups_join(call->node->groups, call_string(call, "invitation"), call_string(call, "identity"),
-                                    password, &joined, &call->problem);
+    int result = bypeer_groups_join(call->node->groups, call_string(call, "invitation"), call_string(call, "identity"),
+                                    form, &joined, &call->problem);
     if (result < 0)
         return result;
     struct joining *joining = calloc(1, sizeof(*joining));
     if (joining) {
         *joining =
-            (struct joining){.call = call, .by_password = password, .end_ns = uv_hrtime() + timeout_ms * 1000000};
+            (struct joining){.call = call, .by_password = form != NULL, .end_ns = uv_hrtime() + timeout_ms * 1000000};
         snprintf(joining->name, sizeof(joining->name), "%s", bypeer_joined_name_text(joined));
         joining->wait = bypeer_joined_wait(joined, (uint32_t)timeout_ms, joining_on_change, joining);
     }
@@ -331,6 +360,40 @@ int method_group_join(struct call *call)
     call->later = joining;
     call->cancelled = joining_cancel;
     return CALL_LATER;
+}
+
+struct forming {
+    struct call_work work;
+    char form[BYPEER_GROUP_PASSWORD_FORM_MAX];
+};
+
+static int forming_run(struct call_work *work)
+{
+    return bypeer_groups_form_of(call_work_string(work, "invitation"), call_work_string(work, "password"),
+                                 ((struct forming *)work)->form, &work->problem);
+}
+
+static int forming_finish(struct call *call, struct call_work *work)
+{
+    const char *form = ((struct forming *)work)->form;
+    return join_begin(call, form[0] != '\0' ? form : NULL);
+}
+
+static void forming_release(struct call_work *work)
+{
+    (void)work; /* it is wiped */
+}
+
+static const struct call_work_kind forming_kind = {
+    .bytes = sizeof(struct forming), .run = forming_run, .finish = forming_finish, .release = forming_release};
+
+int method_group_join(struct call *call)
+{
+    int result = group_need(call);
+    if (result < 0 || !call_string(call, "password"))
+        return result < 0 ? result : join_begin(call, NULL);
+    struct call_work *work = call_work_new(call, &forming_kind);
+    return work ? call_work_begin(work) : call->problem.error;
 }
 
 int method_group_leave(struct call *call)

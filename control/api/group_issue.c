@@ -2,10 +2,12 @@
  * group.invite, renew, revoke and password: who is a member; group.export and import.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/api/groups.h"
+#include "control/api/work.h"
 
 /* Both forms, beside what is in entry. */
 static int issue_add_invitation(struct call *call, const struct bypeer_invitation *invitation, json_t *entry)
@@ -87,41 +89,135 @@ int method_group_revoke(struct call *call)
     return result < 0 ? result : call_number(call, "revoked", 1);
 }
 
-int method_group_password(struct call *call)
+/* --- what a thread does --- */
+
+struct issuing {
+    struct call_work work;
+    const struct bypeer_profile *profile;
+    struct bypeer_peer_name group;
+    char name[BYPEER_NAME_TEXT_MAX];
+    char form[BYPEER_GROUP_PASSWORD_FORM_MAX]; /* of password */
+    struct bypeer_group_export export;         /* of export and import */
+    char *text;                                /* of export */
+};
+
+static void issuing_release(struct call_work *work)
 {
-    const char *password = call_string(call, "password");
-    struct bypeer_joined *joined = call_group(call);
-    int result = joined ? bypeer_joined_set_password(joined, password, &call->problem) : call->problem.error;
+    struct issuing *issuing = (struct issuing *)work;
+    bypeer_group_export_release(&issuing->export);
+    if (issuing->text)
+        explicit_bzero(issuing->text, strlen(issuing->text));
+    free(issuing->text);
+}
+
+static int password_run(struct call_work *work)
+{
+    struct issuing *issuing = (struct issuing *)work;
+    return bypeer_groups_form(issuing->profile, &issuing->group, call_work_string(work, "password"), issuing->form,
+                              &work->problem);
+}
+
+static int password_finish(struct call *call, struct call_work *work)
+{
+    /* It may have been left meanwhile. */
+    struct issuing *issuing = (struct issuing *)work;
+    struct bypeer_joined *joined = bypeer_groups_find(call->node->groups, issuing->name, &call->problem);
+    int result = joined ? bypeer_joined_set_password(joined, issuing->form, &call->problem) : call->problem.error;
     if (result == 0)
-        call->result = json_pack("{s:b}", "password", password != NULL);
+        call->result = json_pack("{s:b}", "password", true);
     return result;
 }
+
+static const struct call_work_kind password_kind = {
+    .bytes = sizeof(struct issuing), .run = password_run, .finish = password_finish, .release = issuing_release};
+
+int method_group_password(struct call *call)
+{
+    struct bypeer_joined *joined = call_group(call);
+    if (!joined)
+        return call->problem.error;
+    if (!call_string(call, "password")) {
+        int result = bypeer_joined_set_password(joined, NULL, &call->problem);
+        if (result == 0)
+            call->result = json_pack("{s:b}", "password", false);
+        return result;
+    }
+    struct call_work *work = call_work_new(call, &password_kind);
+    struct issuing *issuing = (struct issuing *)work;
+    if (!work)
+        return call->problem.error;
+    issuing->profile = bypeer_joined_profile(joined);
+    issuing->group = *bypeer_joined_name(joined);
+    snprintf(issuing->name, sizeof(issuing->name), "%s", bypeer_joined_name_text(joined));
+    return call_work_begin(work);
+}
+
+static int export_run(struct call_work *work)
+{
+    struct issuing *issuing = (struct issuing *)work;
+    char why[160] = "";
+    int result = bypeer_group_export_write(&issuing->text, &issuing->export, call_work_string(work, "password"), why);
+    if (result == -EINVAL)
+        return bypeer_problem_set(&work->problem, result, "bad_password", "group %.100s\n%s\nuse another password",
+                                  issuing->export.group.friendly, why);
+    return result < 0 ? bypeer_problem_no_memory(&work->problem) : 0;
+}
+
+static int export_finish(struct call *call, struct call_work *work)
+{
+    const struct issuing *issuing = (struct issuing *)work;
+    char self[BYPEER_NAME_TEXT_MAX];
+    bypeer_name_write(&issuing->export.identity, self);
+    bypeer_groups_audit(call->node->groups, issuing->name, "exported", self, NULL,
+                        issuing->export.group_key ? "with the group's key" : "");
+    call->result = json_pack("{s:s}", "xml", issuing->text);
+    return 0;
+}
+
+static const struct call_work_kind export_kind = {
+    .bytes = sizeof(struct issuing), .run = export_run, .finish = export_finish, .release = issuing_release};
 
 int method_group_export(struct call *call)
 {
     const struct bypeer_joined *joined = call_group(call);
-    char *text;
-    if (!joined)
+    struct call_work *work = joined ? call_work_new(call, &export_kind) : NULL;
+    if (!work)
         return call->problem.error;
-    int result = bypeer_joined_export(joined, call_string(call, "password"), &text, &call->problem);
-    if (result < 0)
-        return result;
-    call->result = json_pack("{s:s}", "xml", text);
-    explicit_bzero(text, strlen(text));
-    free(text);
-    return 0;
+    struct issuing *issuing = (struct issuing *)work;
+    snprintf(issuing->name, sizeof(issuing->name), "%s", bypeer_joined_name_text(joined));
+    int result = bypeer_joined_export(joined, call_string(call, "password") != NULL, &((struct issuing *)work)->export,
+                                      &call->problem);
+    if (result == 0)
+        return call_work_begin(work);
+    call_work_free(work);
+    return result;
 }
+
+static int import_run(struct call_work *work)
+{
+    struct issuing *issuing = (struct issuing *)work;
+    return bypeer_groups_read_export(call_work_string(work, "xml"), call_work_string(work, "password"),
+                                     &issuing->export, &issuing->profile, &work->problem);
+}
+
+static int import_finish(struct call *call, struct call_work *work)
+{
+    struct issuing *issuing = (struct issuing *)work;
+    struct bypeer_joined *joined;
+    int result = bypeer_groups_import(call->node->groups, &issuing->export, issuing->profile, &joined, &call->problem);
+    if (result == 0)
+        call->result = json_pack("{s:s, s:o}", "group", bypeer_joined_name_text(joined), "name",
+                                 call_peer_text(bypeer_joined_friendly(joined)));
+    return result;
+}
+
+static const struct call_work_kind import_kind = {
+    .bytes = sizeof(struct issuing), .run = import_run, .finish = import_finish, .release = issuing_release};
 
 int method_group_import(struct call *call)
 {
-    struct bypeer_joined *joined;
     if (!call->node->groups)
         return bypeer_problem_set(&call->problem, -ENOENT, "no_groups", "groups\nare not served by this node\n");
-    int result = bypeer_groups_import(call->node->groups, call_string(call, "xml"), call_string(call, "password"),
-                                      &joined, &call->problem);
-    if (result < 0)
-        return result;
-    call->result = json_pack("{s:s, s:o}", "group", bypeer_joined_name_text(joined), "name",
-                             call_peer_text(bypeer_joined_friendly(joined)));
-    return 0;
+    struct call_work *work = call_work_new(call, &import_kind);
+    return work ? call_work_begin(work) : call->problem.error;
 }

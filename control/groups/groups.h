@@ -20,6 +20,7 @@
 #include "control/problem.h"
 #include "control/store/groups.h"
 #include "overlay/graph/graph.h"
+#include "overlay/group/export.h"
 #include "overlay/group/group.h"
 #include "overlay/group/invitation.h"
 
@@ -146,11 +147,37 @@ struct bypeer_groups_founding {
     const char *comment;  /* NULL: none */
     const char *password; /* NULL: none; else whoever knows it may join */
 };
-/* These are whole and durable when they return 0; else nothing of the group is here. */
+/*
+ * Keys and passwords are slow on purpose, some tenths of a second: what has to do with them is for a thread, never the
+ * loop, and what it gives is for the function of the loop that takes it. Thread: any, for those until "on the loop",
+ * and for overlay/group/export.h.
+ */
+struct bypeer_groups_founded {
+    struct bypeer_key *group_key;
+    struct bypeer_peer_name name;
+    char form[BYPEER_GROUP_PASSWORD_FORM_MAX]; /* "": no password */
+};
+/* To be cleared, whatever it returns. */
+int bypeer_groups_prepare(const struct bypeer_groups_founding *founding, struct bypeer_groups_founded *ret_founded,
+                          struct bypeer_problem *problem);
+void bypeer_groups_founded_clear(struct bypeer_groups_founded *founded);
+/* The form of a password in a group. */
+int bypeer_groups_form(const struct bypeer_profile *profile, const struct bypeer_peer_name *group, const char *password,
+                       char ret_form[static BYPEER_GROUP_PASSWORD_FORM_MAX], struct bypeer_problem *problem);
+/* And in that of an invitation; "": it wants none. */
+int bypeer_groups_form_of(const char *invitation, const char *password,
+                          char ret_form[static BYPEER_GROUP_PASSWORD_FORM_MAX], struct bypeer_problem *problem);
+/* What bypeer_groups_import() takes; to be released. */
+int bypeer_groups_read_export(const char *text, const char *password, struct bypeer_group_export *ret_export,
+                              const struct bypeer_profile **ret_profile, struct bypeer_problem *problem);
+
+/* On the loop. These are whole and durable when they return 0; else nothing of the group is here. */
 int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
-                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
-/* identity NULL: the one that the invitation is for, or the default one. password: of an invitation that wants one. */
-int bypeer_groups_join(struct bypeer_groups *groups, const char *invitation, const char *identity, const char *password,
+                         const struct bypeer_groups_founded *founded, struct bypeer_joined **ret_joined,
+                         struct bypeer_problem *problem);
+/* identity NULL: the one that the invitation is for, or the default one. form: for an invitation that wants a
+ * password, else NULL. */
+int bypeer_groups_join(struct bypeer_groups *groups, const char *invitation, const char *identity, const char *form,
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* Records and membership are removed here; the group's key, too, at its founder. */
 int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem);
@@ -162,15 +189,14 @@ struct bypeer_groups_removed {
  * one such group alone has. */
 int bypeer_groups_leave_unopened(struct bypeer_groups *groups, const char *text,
                                  struct bypeer_groups_removed *ret_removed, struct bypeer_problem *problem);
-/*
- * A membership as a text; *ret_text is to be freed. password: with the group's key, under it, where that is at hand;
- * else NULL. Records are not in it: members have them.
- */
-int bypeer_joined_export(const struct bypeer_joined *joined, const char *password, char **ret_text,
+/* A membership, to be written as a text and released; with the group's key where that is at hand. Records are not in
+ * it: members have them. */
+int bypeer_joined_export(const struct bypeer_joined *joined, bool with_key, struct bypeer_group_export *ret_export,
                          struct bypeer_problem *problem);
 /* The identity has to be here already. */
-int bypeer_groups_import(struct bypeer_groups *groups, const char *text, const char *password,
-                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
+int bypeer_groups_import(struct bypeer_groups *groups, const struct bypeer_group_export *export,
+                         const struct bypeer_profile *profile, struct bypeer_joined **ret_joined,
+                         struct bypeer_problem *problem);
 /* Connects to a member, now and first after each start. */
 int bypeer_joined_connect(struct bypeer_joined *joined, const struct bypeer_graph_address *to,
                           struct bypeer_problem *problem);
@@ -197,8 +223,8 @@ struct bypeer_joined_verdict {
 /* member: as of bypeer_joined_find_member(), or any key in hex, also of who was invited and never came. */
 int bypeer_joined_revoke(struct bypeer_joined *joined, const char *member, const struct bypeer_joined_verdict *said,
                          struct bypeer_problem *problem);
-/* Where the group's key is; NULL: nobody joins by a password any more. Takes a tenth of a second. */
-int bypeer_joined_set_password(struct bypeer_joined *joined, const char *password, struct bypeer_problem *problem);
+/* Where the group's key is; NULL: nobody joins by a password any more. */
+int bypeer_joined_set_password(struct bypeer_joined *joined, const char *form, struct bypeer_problem *problem);
 /* By peer name, authority, overlay address, key in hex, or a friendly name that one member alone has. */
 int bypeer_joined_find_member(const struct bypeer_joined *joined, const char *text,
                               struct bypeer_group_member *ret_member, struct bypeer_problem *problem);

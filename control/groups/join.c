@@ -11,7 +11,6 @@
 
 #include "control/groups/state.h"
 #include "control/identity/identities.h"
-#include "overlay/group/password.h"
 
 #define CLOCK_SLACK_S 300 /* a membership begins so much earlier: clocks of others may be slow */
 
@@ -44,8 +43,7 @@ static int join_check_new(const struct bypeer_groups *groups, const struct bypee
 
 /* --- founding --- */
 
-/* "The Lab!" -> "the-lab": a classifier that is easy to write. */
-static void join_make_classifier(const char *friendly, char ret_classifier[static 64])
+void groups_make_classifier(const char *friendly, char ret_classifier[static 64])
 {
     size_t length = 0;
     for (const unsigned char *at = (const unsigned char *)friendly; *at && length < 63; at++) {
@@ -79,8 +77,7 @@ static const struct bypeer_identity *join_identity(struct bypeer_groups *groups,
     return identity;
 }
 
-/* The properties of a new group; a password is kept in its form only. */
-static int join_describe(const struct bypeer_groups_founding *founding, const struct bypeer_peer_name *name,
+static int join_describe(const struct bypeer_groups_founding *founding, const struct bypeer_groups_founded *founded,
                          const struct bypeer_identity *identity, struct bypeer_group_properties *ret_properties,
                          struct bypeer_problem *problem)
 {
@@ -89,10 +86,10 @@ static int join_describe(const struct bypeer_groups_founding *founding, const st
         .membership_s = BYPEER_GROUP_MEMBERSHIP_S,
         .presence_s = BYPEER_GROUP_PRESENCE_S,
         .cloud = "Global_",
-        .group = *name,
+        .group = founded->name,
         .creator = identity->name,
-        .has_password = founding->password != NULL,
-        .password_role = founding->password ? BYPEER_ROLE_MEMBER : 0,
+        .has_password = founded->form[0] != '\0',
+        .password_role = founded->form[0] != '\0' ? BYPEER_ROLE_MEMBER : 0,
     };
     int friendly = snprintf(properties->friendly, sizeof(properties->friendly), "%s", founding->friendly);
     int comment =
@@ -101,15 +98,8 @@ static int join_describe(const struct bypeer_groups_founding *founding, const st
         return bypeer_problem_set(problem, -EINVAL, "bad_name",
                                   "name or comment of the group\nis empty or too long\nuse up to %d bytes",
                                   BYPEER_INVITATION_FRIENDLY_MAX);
-    int result = founding->password
-                     ? bypeer_password_form(founding->profile, name, founding->password, properties->password)
-                     : 0;
-    if (result == -ENOMEM)
-        return bypeer_problem_no_memory(problem);
-    return result == 0
-               ? 0
-               : bypeer_problem_set(problem, result, "bad_password",
-                                    "the password\nis empty or too long\nuse 1 to %d bytes", BYPEER_PASSWORD_MAX);
+    memcpy(properties->password, founded->form, sizeof(properties->password));
+    return 0;
 }
 
 static int join_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
@@ -141,22 +131,18 @@ static int join_keep(struct bypeer_joined *joined, const char *action, const cha
 }
 
 static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
-                      const struct bypeer_identity *identity, struct bypeer_key *group_key,
+                      const struct bypeer_groups_founded *founded, const struct bypeer_identity *identity,
                       struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
-    char classifier[64], why[160], text[BYPEER_NAME_TEXT_MAX];
-    struct bypeer_peer_name name;
+    char why[160], text[BYPEER_NAME_TEXT_MAX];
+    const struct bypeer_key *group_key = founded->group_key;
+    const struct bypeer_peer_name name = founded->name;
     struct bypeer_chain *chain = NULL;
     struct bypeer_group_properties *properties = calloc(1, sizeof(*properties));
     uint64_t now = (uint64_t)time(NULL);
     if (!properties)
         return bypeer_problem_no_memory(problem);
-    join_make_classifier(founding->friendly, classifier);
-    int result = bypeer_group_name(group_key, founding->classifier ? founding->classifier : classifier, &name, why);
-    if (result < 0)
-        bypeer_problem_set(problem, result, "bad_name", "classifier\n%s\nuse 1 to 149 characters", why);
-    else
-        result = join_describe(founding, &name, identity, properties, problem);
+    int result = join_describe(founding, founded, identity, properties, problem);
     struct bypeer_group_subject founder = {
         .name = identity->name, .key = bypeer_key_public(identity->key), .friendly = identity->friendly};
     if (result == 0) {
@@ -189,28 +175,20 @@ static int join_found(struct bypeer_groups *groups, const struct bypeer_groups_f
 }
 
 int bypeer_groups_create(struct bypeer_groups *groups, const struct bypeer_groups_founding *founding,
-                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+                         const struct bypeer_groups_founded *founded, struct bypeer_joined **ret_joined,
+                         struct bypeer_problem *problem)
 {
-    struct bypeer_key *group_key;
     int result = join_check_room(groups, problem);
     if (result < 0)
         return result;
     const struct bypeer_identity *identity = join_identity(groups, founding->profile, founding->identity, problem);
-    if (!identity)
-        return problem->error;
-    result = bypeer_key_generate(&group_key, founding->profile);
-    if (result < 0)
-        return bypeer_problem_set(problem, result, "group_key", "the group's key\ncannot be made: %s\n",
-                                  strerror(-result));
-    result = join_found(groups, founding, identity, group_key, ret_joined, problem);
-    bypeer_key_free(group_key);
-    return result;
+    return identity ? join_found(groups, founding, founded, identity, ret_joined, problem) : problem->error;
 }
 
 /* --- joining --- */
 
-static int join_read_invitation(const char *text, struct bypeer_invitation *ret_invitation,
-                                const struct bypeer_profile **ret_profile, struct bypeer_problem *problem)
+int groups_read_invitation(const char *text, struct bypeer_invitation *ret_invitation,
+                           const struct bypeer_profile **ret_profile, struct bypeer_problem *problem)
 {
     char why[160] = "";
     int result = -EINVAL;
@@ -289,13 +267,13 @@ void groups_row(const struct bypeer_invitation *invitation, const struct bypeer_
     }
 }
 
-int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *password,
+int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const char *identity_text, const char *form,
                        struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
     struct bypeer_invitation invitation;
     const struct bypeer_profile *profile = NULL;
     char name[BYPEER_NAME_TEXT_MAX];
-    int result = join_read_invitation(text, &invitation, &profile, problem);
+    int result = groups_read_invitation(text, &invitation, &profile, problem);
     if (result < 0)
         return result;
     const struct bypeer_identity *identity = NULL;
@@ -304,7 +282,7 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
                     (present->chain_bytes != invitation.chain_bytes ||
                      memcmp(present->chain, invitation.chain, invitation.chain_bytes) != 0);
     result = is_again ? 0 : join_check_new(groups, &invitation.group, problem);
-    if (result == 0 && invitation.wants_password && !password)
+    if (result == 0 && invitation.wants_password && !form)
         result = bypeer_problem_set(problem, -EINVAL, "needs_password",
                                     "the invitation\nneeds the password of its group\ngive it, too");
     if (result == 0) {
@@ -323,10 +301,10 @@ int bypeer_groups_join(struct bypeer_groups *groups, const char *text, const cha
         struct bypeer_store_joined row;
         groups_row(&invitation, profile, identity->name_text, name, &row);
         unsigned mark = groups->audit_count;
-        result =
-            joined_open(groups, &row, NULL, invitation.wants_password ? password : NULL, NULL, ret_joined, problem);
+        result = joined_open(groups, &row, NULL, invitation.wants_password ? form : NULL, NULL, ret_joined, problem);
         if (result == 0)
-            result = join_keep(*ret_joined, "joined", password ? "by password" : "by invitation", mark, problem);
+            result = join_keep(*ret_joined, "joined", invitation.wants_password ? "by password" : "by invitation", mark,
+                               problem);
     }
     bypeer_invitation_clear(&invitation);
     return result;

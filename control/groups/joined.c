@@ -311,7 +311,7 @@ static int joined_take_key(const struct bypeer_identity *identity, const uint8_t
     return 0;
 }
 
-static int joined_open_group(struct bypeer_joined *joined, const char *password,
+static int joined_open_group(struct bypeer_joined *joined, const char *password_form,
                              const struct bypeer_group_properties *found, struct bypeer_graph_time now,
                              struct bypeer_problem *problem)
 {
@@ -324,7 +324,7 @@ static int joined_open_group(struct bypeer_joined *joined, const char *password,
         .chain = joined->chain,
         .chain_bytes = joined->chain_bytes,
         .group_key = joined->group_key,
-        .password = password,
+        .password_form = password_form,
         .found = found,
         .tls = bypeer_tls_functions(joined->tls),
         .sink = joined_group_sink,
@@ -403,8 +403,8 @@ static void joined_free(struct bypeer_joined *joined)
 }
 
 int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *row, const struct bypeer_key *group_key,
-                const char *password, const struct bypeer_group_properties *found, struct bypeer_joined **ret_joined,
-                struct bypeer_problem *problem)
+                const char *password_form, const struct bypeer_group_properties *found,
+                struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
 {
     struct bypeer_graph_time now = bypeer_groups_now();
     struct bypeer_joined *joined = calloc(1, sizeof(*joined)), **link = &groups->joined;
@@ -421,7 +421,7 @@ int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *
     if (result == 0)
         result = joined_take_key(identity, joined->chain, joined->chain_bytes, &joined->key, &joined->tls, problem);
     if (result == 0)
-        result = joined_open_group(joined, password, found, now, problem);
+        result = joined_open_group(joined, password_form, found, now, problem);
     if (result == 0)
         result = joined_open_graph(joined, found, now, problem);
     if (result == 0)

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "control/groups/state.h"
-#include "overlay/group/password.h"
 #include "overlay/identity/identity.h"
 
 /* --- finding --- */
@@ -260,7 +259,7 @@ int bypeer_joined_revoke(struct bypeer_joined *joined, const char *text, const s
     return groups_flush(joined->groups, problem);
 }
 
-int bypeer_joined_set_password(struct bypeer_joined *joined, const char *password, struct bypeer_problem *problem)
+int bypeer_joined_set_password(struct bypeer_joined *joined, const char *form, struct bypeer_problem *problem)
 {
     const struct bypeer_group_properties *now = bypeer_group_properties(joined->group);
     char why[160] = "";
@@ -268,21 +267,17 @@ int bypeer_joined_set_password(struct bypeer_joined *joined, const char *passwor
         return members_refuse("the password", -EAGAIN, "the group's properties are not known yet: connect first",
                               problem);
     struct bypeer_group_properties next = *now;
-    next.has_password = password != NULL;
-    next.password_role = password ? BYPEER_ROLE_MEMBER : 0;
+    next.has_password = form != NULL;
+    next.password_role = form ? BYPEER_ROLE_MEMBER : 0;
     memset(next.password, 0, sizeof(next.password));
-    int result = password ? bypeer_password_form(joined->profile, &joined->name, password, next.password) : 0;
-    if (result == -ENOMEM)
-        return bypeer_problem_no_memory(problem);
-    if (result < 0)
-        return bypeer_problem_set(problem, result, "bad_password",
-                                  "the password\nis empty or too long\nuse 1 to %d bytes", BYPEER_PASSWORD_MAX);
-    result = bypeer_group_set_properties(joined->group, bypeer_groups_now(), &next, why);
+    if (form)
+        snprintf(next.password, sizeof(next.password), "%s", form);
+    int result = bypeer_group_set_properties(joined->group, bypeer_groups_now(), &next, why);
     explicit_bzero(next.password, sizeof(next.password));
     bypeer_joined_touched(joined);
     if (result < 0)
         return members_refuse("the password", result, why, problem);
     bypeer_groups_audit(joined->groups, joined->name_text, "password", joined->self_text, NULL,
-                        password ? "changed" : "removed");
+                        form ? "changed" : "removed");
     return groups_flush(joined->groups, problem);
 }

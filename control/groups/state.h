@@ -105,11 +105,11 @@ struct bypeer_groups {
 
 /* --- joined.c: one group --- */
 
-/* Makes it from a row, with a group key or without, and opens it; password: to join with, or NULL. found: at the
+/* Makes it from a row, with a group key or without, and opens it; password_form: to join with, or NULL. found: at the
  * founder, what the graph is to hold. */
 int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *row, const struct bypeer_key *group_key,
-                const char *password, const struct bypeer_group_properties *found, struct bypeer_joined **ret_joined,
-                struct bypeer_problem *problem);
+                const char *password_form, const struct bypeer_group_properties *found,
+                struct bypeer_joined **ret_joined, struct bypeer_problem *problem);
 /* Takes another membership of its identity, perhaps of another key; links stay. Nothing is changed unless it is 0. */
 int joined_renew(struct bypeer_joined *joined, const struct bypeer_identity *identity, const uint8_t *chain,
                  size_t chain_bytes, struct bypeer_problem *problem);
@@ -125,6 +125,12 @@ void joined_turn(struct bypeer_joined *joined, struct bypeer_graph_time now);
 /* What an invitation's membership is to have in the database; points into all that is given. */
 void groups_row(const struct bypeer_invitation *invitation, const struct bypeer_profile *profile, const char *identity,
                 const char *name, struct bypeer_store_joined *ret_row);
+
+/* The invitation is to be cleared. Thread: any. */
+int groups_read_invitation(const char *text, struct bypeer_invitation *ret_invitation,
+                           const struct bypeer_profile **ret_profile, struct bypeer_problem *problem);
+/* "The Lab!" -> "the-lab": a classifier that is easy to write. */
+void groups_make_classifier(const char *friendly, char ret_classifier[static 64]);
 
 /* Opens a membership that comes from elsewhere, with the group's key or NULL, and keeps both. */
 int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,

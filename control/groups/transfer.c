@@ -9,6 +9,7 @@
 #include "control/groups/state.h"
 #include "control/identity/identities.h"
 #include "overlay/group/export.h"
+#include "overlay/profile/openssl.h"
 
 static void transfer_fill(const struct bypeer_joined *joined, struct bypeer_group_export *ret_export)
 {
@@ -16,8 +17,6 @@ static void transfer_fill(const struct bypeer_joined *joined, struct bypeer_grou
     *ret_export = (struct bypeer_group_export){
         .identity = joined->self,
         .group = {.group = joined->name,
-                  .chain = joined->chain, /* borrowed */
-                  .chain_bytes = joined->chain_bytes,
                   .cloud = "Global_",
                   .scope = 1,
                   .is_windows = joined->profile->id == BYPEER_PROFILE_WINDOWS},
@@ -30,33 +29,34 @@ static void transfer_fill(const struct bypeer_joined *joined, struct bypeer_grou
     }
 }
 
-int bypeer_joined_export(const struct bypeer_joined *joined, const char *password, char **ret_text,
+int bypeer_joined_export(const struct bypeer_joined *joined, bool with_key, struct bypeer_group_export *ret_export,
                          struct bypeer_problem *problem)
 {
-    struct bypeer_group_export export;
-    char why[160] = "";
     if (!joined->chain)
         return bypeer_problem_set(problem, -EAGAIN, "not_a_member", "group %.100s\nis not joined yet\ntry again later",
                                   joined->friendly);
-    if (password && !joined->group_key)
+    if (with_key && !joined->group_key)
         return bypeer_problem_set(problem, -EPERM, "no_group_key",
                                   "group %.100s\nwas not founded here, so its key is not\nleave the password out",
                                   joined->friendly);
-    transfer_fill(joined, &export);
-    export.group_key = password ? joined->group_key : NULL;
-    int result = bypeer_group_export_write(ret_text, &export, password, why);
-    if (result == -EINVAL)
-        return bypeer_problem_set(problem, result, "bad_password", "group %.100s\n%s\nuse another password",
-                                  joined->friendly, why);
-    if (result < 0)
+    transfer_fill(joined, ret_export);
+    ret_export->group.chain = malloc(joined->chain_bytes);
+    int result = ret_export->group.chain ? 0 : -ENOMEM;
+    if (result == 0) {
+        memcpy(ret_export->group.chain, joined->chain, joined->chain_bytes);
+        ret_export->group.chain_bytes = joined->chain_bytes;
+        if (with_key)
+            result = bypeer_key_from_pair(&ret_export->group_key, joined->profile, bypeer_key_pair(joined->group_key));
+    }
+    if (result < 0) {
+        bypeer_group_export_release(ret_export);
         return bypeer_problem_no_memory(problem);
-    bypeer_groups_audit(joined->groups, joined->name_text, "exported", joined->self_text, NULL,
-                        password ? "with the group's key" : "");
+    }
     return 0;
 }
 
-static int transfer_read(const char *text, const char *password, struct bypeer_group_export *ret_export,
-                         const struct bypeer_profile **ret_profile, struct bypeer_problem *problem)
+int bypeer_groups_read_export(const char *text, const char *password, struct bypeer_group_export *ret_export,
+                              const struct bypeer_profile **ret_profile, struct bypeer_problem *problem)
 {
     char why[160] = "", why_not[160];
     int result = -EINVAL;
@@ -79,24 +79,17 @@ static int transfer_read(const char *text, const char *password, struct bypeer_g
                       : 0;
 }
 
-int bypeer_groups_import(struct bypeer_groups *groups, const char *text, const char *password,
-                         struct bypeer_joined **ret_joined, struct bypeer_problem *problem)
+int bypeer_groups_import(struct bypeer_groups *groups, const struct bypeer_group_export *export,
+                         const struct bypeer_profile *profile, struct bypeer_joined **ret_joined,
+                         struct bypeer_problem *problem)
 {
-    struct bypeer_group_export export;
-    const struct bypeer_profile *profile;
     char name[BYPEER_NAME_TEXT_MAX];
-    int result = transfer_read(text, password, &export, &profile, problem);
-    if (result < 0)
-        return result;
-    bypeer_name_write(&export.identity, name);
+    struct bypeer_store_joined row;
+    bypeer_name_write(&export->identity, name);
     const struct bypeer_identity *identity = bypeer_identities_find(groups->node->identities, name, problem);
-    result = identity ? 0 : problem->error;
-    if (result == 0) {
-        struct bypeer_store_joined row;
-        bypeer_name_write(&export.group.group, name);
-        groups_row(&export.group, profile, identity->name_text, name, &row);
-        result = groups_adopt(groups, &row, &export.group.group, export.group_key, ret_joined, problem);
-    }
-    bypeer_group_export_release(&export);
-    return result;
+    if (!identity)
+        return problem->error;
+    bypeer_name_write(&export->group.group, name);
+    groups_row(&export->group, profile, identity->name_text, name, &row);
+    return groups_adopt(groups, &row, &export->group.group, export->group_key, ret_joined, problem);
 }

@@ -152,15 +152,12 @@ int bypeer_group_renew(struct bypeer_group_node *node, struct bypeer_graph_time 
 static int group_fill(struct bypeer_group_node *node, const struct bypeer_group_settings *settings, uint64_t now,
                       char why[static GROUP_WHY])
 {
-    if (!settings->chain && !settings->password)
+    if (!settings->chain && !settings->password_form)
         return group_refuse(why, "there is neither a membership nor a password");
     if (settings->found && !settings->group_key)
         return group_refuse(why, "only the holder of the group's key publishes its properties");
-    if (settings->password) {
-        int status = bypeer_password_form(node->profile, &node->group, settings->password, node->password);
-        if (status)
-            return status == -EINVAL ? group_refuse(why, "the password is empty, too long or no UTF-8") : status;
-    }
+    if (settings->password_form)
+        snprintf(node->password, sizeof(node->password), "%s", settings->password_form);
     return settings->chain ? group_open_chain(node, settings, now, why) : 0;
 }
 

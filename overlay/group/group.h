@@ -81,7 +81,7 @@ struct bypeer_group_settings {
     const uint8_t *chain;         /* own chain as a bag; NULL: none yet, join by password */
     size_t chain_bytes;
     const struct bypeer_key *group_key; /* at the founder, and whoever holds it; else NULL. Outlives the group */
-    const char *password;               /* NULL, or with which to join; copied in hashed form */
+    const char *password_form;          /* of bypeer_password_form(): with which to join; NULL: by a membership */
     const struct bypeer_group_properties *found; /* to be published, at the founder; NULL: the graph has them */
     struct bypeer_group_tls tls;
     struct bypeer_group_sink sink; /* any of it may be NULL */

@@ -231,6 +231,9 @@ static void net_start(struct net_member *member, const uint8_t *chain, size_t ch
 {
     struct net *net = member->net;
     bool is_founder = member == net->members;
+    char form[BYPEER_GROUP_PASSWORD_FORM_MAX];
+    if (password)
+        cr_assert_eq(bypeer_password_form(net->profile, &net->group, password, form), 0);
     const struct bypeer_group_settings settings = {
         .profile = net->profile,
         .group = net->group,
@@ -239,7 +242,7 @@ static void net_start(struct net_member *member, const uint8_t *chain, size_t ch
         .chain = chain,
         .chain_bytes = chain_bytes,
         .group_key = is_founder ? net->group_key : NULL,
-        .password = password,
+        .password_form = password ? form : NULL,
         .found = is_founder ? &net->properties : NULL,
         .tls = group_tls(&member->idc),
         .sink = {net_on_member, net_on_revoked, net_on_credentials, net_on_issued, NULL, net_on_refused},

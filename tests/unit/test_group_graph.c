@@ -72,7 +72,7 @@ static const struct bypeer_graph_security *on_security(void *context, uint32_t a
         .chain = person->chain,
         .chain_bytes = person->chain_bytes,
         .group_key = at == 0 ? town->group_key : NULL,
-        .password = person->chain ? NULL : "castling",
+        .password_form = person->chain ? NULL : town->properties.password,
         .found = at == 0 ? &town->properties : NULL,
         .tls = group_tls(&person->idc),
         .sink = {.credentials = on_credentials, .refused = on_refused},

@@ -66,7 +66,12 @@ static int create(const char *friendly, const char *password, struct bypeer_join
 {
     const struct bypeer_groups_founding founding = {
         .profile = bypeer_profile(BYPEER_PROFILE_MODERN), .friendly = friendly, .password = password};
-    return bypeer_groups_create(fixture.node.groups, &founding, ret_joined, &problem);
+    struct bypeer_groups_founded founded;
+    int result = bypeer_groups_prepare(&founding, &founded, &problem);
+    if (result == 0)
+        result = bypeer_groups_create(fixture.node.groups, &founding, &founded, ret_joined, &problem);
+    bypeer_groups_founded_clear(&founded);
+    return result;
 }
 
 static void run_sql(const char *sql)
@@ -321,4 +326,63 @@ Test(groups, what_cannot_be_opened_can_be_left)
     cr_assert_eq(count_keys(), 2);
     cr_assert_eq(count_sql("SELECT count(*) FROM groups_joined"), 1);
     cr_assert_eq(count_sql("SELECT count(*) FROM audit WHERE action = 'left'"), 2);
+}
+
+/* --- what a thread does --- */
+
+static unsigned answers, turns;
+
+static void take_late_answer(void *context, char *text, size_t length)
+{
+    (void)context;
+    (void)length;
+    cr_assert(!text || strstr(text, "\"result\""), "%s", text);
+    free(text);
+    answers++;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+    turns += answers == 0;
+}
+
+static const struct bypeer_api_client late_client = {.answer = take_late_answer};
+
+static struct bypeer_exchange *begin_call(const char *line)
+{
+    return bypeer_api_take(&fixture.node, line, strlen(line), &late_client, NULL);
+}
+
+Test(groups, the_loop_goes_on_while_a_password_becomes_a_key)
+{
+    uv_idle_t idle;
+    struct bypeer_joined *joined;
+    cr_assert_eq(create("lab", "secret", &joined), 0, "%s", problem.value);
+    fixture.node.loop = &loop;
+    uv_idle_init(&loop, &idle);
+    uv_idle_start(&idle, on_idle);
+    const char *const lines[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"group.create\",\"params\":{\"name\":\"a\",\"password\":\"x\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"group.create\",\"params\":{\"name\":\"b\",\"password\":\"y\"}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"group.password\",\"params\":{\"group\":\"lab\",\"password\":\"z\"}"
+        "}",
+        "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"group.export\",\"params\":{\"group\":\"lab\",\"password\":\"z\"}}",
+    };
+    for (unsigned at = 0; at < 4; at++)
+        cr_assert_not_null(begin_call(lines[at]), "it comes later");
+    cr_assert_eq(answers, 0);
+    while (answers < 4)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    cr_assert_gt(turns, 0);
+    cr_assert_eq(fixture.node.groups->count, 3, "both that overlapped");
+    /* Whoever went away, and a daemon that stops, leave nothing behind. */
+    struct bypeer_exchange *gone = begin_call(lines[0]);
+    bypeer_api_cancel(gone);
+    cr_assert_eq(fixture.node.groups->count, 3);
+    uv_close((uv_handle_t *)&idle, NULL);
+    close_groups();
+    cr_assert_eq(answers, 4);
+    open_groups();
+    cr_assert_eq(fixture.node.groups->count, 3);
 }
