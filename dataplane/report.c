@@ -43,8 +43,8 @@ static void report_fill_in(const struct bypeer_status *status, const struct bype
     for (uint16_t i = 0; i < ports->count; i++) {
         const struct bypeer_port_device *device = &ports->devices[i];
         struct bypeer_status_port *row = &status->ports[i];
-        memcpy(row->name, device->config->name, sizeof(row->name));
-        memcpy(row->driver, device->driver, sizeof(row->driver));
+        snprintf(row->name, sizeof(row->name), "%s", device->config->name);
+        snprintf(row->driver, sizeof(row->driver), "%s", device->driver);
         memcpy(row->mac, device->mac, sizeof(row->mac));
         row->mtu = device->config->mtu;
         row->queues = device->receive_queues;
