@@ -73,7 +73,7 @@ struct bypeer_plan_group {
     size_t attachment_count;
 };
 
-/* What is known of another node, or of a client; one that is not named is not heard. */
+/* What is known of another node, or of a client, each key once; one that is not named is not heard. */
 struct bypeer_plan_node {
     uint8_t key[32];
     bool heard;    /* not long ago */

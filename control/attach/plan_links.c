@@ -93,23 +93,17 @@ static uint32_t plan_find_link(const struct bypeer_plan *plan, const uint8_t key
 
 int plan_compare_nodes(const void *one, const void *other)
 {
-    const struct bypeer_plan_node *a = one, *b = other;
-    int order = memcmp(a->key, b->key, 32);
-    return order ? order : (int)b->heard - (int)a->heard;
+    return memcmp(((const struct bypeer_plan_node *)one)->key, ((const struct bypeer_plan_node *)other)->key, 32);
+}
+
+static int compare_key_to_node(const void *key, const void *node)
+{
+    return memcmp(key, ((const struct bypeer_plan_node *)node)->key, 32);
 }
 
 const struct bypeer_plan_node *plan_find_node(const struct planning *planning, const uint8_t key[static 32])
 {
-    size_t low = 0, high = planning->input->node_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (memcmp(planning->nodes[middle].key, key, 32) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < planning->input->node_count && memcmp(planning->nodes[low].key, key, 32) == 0;
-    return found ? &planning->nodes[low] : NULL;
+    return bsearch(key, planning->nodes, planning->input->node_count, sizeof(*planning->nodes), compare_key_to_node);
 }
 
 /* Words that name one key, the latest first. */
