@@ -3,9 +3,9 @@
  * host's own. Out: policy with .egress and .group filled in; multicast with .group, the source's; icmp_error where
  * there is no route; drop for a source that is not routed through the link that the packet came by.
  *
- * Costs two dependent cache lines for the destination and two for the source, all of a burst overlapped; where there are
- * many links, that of the destination is fetched for the nodes behind. What the exact match misses (members of prefixes,
- * strangers) is looked up one by one.
+ * Costs two dependent cache lines for the destination and two for the source, all of a burst overlapped; where there
+ * are many links, that of the destination is fetched for the nodes behind. What the exact match misses (members of
+ * prefixes, strangers) is looked up one by one.
  */
 #include "dataplane/nodes/dispatch.h"
 #include "overlay/ip/icmpv6.h"
