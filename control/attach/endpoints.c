@@ -6,13 +6,7 @@
 
 #include "control/attach/state.h"
 #include "overlay/group/address.h"
-
-static bool endpoints_in_prefix(const uint8_t address[static 16], const uint8_t prefix[static 16], unsigned bits)
-{
-    unsigned whole = bits / 8;
-    uint8_t mask = (uint8_t)(0xff00 >> bits % 8);
-    return memcmp(address, prefix, whole) == 0 && (whole == 16 || ((address[whole] ^ prefix[whole]) & mask) == 0);
-}
+#include "overlay/ip/ipv6.h"
 
 static bool endpoints_is_unicast(const struct bypeer_plan_endpoint *endpoint)
 {
@@ -31,12 +25,12 @@ static bool endpoints_is_overlay(const struct bypeer_attach *attach, const uint8
     uint8_t prefix[16];
     for (const struct bypeer_model_group *group = bypeer_model_next_group(model, 0); group;
          group = bypeer_model_next_group(model, group->id))
-        if (group->live && endpoints_in_prefix(address, group->prefix, 48))
+        if (group->live && bypeer_ipv6_in_prefix(address, group->prefix, 48))
             return true;
     for (unsigned at = 0; at < attach->count; at++) {
         const struct bypeer_joined *joined = attach->list[at]->joined;
         bypeer_group_prefix(bypeer_joined_profile(joined), bypeer_joined_name(joined), prefix);
-        if (endpoints_in_prefix(address, prefix, 48))
+        if (bypeer_ipv6_in_prefix(address, prefix, 48))
             return true;
     }
     return false;
@@ -62,7 +56,7 @@ static const char *endpoints_fault(const struct bypeer_attach *attach, const str
         return "no node can be there";
     if (endpoints_is_own(config, endpoint->address))
         return "that address is this node's own";
-    if (config->relay.bits && endpoints_in_prefix(endpoint->address, config->relay.prefix, config->relay.bits))
+    if (config->relay.bits && bypeer_ipv6_in_prefix(endpoint->address, config->relay.prefix, config->relay.bits))
         return "relay.prefix of this node holds it";
     return endpoints_is_overlay(attach, endpoint->address) ? "it is in the overlay of a group" : NULL;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "overlay/ip/ipv6.h"
 
 /* ::ffff:0:0/96 holds the IPv4 addresses. */
 static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -13,14 +14,6 @@ static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 bool model_is_ipv4(const uint8_t address[static 16])
 {
     return memcmp(address, ipv4_prefix, sizeof(ipv4_prefix)) == 0;
-}
-
-bool model_in_prefix(const uint8_t address[static 16], const uint8_t prefix[static 16], unsigned bits)
-{
-    unsigned whole = bits / 8, rest = bits % 8;
-    if (memcmp(address, prefix, whole) != 0)
-        return false;
-    return rest == 0 || ((address[whole] ^ prefix[whole]) & (0xff00 >> rest) & 0xff) == 0;
 }
 
 int bypeer_model_check_name(const char *kind, const char *name, struct bypeer_problem *problem)
@@ -61,7 +54,7 @@ int model_check_group(const struct bypeer_store_group *definition, struct bypeer
         return bypeer_problem_set(problem, -EINVAL, "bad_vni",
                                   "group \"%s\"\nVNI %u is out of range\nuse 1 to 16777215", definition->name,
                                   definition->vni);
-    if (definition->has_address && (!model_in_prefix(definition->address, definition->prefix, 48) ||
+    if (definition->has_address && (!bypeer_ipv6_in_prefix(definition->address, definition->prefix, 48) ||
                                     memcmp(definition->address, definition->prefix, 16) == 0))
         return bypeer_problem_set(problem, -EINVAL, "bad_address",
                                   "group \"%s\"\nits address is no host address within its prefix\n"

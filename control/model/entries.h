@@ -56,7 +56,6 @@ int model_make_room(struct bypeer_model *model, int error, unsigned attempt, str
 int model_check_group(const struct bypeer_store_group *definition, struct bypeer_problem *problem);
 int model_check_link(const struct bypeer_store_link *definition, struct bypeer_problem *problem);
 int model_check_route(const uint8_t prefix[static 16], uint8_t bits, struct bypeer_problem *problem);
-bool model_in_prefix(const uint8_t address[static 16], const uint8_t prefix[static 16], unsigned bits);
 bool model_is_ipv4(const uint8_t address[static 16]);
 
 /* --- groups.c, links.c, members.c, routes.c: an entry into the tables, and out of them --- */

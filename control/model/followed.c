@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "overlay/ip/ipv6.h"
 
 #define KEY_BYTES_IN_NAME 8
 
@@ -253,7 +254,7 @@ int bypeer_model_follow_member(struct bypeer_model *model, const struct bypeer_m
 {
     const struct bypeer_model_group *group = model_group(model, member->group);
     const struct bypeer_model_link *link = model_link(model, member->link);
-    if (!group || !group->live || !link || !link->live || !model_in_prefix(member->address, group->prefix, 48) ||
+    if (!group || !group->live || !link || !link->live || !bypeer_ipv6_in_prefix(member->address, group->prefix, 48) ||
         memcmp(member->address, group->address, 16) == 0)
         return bypeer_problem_set(
             problem, -EINVAL, "bad_member",

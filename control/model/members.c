@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "overlay/ip/ipv6.h"
 
 /* One page of a list looks at no more rows than this, whatever its filter leaves. */
 #define LIST_ROWS_MAX 50000
@@ -132,7 +133,7 @@ const char *model_member_is_wrong(const struct bypeer_model *model, const struct
                                   const uint8_t address[static 16], const char **ret_remedy)
 {
     const struct bypeer_model_group *group = model_group(model, link->group);
-    if (!model_in_prefix(address, group->prefix, 48)) {
+    if (!bypeer_ipv6_in_prefix(address, group->prefix, 48)) {
         *ret_remedy = "use an address of the group's /48";
         return "is not in the prefix of the link's group";
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "control/model/entries.h"
+#include "overlay/ip/ipv6.h"
 
 /* Members on their way from the database to the tables: while one waits, what its place needs is fetched. */
 #define WAITING 16
@@ -127,7 +128,7 @@ static int wake_put_member(struct wake *wake, const uint8_t address[static 16], 
         if (there && there->link == link_id)
             return 0;
         struct bypeer_model_group *group = model_group(model, link->group);
-        if (model_in_prefix(address, group->prefix, 48) &&
+        if (bypeer_ipv6_in_prefix(address, group->prefix, 48) &&
             !(group->has_address && memcmp(address, group->address, 16) == 0))
             return model_put_member(model, address, link, 0, wake->problem);
     }

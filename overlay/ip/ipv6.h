@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "overlay/ip/wire.h"
@@ -84,6 +85,15 @@ static inline uint8_t bypeer_ipv6_traffic_class(const uint8_t data[static BYPEER
 static inline int bypeer_ipv6_is_same(const uint8_t a[static 16], const uint8_t b[static 16])
 {
     return ((bypeer_load64_raw(a) ^ bypeer_load64_raw(b)) | (bypeer_load64_raw(a + 8) ^ bypeer_load64_raw(b + 8))) == 0;
+}
+
+/* bits: 0 to 128, of the prefix. */
+static inline bool bypeer_ipv6_in_prefix(const uint8_t address[static 16], const uint8_t prefix[static 16],
+                                         unsigned bits)
+{
+    const unsigned whole = bits / 8, rest = bits % 8;
+    return memcmp(address, prefix, whole) == 0 &&
+           (rest == 0 || ((address[whole] ^ prefix[whole]) & (0xff00 >> rest) & 0xff) == 0);
 }
 
 /* fe80::/10 */
