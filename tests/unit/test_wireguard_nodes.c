@@ -8,6 +8,7 @@
 #include "overlay/ip/outer.h"
 #include "overlay/tables/events.h"
 #include "overlay/wireguard/counter.h"
+#include "tests/unit/walk_drops.h"
 #include "tests/unit/walk_wireguard.h"
 
 TestSuite(wireguard_nodes, .init = walk_wireguard_set_up, .fini = walk_tear_down, .timeout = 120);

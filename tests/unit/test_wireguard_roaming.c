@@ -6,6 +6,7 @@
 #include "overlay/ip/ipv6.h"
 #include "overlay/ip/outer.h"
 #include "overlay/tables/events.h"
+#include "tests/unit/walk_drops.h"
 #include "tests/unit/walk_wireguard.h"
 
 TestSuite(wireguard_roaming, .init = walk_wireguard_set_up, .fini = walk_tear_down, .timeout = 120);

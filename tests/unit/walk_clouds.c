@@ -142,3 +142,11 @@ size_t walk_hex(uint8_t *bytes, const char *text)
     }
     return count;
 }
+
+size_t walk_inquire(uint8_t *frame, uint8_t *message, uint16_t flags)
+{
+    size_t length = walk_hex(message, "0010000c51040007010203070040000600000000003900247775c82766bfb84e1ca6276fe033d797"
+                                      "20010db8000000021122334455667788");
+    bypeer_store16(message + 16, flags);
+    return walk_datagram(frame, CLOUD_B, message, length);
+}

@@ -33,6 +33,8 @@ void walk_forget(enum walk_cloud cloud, const uint8_t id[static 32]);
 
 /* A frame with a datagram from A to the cloud; returns its length. walk_seal(): lengths and checksum once more. */
 size_t walk_datagram(uint8_t *frame, enum walk_cloud cloud, const uint8_t *payload, size_t length);
+/* An INQUIRE of A to cloud B, which is also written to message (100 bytes); returns the frame's length. */
+size_t walk_inquire(uint8_t *frame, uint8_t *message, uint16_t flags);
 void walk_seal(uint8_t *frame, size_t length);
 
 /* Bytes of a vector: hexadecimal digits, blanks between them. Returns how many. */

@@ -220,17 +220,6 @@ enum bypeer_event walk_event(uint64_t *ret_value)
     return type;
 }
 
-void walk_expect_drop(enum bypeer_counter reason)
-{
-    uint64_t before[BYPEER_COUNTERS_USED];
-    memcpy(before, walk.counters, sizeof(before));
-    walk_once();
-    for (unsigned i = 0; i < BYPEER_COUNTERS_USED; i++)
-        if (bypeer_counter_names[i].class == BYPEER_COUNTER_DROPPED)
-            cr_assert_eq(walk.counters[i] - before[i], i == reason, "%s: %lu", bypeer_counter_names[i].name,
-                         walk.counters[i] - before[i]);
-}
-
 void walk_peer_sends(enum walk_peer peer, struct walk_session *session, const uint8_t *to, size_t bytes)
 {
     walk_packet(walk_inner, walk_peer_address(peer), to, bytes);

@@ -72,8 +72,6 @@ void walk_peer_sends(enum walk_peer peer, struct walk_session *session, const ui
 void walk_peer_keeps_alive(enum walk_peer peer, struct walk_session *session);
 /* This host sends the peer a packet. */
 void walk_send_here(enum walk_peer peer);
-/* The walk drops one packet for this reason, and none for another; 0: drops nothing. */
-void walk_expect_drop(enum bypeer_counter reason);
 /* What left for the peer is the inner packet, with its hop limit less by hops; returns its counter. */
 uint64_t walk_expect_sealed(enum walk_peer peer, const struct walk_session *session, size_t bytes, uint8_t hops);
 /* The next event is this one, with this value. */
