@@ -155,6 +155,18 @@ static json_t *group_details(const struct bypeer_groups *groups, const struct by
     return entry;
 }
 
+static json_t *group_unopened_entry(const struct bypeer_groups_unopened *unopened)
+{
+    const struct bypeer_problem *problem = &unopened->problem;
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:[], s:n, s:n, s:n, s:b, s:i, s:i, s:[], s:{s:s, s:o, s:o, s:o}}",
+                     "group", call_peer_text(unopened->name), "name", call_peer_text(unopened->friendly), "profile",
+                     call_peer_text(unopened->profile), "identity", call_peer_text(unopened->identity), "state",
+                     "unopened", "roles", "until", "prefix", "address", "founder", unopened->has_key, "members", 0,
+                     "neighbors", 0, "listening", "problem", "key", problem->key, "thing",
+                     call_peer_text(problem->thing), "value", call_peer_text(problem->value), "remedy",
+                     call_peer_text(problem->remedy));
+}
+
 int method_group_list(struct call *call)
 {
     const struct bypeer_groups *groups = call->node->groups;
@@ -162,6 +174,9 @@ int method_group_list(struct call *call)
     for (const struct bypeer_joined *joined = groups ? bypeer_groups_first(groups) : NULL; joined;
          joined = bypeer_groups_next(joined))
         json_array_append_new(list, group_entry(groups, joined));
+    const struct bypeer_groups_unopened *unopened = NULL;
+    while (groups && (unopened = bypeer_groups_next_unopened(groups, unopened)))
+        json_array_append_new(list, group_unopened_entry(unopened));
     call->result = json_pack("{s:o}", "groups", list);
     return 0;
 }

@@ -92,17 +92,13 @@ static void groups_on_prepare(uv_prepare_t *prepare)
     groups_settle(groups);
 }
 
-static int groups_on_row(void *context, const struct bypeer_store_joined *row);
-
 /* What was refused when it was tried first, and addresses that changed. */
 static void groups_on_upkeep(uv_timer_t *timer)
 {
     struct bypeer_groups *groups = timer->data;
     uint64_t now = bypeer_groups_now().ms;
-    if (groups->unopened > 0 && now >= groups->unopened_ms) {
-        groups->unopened = 0;
-        bypeer_store_each_joined(groups->node->store, groups_on_row, groups, NULL);
-    }
+    if (groups->unopened && now >= groups->unopened_ms)
+        groups_open_rows(groups, NULL);
     groups_end_refusals(groups, now);
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
         joined->is_touched = true;
@@ -251,7 +247,7 @@ struct bypeer_joined *bypeer_groups_find(const struct bypeer_groups *groups, con
         bypeer_problem_set(problem, -EINVAL, "ambiguous_group",
                            "group \"%.100s\"\nis the name of %u groups\ngive the peer name, see bypeer group list",
                            text, count);
-    else if (count == 0)
+    else if (count == 0 && !groups_tell_unopened(groups, text, problem))
         bypeer_problem_set(problem, -ENOENT, "no_such_group",
                            "group \"%.100s\"\nis not joined\nlist the groups with: bypeer group list", text);
     return count == 1 ? found : NULL;
@@ -264,35 +260,6 @@ void bypeer_groups_watch(struct bypeer_groups *groups, const struct bypeer_group
 }
 
 /* --- start and end --- */
-
-/* A group that cannot be opened does not keep the others from it; its row stays, and is tried again. */
-static int groups_on_row(void *context, const struct bypeer_store_joined *row)
-{
-    struct bypeer_groups *groups = context;
-    for (const struct bypeer_joined *known = groups->joined; known; known = known->next)
-        if (strcmp(known->name_text, row->name) == 0)
-            return 0;
-    const struct bypeer_profile *profile = bypeer_profile_find(row->profile);
-    struct bypeer_key *group_key = NULL;
-    struct bypeer_joined *joined;
-    struct bypeer_peer_name name;
-    struct bypeer_problem problem;
-    char why[160], text[BYPEER_PROBLEM_TEXT];
-    if (!profile || bypeer_name_read(&name, row->name, why) < 0) {
-        bypeer_log(BYPEER_LOG_ERROR, "group %s: its row in the database is damaged", row->name);
-        return 0;
-    }
-    int result = groups_read_key(groups, profile, &name, &group_key, &problem);
-    if (result == 0 || result == -ENOENT)
-        result = joined_open(groups, row, group_key, NULL, NULL, &joined, &problem);
-    if (result < 0) {
-        bypeer_log_limited(&groups->open_limit, BYPEER_LOG_ERROR, "%s", bypeer_problem_text(&problem, text));
-        groups->unopened++;
-        groups->unopened_ms = bypeer_groups_now().ms + GROUPS_AGAIN_MS;
-    }
-    bypeer_key_free(group_key);
-    return 0;
-}
 
 static int groups_may_delete(void *context, const struct bypeer_identity *identity, struct bypeer_problem *problem)
 {
@@ -310,6 +277,7 @@ static void groups_end(struct bypeer_groups *groups)
 {
     if (--groups->handles > 0)
         return;
+    groups_free_unopened(groups);
     free(groups->audit);
     free(groups);
 }
@@ -344,7 +312,7 @@ int bypeer_groups_open(struct bypeer_groups **ret_groups, uv_loop_t *loop, struc
     }
     groups->loop = loop;
     groups->node = node;
-    int result = bypeer_store_each_joined(node->store, groups_on_row, groups, problem);
+    int result = groups_open_rows(groups, problem);
     uv_prepare_init(loop, &groups->prepare);
     uv_timer_init(loop, &groups->timer);
     uv_timer_init(loop, &groups->upkeep);

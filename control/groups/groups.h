@@ -39,9 +39,24 @@ void bypeer_groups_close(struct bypeer_groups *groups);
 /* Groups by name. */
 struct bypeer_joined *bypeer_groups_first(const struct bypeer_groups *groups);
 struct bypeer_joined *bypeer_groups_next(const struct bypeer_joined *joined);
-/* By peer name, its authority, or a friendly name that one group alone has. NULL with the problem. */
+/* By peer name, its authority, or a friendly name that one group alone has. NULL with the problem; of a group that
+ * could not be opened that is -ENOENT and says why. */
 struct bypeer_joined *bypeer_groups_find(const struct bypeer_groups *groups, const char *text,
                                          struct bypeer_problem *problem);
+
+/* A group of the database that could not be opened; it is tried again by and by. */
+struct bypeer_groups_unopened {
+    struct bypeer_groups_unopened *next;
+    char name[BYPEER_NAME_TEXT_MAX]; /* the group's peer name, or what the damaged database has for it */
+    char friendly[BYPEER_STORE_FRIENDLY];
+    char profile[16];
+    char identity[BYPEER_NAME_TEXT_MAX];
+    bool has_key;                  /* the group's key is here, be it whole or damaged */
+    struct bypeer_problem problem; /* why, and what to do */
+};
+/* By name; after NULL: the first. Valid until the loop goes on. */
+const struct bypeer_groups_unopened *bypeer_groups_next_unopened(const struct bypeer_groups *groups,
+                                                                 const struct bypeer_groups_unopened *after);
 
 /* Who hears of changes; at most 4. */
 struct bypeer_groups_watcher {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include "control/groups/state.h"
@@ -102,7 +101,7 @@ static int join_describe(const struct bypeer_groups_founding *founding, const st
     return 0;
 }
 
-static int join_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
+int groups_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem)
 {
     struct bypeer_store *store = groups->node->store;
     int result = bypeer_store_begin(store, problem);
@@ -337,65 +336,12 @@ int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined 
 
 int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *joined, struct bypeer_problem *problem)
 {
-    int result = join_forget(groups, joined->name_text, problem);
+    int result = groups_forget(groups, joined->name_text, problem);
     if (result < 0)
         return result;
     joined->is_stored = false;
     groups_remove_key(groups, &joined->name);
     bypeer_groups_audit(groups, joined->name_text, "left", joined->self_text, NULL, NULL);
     joined_close(joined);
-    return groups_flush(groups, problem);
-}
-
-/* --- groups that could not be opened --- */
-
-struct join_unopened {
-    const struct bypeer_groups *groups;
-    const char *text;
-    unsigned count;
-    char name[BYPEER_NAME_TEXT_MAX], friendly[BYPEER_STORE_FRIENDLY], identity[BYPEER_NAME_TEXT_MAX];
-};
-
-static int join_on_row(void *context, const struct bypeer_store_joined *row)
-{
-    struct join_unopened *unopened = context;
-    bool is_authority = strlen(unopened->text) == 40 && strncasecmp(row->name, unopened->text, 40) == 0;
-    bool is_name = strcmp(row->name, unopened->text) == 0;
-    if (!is_name && !is_authority && strcmp(row->friendly, unopened->text) != 0)
-        return 0;
-    for (const struct bypeer_joined *joined = unopened->groups->joined; joined; joined = joined->next)
-        if (strcmp(joined->name_text, row->name) == 0)
-            return 0;
-    snprintf(unopened->name, sizeof(unopened->name), "%s", row->name);
-    snprintf(unopened->friendly, sizeof(unopened->friendly), "%s", row->friendly);
-    snprintf(unopened->identity, sizeof(unopened->identity), "%s", row->identity);
-    unopened->count = is_name ? 1 : unopened->count + 1;
-    return is_name ? 1 : 0;
-}
-
-int bypeer_groups_leave_unopened(struct bypeer_groups *groups, const char *text,
-                                 struct bypeer_groups_removed *ret_removed, struct bypeer_problem *problem)
-{
-    struct join_unopened unopened = {.groups = groups, .text = text};
-    struct bypeer_peer_name name;
-    char why[160];
-    int result = bypeer_store_each_joined(groups->node->store, join_on_row, &unopened, problem);
-    if (result < 0)
-        return result;
-    if (unopened.count == 0)
-        return bypeer_problem_set(problem, -ENOENT, "no_such_group",
-                                  "group \"%.100s\"\nis not joined\nlist the groups with: bypeer group list", text);
-    if (unopened.count > 1)
-        return bypeer_problem_set(problem, -EINVAL, "ambiguous_group",
-                                  "group \"%.100s\"\nis the name of %u groups that cannot be opened\n"
-                                  "give the peer name, see the log",
-                                  text, unopened.count);
-    result = join_forget(groups, unopened.name, problem);
-    if (result < 0)
-        return result;
-    /* A name that is none has no file. */
-    ret_removed->has_key = bypeer_name_read(&name, unopened.name, why) == 0 && groups_remove_key(groups, &name);
-    snprintf(ret_removed->name, sizeof(ret_removed->name), "%s", unopened.name);
-    bypeer_groups_audit(groups, unopened.name, "left", unopened.identity, NULL, "it could not be opened");
     return groups_flush(groups, problem);
 }

@@ -98,7 +98,7 @@ struct bypeer_groups {
     struct bypeer_store_audit *audit; /* not yet in the database */
     unsigned audit_count, audit_lost;
     struct groups_refusals strangers;
-    unsigned unopened; /* groups that could not be opened, and are tried again at .unopened_ms */
+    struct bypeer_groups_unopened *unopened; /* by name; tried again at .unopened_ms */
     uint64_t unopened_ms;
     struct bypeer_log_limit store_limit, seek_limit, open_limit;
 };
@@ -131,6 +131,8 @@ int groups_read_invitation(const char *text, struct bypeer_invitation *ret_invit
                            const struct bypeer_profile **ret_profile, struct bypeer_problem *problem);
 /* "The Lab!" -> "the-lab": a classifier that is easy to write. */
 void groups_make_classifier(const char *friendly, char ret_classifier[static 64]);
+/* Removes its row and its records. */
+int groups_forget(struct bypeer_groups *groups, const char *name, struct bypeer_problem *problem);
 
 /* Opens a membership that comes from elsewhere, with the group's key or NULL, and keeps both. */
 int groups_adopt(struct bypeer_groups *groups, const struct bypeer_store_joined *row,
@@ -151,6 +153,14 @@ int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_pee
                      const struct bypeer_key *key, struct bypeer_problem *problem);
 /* Whether there was one. */
 bool groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
+
+/* --- unopened.c: groups that could not be opened --- */
+
+/* Opens the groups of the database that are not open; notes those that cannot be. */
+int groups_open_rows(struct bypeer_groups *groups, struct bypeer_problem *problem);
+/* Fills in the problem with why the group that a text means could not be opened; false: no such group. */
+bool groups_tell_unopened(const struct bypeer_groups *groups, const char *text, struct bypeer_problem *problem);
+void groups_free_unopened(struct bypeer_groups *groups);
 
 /* --- refusals.c --- */
 

@@ -296,6 +296,67 @@ Test(groups, a_watch_is_bounded_in_bytes)
     }
 }
 
+static json_t *find_listed(json_t *listed, const char *name)
+{
+    size_t at;
+    json_t *group;
+    json_array_foreach (json_object_get(listed, "groups"), at, group)
+        if (strcmp(json_string_value(json_object_get(group, "name")), name) == 0)
+            return group;
+    return NULL;
+}
+
+static void expect_unopened(json_t *listed, const char *name, const char *key, bool has_key)
+{
+    const json_t *group = find_listed(listed, name), *why = json_object_get(group, "problem");
+    cr_assert_str_eq(json_string_value(json_object_get(group, "state")), "unopened");
+    cr_assert_str_eq(json_string_value(json_object_get(why, "key")), key);
+    cr_assert_gt(strlen(json_string_value(json_object_get(why, "value"))), 0);
+    cr_assert_gt(strlen(json_string_value(json_object_get(why, "remedy"))), 0);
+    cr_assert_eq(json_is_true(json_object_get(group, "founder")), has_key);
+}
+
+static void damage_key(const struct bypeer_joined *joined)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/groups/%.40s/group.pem", fixture.directory, bypeer_joined_name_text(joined));
+    FILE *file = fopen(path, "w");
+    cr_assert(file && fputs("no key", file) >= 0 && fclose(file) == 0);
+}
+
+Test(groups, what_cannot_be_opened_is_listed_with_the_reason)
+{
+    struct bypeer_joined *joined;
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    cr_assert_eq(create("club", NULL, &joined), 0, "%s", problem.value);
+    cr_assert_eq(create("inn", NULL, &joined), 0, "%s", problem.value);
+    damage_key(joined);
+    cr_assert_eq(create("band", NULL, &joined), 0, "%s", problem.value);
+    cr_assert_eq(create("kept", NULL, &joined), 0, "%s", problem.value);
+    close_groups();
+    run_sql("UPDATE groups_joined SET chain = x'00' WHERE friendly = 'lab'");
+    run_sql("UPDATE groups_joined SET name = 'no/../name' WHERE friendly = 'club'");
+    run_sql("UPDATE groups_joined SET identity = '0123456789012345678901234567890123456789.x' WHERE friendly = 'band'");
+    open_groups();
+    json_t *listed = call("group.list", json_object());
+    cr_assert_eq(json_array_size(json_object_get(listed, "groups")), 5);
+    cr_assert_str_eq(json_string_value(json_object_get(find_listed(listed, "kept"), "state")), "alone");
+    expect_unopened(listed, "lab", "not_a_member", true);
+    expect_unopened(listed, "club", "damaged_group", false);
+    expect_unopened(listed, "inn", "group_key", true);
+    expect_unopened(listed, "band", "no_such_identity", true);
+    json_decref(listed);
+    cr_assert_null(bypeer_groups_find(fixture.node.groups, "inn", &problem));
+    cr_assert_str_eq(problem.key, "group_unopened");
+    cr_assert_not_null(strstr(problem.value, "group.pem"));
+    cr_assert_not_null(strstr(problem.remedy, "backup"));
+    struct bypeer_groups_removed removed;
+    cr_assert_eq(bypeer_groups_leave_unopened(fixture.node.groups, "inn", &removed, &problem), 0);
+    listed = call("group.list", json_object());
+    cr_assert_null(find_listed(listed, "inn"));
+    json_decref(listed);
+}
+
 static void leave(const char *text, bool has_key)
 {
     json_t *removed = call("group.leave", json_pack("{s:s}", "group", text));

@@ -179,7 +179,7 @@ const struct cli_command cli_commands[] = {
      .help = "Leave groups, and forget their records",
      .arguments = {{"GROUP", CLI_VALUES_JOINED, .repeats = true}},
      .details = "Where the group was founded its key is removed, too: then nobody can revoke its administrators. A "
-                "group that could not be opened at the start is left likewise; the log has its name."},
+                "group that cannot be opened is left likewise; bypeer group list has its name and the reason."},
     {.word = "group",
      .verb = "connect",
      .run = cli_run_group_connect,

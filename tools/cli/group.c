@@ -66,8 +66,24 @@ int cli_run_group_list(struct cli *cli)
         cli_table_cell(table, group_join_texts(json_object_get(group, "roles"), roles, sizeof(roles)));
         cli_table_colour(table, cli_text(group, "group"), CLI_FAINT);
     }
+    status = cli_table_end(table);
+    json_array_foreach (json_object_get(result, "groups"), i, group) {
+        const json_t *problem = json_object_get(group, "problem");
+        if (!problem)
+            continue;
+        cli_print_clean(cli_text(group, "name"));
+        printf(" is not open: ");
+        cli_print_clean(cli_text(problem, "thing"));
+        printf(": ");
+        cli_print_clean(cli_text(problem, "value"));
+        printf("; ");
+        cli_print_clean(cli_text(problem, "remedy"));
+        printf("; to give it up: bypeer group leave ");
+        cli_print_clean(cli_text(group, "group"));
+        putchar('\n');
+    }
     json_decref(result);
-    return cli_table_end(table);
+    return status;
 }
 
 static void print_group(const json_t *group)

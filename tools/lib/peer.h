@@ -72,7 +72,7 @@ int bypeer_peer_identity_rotate(struct bypeer *node, const char *identity, int64
 struct bypeer_peer_group {
     const char *group, *name, *profile;
     const char *identity;         /* that this node is in it with */
-    const char *state;            /* "searching", "synchronizing", "connected", "alone" */
+    const char *state;            /* "searching", "synchronizing", "connected", "alone", "unopened" */
     const char *prefix, *address; /* overlay addresses: the group's, this node's */
     unsigned roles;               /* this node's */
     int is_founder;
