@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/api/call.h"
+#include "control/groups/groups.h"
 
 struct bypeer_exchange {
     json_t *request; /* the whole line */
@@ -119,6 +120,18 @@ bool call_notify(struct call *call, const char *method, json_t *parameters)
     if (text)
         exchange->client->notify(exchange->context, text, strlen(text));
     return text != NULL;
+}
+
+const void *call_who(const struct call *call)
+{
+    const struct bypeer_exchange *exchange = call->exchange;
+    return exchange->client->who ? exchange->client->who(exchange->context) : NULL;
+}
+
+void bypeer_api_gone(struct bypeer_node *node, const void *who)
+{
+    if (node->groups)
+        bypeer_groups_disown(node->groups, who);
 }
 
 /* --- checks --- */

@@ -36,6 +36,8 @@ struct bypeer_api_client {
     void (*answer)(void *context, char *text, size_t length);
     /* What a method tells before its answer. NULL: the client cannot be told. */
     void (*notify)(void *context, char *text, size_t length);
+    /* Who asks: what lives no longer than he does is his until bypeer_api_gone(). NULL: nobody in particular. */
+    const void *(*who)(void *context);
 };
 
 /*
@@ -46,6 +48,9 @@ struct bypeer_exchange *bypeer_api_take(struct bypeer_node *node, const char *li
                                         const struct bypeer_api_client *client, void *context);
 /* Nobody waits for the answer any more; what was begun is not undone. */
 void bypeer_api_cancel(struct bypeer_exchange *exchange);
+
+/* Somebody asks nothing any more: what was his is let go. */
+void bypeer_api_gone(struct bypeer_node *node, const void *who);
 
 /* An answer that is an error, for what never became a request. To be freed; NULL: no memory. */
 char *bypeer_api_refuse(int code, const char *message, size_t *ret_length);

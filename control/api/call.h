@@ -34,6 +34,9 @@ struct call {
 /* A method that had said CALL_LATER is done: 0 with its result, or negative errno with its problem. */
 void call_end(struct call *call, int outcome);
 
+/* Who asks, as struct bypeer_api_client has it. */
+const void *call_who(const struct call *call);
+
 /* Tells the client something before the answer; parameters are taken over. False: it cannot be told. */
 bool call_notify(struct call *call, const char *method, json_t *parameters);
 

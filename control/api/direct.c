@@ -100,8 +100,9 @@ int method_direct_open(struct call *call)
 {
     struct direct_wait wait = {.call = call, .look = direct_look_open};
     struct bypeer_joined *joined = call_group(call);
-    int result = joined ? bypeer_direct_open(joined, call_string(call, "member"), &wait.link, &call->problem)
-                        : call->problem.error;
+    int result =
+        joined ? bypeer_direct_open(joined, call_string(call, "member"), call_who(call), &wait.link, &call->problem)
+               : call->problem.error;
     return result < 0 ? result : direct_begin(&wait);
 }
 
@@ -169,13 +170,14 @@ static bool direct_look_events(struct direct_wait *wait, struct bypeer_joined *j
     const struct bypeer_direct_event *event;
     json_t *events = json_array();
     bool whole, is_whole = true;
-    while (json_array_size(events) < DIRECT_EVENTS &&
-           (event = bypeer_direct_event_after(joined, wait->after, &whole))) {
+    do {
+        event = bypeer_direct_event_after(joined, wait->after, &whole);
         is_whole = is_whole && whole;
-        wait->after = event->sequence;
-        json_array_append_new(events, direct_entry(event));
-    }
-    if (json_array_size(events) == 0 && !last) {
+        wait->after = event ? event->sequence : bypeer_direct_sequence(joined);
+        if (event)
+            json_array_append_new(events, direct_entry(event));
+    } while (event && json_array_size(events) < DIRECT_EVENTS);
+    if (json_array_size(events) == 0 && is_whole && !last) {
         json_decref(events);
         return false;
     }

@@ -85,6 +85,7 @@ static void client_end(struct client *client)
             free(line);
         }
     }
+    bypeer_api_gone(client->server->node, client);
     *client->link = client->next;
     if (client->next)
         client->next->link = client->link;
@@ -178,7 +179,13 @@ static void client_on_answer(void *context, char *text, size_t length)
         client_go_on(client);
 }
 
-static const struct bypeer_api_client client_calls = {.answer = client_on_answer, .notify = client_on_notice};
+static const void *client_who(void *context)
+{
+    return ((const struct line *)context)->client;
+}
+
+static const struct bypeer_api_client client_calls = {
+    .answer = client_on_answer, .notify = client_on_notice, .who = client_who};
 
 /* --- requests --- */
 
@@ -248,6 +255,8 @@ static bool client_take_line(struct client *client)
     client->line_count++;
     /* The text is read whole before this returns, and nothing is read into the buffer. */
     taken->exchange = bypeer_api_take(client->server->node, text, (size_t)(end - text), &client_calls, taken);
+    if (client->ended)
+        bypeer_api_gone(client->server->node, client); /* what the rest of the line has opened */
     if (taken->exchange && client->ended) {
         bypeer_api_cancel(taken->exchange);
         free(taken);

@@ -4,20 +4,27 @@
  *   bypeer_direct_open() --> the addresses that the member's presence tells, one after the other --> OPENED or CLOSED
  *   the peer's data ----> events, by number; the oldest go when there are too many or too large ones
  *
+ * A link has an owner: whoever opened it here, or the member who opened it elsewhere. None has more than a share of
+ * them, and those of an owner who is gone are closed.
+ *
  * The graph's sink only notes; links are dialled by the turn.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/groups/state.h"
 
-#define DIRECT_LINKS 16 /* of a group at once, each of those that were opened here and by others */
+/* Links and events are numbered on from the clock's seconds, so that what a program kept over a restart means nothing
+ * else than it did. */
+#define DIRECT_NUMBERS_A_SECOND (1u << 20)
 
 struct direct_link {
     struct direct_link *next;
     uint64_t id;
-    uint32_t number; /* of the graph; 0: none at the moment */
+    uint32_t number;   /* of the graph; 0: none at the moment */
+    const void *owner; /* of an initiator; NULL: gone, or nobody in particular */
     bool is_open, is_initiator;
     char member[BYPEER_GRAPH_TEXT_BYTES];
     struct bypeer_graph_address candidates[BYPEER_GRAPH_LISTENING_MAX];
@@ -39,14 +46,15 @@ struct joined_direct {
     size_t kept_count, kept_bytes;
 };
 
-static struct joined_direct *direct_of(struct bypeer_joined *joined)
+int joined_direct_init(struct bypeer_joined *joined)
 {
-    if (!joined->direct) {
-        joined->direct = calloc(1, sizeof(*joined->direct));
-        if (joined->direct)
-            joined->direct->newest = &joined->direct->oldest;
-    }
-    return joined->direct;
+    struct joined_direct *direct = calloc(1, sizeof(*direct));
+    if (!direct)
+        return -ENOMEM;
+    direct->newest = &direct->oldest;
+    direct->last_id = direct->sequence = (uint64_t)time(NULL) * DIRECT_NUMBERS_A_SECOND;
+    joined->direct = direct;
+    return 0;
 }
 
 /* --- events --- */
@@ -97,23 +105,23 @@ static void direct_keep(struct bypeer_joined *joined, const struct direct_link *
 const struct bypeer_direct_event *bypeer_direct_event_after(const struct bypeer_joined *joined, uint64_t sequence,
                                                             bool *ret_whole)
 {
-    const struct direct_kept *kept = joined->direct ? joined->direct->oldest : NULL;
-    while (kept && kept->event.sequence <= sequence)
+    const struct direct_kept *kept = joined->direct->oldest;
+    while (kept && kept->event.sequence <= sequence && sequence <= joined->direct->sequence)
         kept = kept->next;
-    *ret_whole = kept ? kept->event.sequence == sequence + 1 : sequence == bypeer_direct_sequence(joined);
+    *ret_whole = kept ? kept->event.sequence == sequence + 1 : sequence == joined->direct->sequence;
     return kept ? &kept->event : NULL;
 }
 
 uint64_t bypeer_direct_sequence(const struct bypeer_joined *joined)
 {
-    return joined->direct ? joined->direct->sequence : 0;
+    return joined->direct->sequence;
 }
 
 /* --- links --- */
 
 static struct direct_link *direct_find(const struct bypeer_joined *joined, uint64_t id)
 {
-    struct direct_link *link = joined->direct ? joined->direct->links : NULL;
+    struct direct_link *link = joined->direct->links;
     while (link && link->id != id)
         link = link->next;
     return link;
@@ -121,7 +129,7 @@ static struct direct_link *direct_find(const struct bypeer_joined *joined, uint6
 
 static struct direct_link *direct_find_number(const struct bypeer_joined *joined, uint32_t number)
 {
-    struct direct_link *link = joined->direct ? joined->direct->links : NULL;
+    struct direct_link *link = joined->direct->links;
     while (link && link->number != number)
         link = link->next;
     return link;
@@ -132,15 +140,28 @@ static unsigned *direct_count(struct joined_direct *direct, bool is_initiator)
     return is_initiator ? &direct->opened_here : &direct->opened_there;
 }
 
-static struct direct_link *direct_add(struct bypeer_joined *joined, const char *member, bool is_initiator)
+/* Those of one owner: of a member (those that he opened), or of an owner here, member NULL. */
+static unsigned direct_count_of(const struct joined_direct *direct, const char *member, const void *owner)
 {
-    struct joined_direct *direct = direct_of(joined);
-    bool has_room = direct && *direct_count(direct, is_initiator) < DIRECT_LINKS;
+    unsigned count = 0;
+    for (const struct direct_link *link = direct->links; link; link = link->next)
+        count += member ? !link->is_initiator && strcmp(link->member, member) == 0
+                        : link->is_initiator && link->owner == owner;
+    return count;
+}
+
+static struct direct_link *direct_add(struct bypeer_joined *joined, const char *member, bool is_initiator,
+                                      const void *owner)
+{
+    struct joined_direct *direct = joined->direct;
+    bool has_room = *direct_count(direct, is_initiator) < BYPEER_DIRECT_LINKS &&
+                    direct_count_of(direct, is_initiator ? NULL : member, owner) < BYPEER_DIRECT_OF_OWNER;
     struct direct_link *link = has_room ? calloc(1, sizeof(*link)) : NULL;
     if (!link)
         return NULL;
     link->id = ++direct->last_id;
     link->is_initiator = is_initiator;
+    link->owner = owner;
     snprintf(link->member, sizeof(link->member), "%s", member);
     link->next = direct->links;
     direct->links = link;
@@ -166,7 +187,7 @@ void joined_direct_linked(struct bypeer_joined *joined, const struct bypeer_grap
     struct direct_link *link = direct_find_number(joined, event->link);
     if (event->change == BYPEER_GRAPH_LINK_CONNECTED) {
         if (!link)
-            link = direct_add(joined, event->peer_id, false);
+            link = direct_add(joined, event->peer_id, false, NULL);
         if (!link) {
             joined->has_surplus = true;
             return;
@@ -196,13 +217,14 @@ static void direct_close_surplus(struct bypeer_joined *joined, struct bypeer_gra
     uint32_t after = 0;
     joined->has_surplus = false;
     for (; bypeer_graph_next_link(joined->graph, after, &event); after = event.link)
-        if (event.kind == BYPEER_GRAPH_DIRECT && !direct_find_number(joined, event.link))
+        if (event.kind == BYPEER_GRAPH_DIRECT && event.change == BYPEER_GRAPH_LINK_CONNECTED &&
+            !direct_find_number(joined, event.link))
             bypeer_graph_disconnect(joined->graph, now, event.link);
 }
 
 void joined_direct_turn(struct bypeer_joined *joined, struct bypeer_graph_time now)
 {
-    struct direct_link *link = joined->direct ? joined->direct->links : NULL, *next;
+    struct direct_link *link = joined->direct->links, *next;
     if (joined->has_surplus)
         direct_close_surplus(joined, now);
     for (; link; link = next) {
@@ -261,7 +283,7 @@ static unsigned direct_addresses(const struct bypeer_joined *joined, const char 
     return count;
 }
 
-int bypeer_direct_open(struct bypeer_joined *joined, const char *member, uint64_t *ret_link,
+int bypeer_direct_open(struct bypeer_joined *joined, const char *member, const void *owner, uint64_t *ret_link,
                        struct bypeer_problem *problem)
 {
     struct bypeer_graph_address addresses[BYPEER_GRAPH_LISTENING_MAX];
@@ -279,10 +301,14 @@ int bypeer_direct_open(struct bypeer_joined *joined, const char *member, uint64_
         return bypeer_problem_set(problem, -EHOSTUNREACH, "not_present",
                                   "member %.60s\nhas published no address\ntry again when it is present",
                                   found.friendly);
-    struct direct_link *link = direct_add(joined, name, true);
+    struct direct_link *link = direct_add(joined, name, true, owner);
     if (!link)
-        return bypeer_problem_set(problem, -ENOBUFS, "too_many_links",
-                                  "the group\nhas %u direct links, or no memory\nclose one", DIRECT_LINKS);
+        return bypeer_problem_set(
+            problem, -ENOBUFS, "too_many_links",
+            "group %.60s\nhas %u direct links, %u of this connection; at most %u and %u, or there "
+            "is no memory\nclose one",
+            joined->friendly, joined->direct->opened_here, direct_count_of(joined->direct, NULL, owner),
+            BYPEER_DIRECT_LINKS, BYPEER_DIRECT_OF_OWNER);
     memcpy(link->candidates, addresses, count * sizeof(*addresses));
     link->count = count;
     *ret_link = link->id;
@@ -306,7 +332,32 @@ int bypeer_direct_send(struct bypeer_joined *joined, uint64_t id, const struct b
         return direct_no_link(id, problem);
     int result = bypeer_graph_send(joined->graph, bypeer_groups_now(), link->number, type, bytes, length);
     bypeer_joined_touched(joined);
+    if (result == -EAGAIN)
+        return bypeer_problem_set(problem, -EAGAIN, "link_full",
+                                  "direct link %llu\nis full: its peer takes less than it was sent\n"
+                                  "send this again later; nothing of it was sent",
+                                  (unsigned long long)id);
     return result < 0 ? direct_no_link(id, problem) : 0;
+}
+
+/* Frees it, now or in the next turn. */
+static void direct_end(struct bypeer_joined *joined, struct direct_link *link)
+{
+    link->count = 0; /* no other address is tried */
+    link->owner = NULL;
+    bypeer_joined_touched(joined);
+    if (link->number != 0)
+        bypeer_graph_disconnect(joined->graph, bypeer_groups_now(), link->number);
+}
+
+void bypeer_groups_disown(struct bypeer_groups *groups, const void *owner)
+{
+    for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
+        for (struct direct_link *link = joined->direct->links, *next; link; link = next) {
+            next = link->next;
+            if (link->is_initiator && link->owner == owner)
+                direct_end(joined, link);
+        }
 }
 
 int bypeer_direct_close(struct bypeer_joined *joined, uint64_t id, struct bypeer_problem *problem)
@@ -314,9 +365,6 @@ int bypeer_direct_close(struct bypeer_joined *joined, uint64_t id, struct bypeer
     struct direct_link *link = direct_find(joined, id);
     if (!link)
         return direct_no_link(id, problem);
-    link->count = 0; /* no other address is tried */
-    if (link->number != 0)
-        bypeer_graph_disconnect(joined->graph, bypeer_groups_now(), link->number);
-    bypeer_joined_touched(joined);
+    direct_end(joined, link);
     return 0;
 }

@@ -119,6 +119,8 @@ void bypeer_joined_wait_cancel(struct bypeer_joined_wait *wait);
 
 /* --- direct links: what programs on two members say to each other, past the records --- */
 
+#define BYPEER_DIRECT_LINKS    48           /* of a group at once, each of those opened here and by others; */
+#define BYPEER_DIRECT_OF_OWNER 16           /* and of them of one owner: who opened it here, or the member who did */
 #define BYPEER_DIRECT_EVENTS   1024         /* of each group that are kept, */
 #define BYPEER_DIRECT_BYTES    (8u << 20)   /* and bytes in them */
 #define BYPEER_DIRECT_DATA_MAX (256u << 10) /* of one event; what is larger is lost */
@@ -128,7 +130,7 @@ enum bypeer_direct_kind { BYPEER_DIRECT_OPENED, BYPEER_DIRECT_DATA, BYPEER_DIREC
 
 /* Valid until the next call. */
 struct bypeer_direct_event {
-    uint64_t sequence; /* from 1; a gap: something was lost */
+    uint64_t sequence; /* ascending, also over restarts; a gap: something was lost */
     enum bypeer_direct_kind kind;
     uint64_t link;     /* a number that does not come again */
     bool is_initiator; /* this node opened it */
@@ -139,18 +141,22 @@ struct bypeer_direct_event {
 };
 
 /* Tries the addresses of the member's presence, one after the other; OPENED or CLOSED follows. member: as of
- * bypeer_joined_find_member(). */
-int bypeer_direct_open(struct bypeer_joined *joined, const char *member, uint64_t *ret_link,
+ * bypeer_joined_find_member(). owner: whose it is until bypeer_groups_disown(); never looked into. */
+int bypeer_direct_open(struct bypeer_joined *joined, const char *member, const void *owner, uint64_t *ret_link,
                        struct bypeer_problem *problem);
+/* An owner is gone: closes what it opened, in all groups. */
+void bypeer_groups_disown(struct bypeer_groups *groups, const void *owner);
 enum bypeer_direct_state bypeer_direct_state(const struct bypeer_joined *joined, uint64_t link);
-/* Whoever sends faster than the peer takes is cut off: let the peer confirm what it has. */
+/* -EAGAIN: the peer takes less than it was sent, and nothing of this was sent; it may be sent again later. */
 int bypeer_direct_send(struct bypeer_joined *joined, uint64_t link, const struct bypeer_guid *type,
                        const uint8_t *bytes, size_t length, struct bypeer_problem *problem);
 int bypeer_direct_close(struct bypeer_joined *joined, uint64_t link, struct bypeer_problem *problem);
-/* The first event after a sequence number; NULL: none yet. False in *ret_whole: some before it are lost. */
+/* The first event after a sequence number; NULL: none yet. False in *ret_whole: some after it are lost, or the number
+ * was none of this group's; then the oldest. */
 const struct bypeer_direct_event *bypeer_direct_event_after(const struct bypeer_joined *joined, uint64_t sequence,
                                                             bool *ret_whole);
-uint64_t bypeer_direct_sequence(const struct bypeer_joined *joined); /* of the last event; 0: none yet */
+uint64_t
+bypeer_direct_sequence(const struct bypeer_joined *joined); /* of the last event, or what is before the first */
 
 /* --- coming and going --- */
 

@@ -13,6 +13,7 @@
 #include "overlay/profile/openssl.h"
 
 #define TURNS_MAX         8          /* of what one change makes change, within a turn of the loop */
+#define JOINED_LINKS      (64 + 2 * BYPEER_DIRECT_LINKS)
 #define JOINED_RECORD_MAX (2u << 20) /* bytes of payload and attributes; several fit the queue of a stream */
 
 /* --- what the graph says --- */
@@ -367,6 +368,7 @@ static int joined_open_graph(struct bypeer_joined *joined, const struct bypeer_g
         .security = bypeer_group_security(joined->group),
         .is_creator = joined->group_key != NULL,
         .has_direct = true,
+        .limits = {.links = JOINED_LINKS},
         .precedence = precedence,
         .precedence_count = sizeof(precedence) / sizeof(precedence[0]),
         .peer_time_delta = joined->time_delta,
@@ -415,6 +417,8 @@ int joined_open(struct bypeer_groups *groups, const struct bypeer_store_joined *
     }
     joined->groups = groups;
     int result = joined_fill(joined, row, identity, problem);
+    if (result == 0 && joined_direct_init(joined) < 0)
+        result = bypeer_problem_no_memory(problem);
     if (result == 0 && group_key &&
         bypeer_key_from_pair(&joined->group_key, joined->profile, bypeer_key_pair(group_key)) < 0)
         result = bypeer_problem_no_memory(problem);

@@ -80,7 +80,7 @@ struct bypeer_joined {
     struct bypeer_joined_event events[BYPEER_JOINED_EVENTS]; /* of sequence number n at n % BYPEER_JOINED_EVENTS */
     uint64_t sequence;
     struct bypeer_joined_wait *waits;
-    struct joined_direct *direct; /* NULL: nothing was said yet */
+    struct joined_direct *direct;
 };
 
 struct bypeer_groups {
@@ -189,6 +189,7 @@ void joined_free_events(struct bypeer_joined *joined);
 
 /* --- direct.c --- */
 
+int joined_direct_init(struct bypeer_joined *joined); /* 0 or -ENOMEM */
 void joined_direct_linked(struct bypeer_joined *joined, const struct bypeer_graph_link_event *event);
 void joined_direct_data(struct bypeer_joined *joined, uint32_t number, const struct bypeer_guid *type,
                         const uint8_t *bytes, size_t length);

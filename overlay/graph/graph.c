@@ -381,6 +381,8 @@ int bypeer_graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, 
         return -ENOTCONN;
     if (length > BYPEER_RECORD_BYTES_MAX)
         return -EMSGSIZE;
+    if (link->is_full)
+        return -EAGAIN;
     graph_send(graph, now, link, &message);
     return link->state == LINK_CONNECTED ? 0 : -ENOMEM;
 }

@@ -194,7 +194,8 @@ void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now
 /* These, and all others: those that are invalid now go, without a tombstone. */
 void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now);
 
-/* 0; -ENOTCONN; -EMSGSIZE; -ENOMEM. */
+/* 0; -ENOTCONN; -EMSGSIZE; -EAGAIN: nothing was sent, since the stream has no room until bypeer_graph_writable();
+ * -ENOMEM. */
 int bypeer_graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t link,
                       const struct bypeer_guid *type, const uint8_t *bytes, size_t length);
 void bypeer_graph_set_presence(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_on);

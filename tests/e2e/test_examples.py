@@ -1,5 +1,7 @@
 """The example programs of libbypeer, each at two members of a group."""
+import base64
 import os
+import signal
 import subprocess
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from harness import Lab, Refused
 from harness.cloud import Cloud
 from harness.process import wait_until
+from harness.rpc import Client
 
 PATIENCE = 60
 
@@ -152,3 +155,78 @@ def test_direct_links_end_at_both_sides_and_are_counted(pair):
     again = ann.call("direct.open", group="Friends", member="Bob")["link"]
     assert again not in links
     ann.call("direct.close", group="Friends", link=again)
+
+
+def opened(client):
+    """A link to Bob, whose node takes so many connections of one source in a while."""
+    links = []
+    def is_open():
+        try:
+            links.append(client.call("direct.open", group="Friends", member="Bob")["link"])
+        except Refused as failure:
+            assert failure.data["key"] == "not_connected", failure
+        return links
+    wait_until("there is a link", is_open, timeout=PATIENCE)
+    return links[0]
+
+
+def hear(node, after, kind, count):
+    """Waits for so many events of a kind after a number, on whichever links."""
+    heard = []
+    def is_heard():
+        nonlocal after
+        told = node.call("direct.receive", group="Friends", after=after, timeout_ms=1000)
+        after = told["next"]
+        heard.extend(event for event in told["events"] if event["event"] == kind)
+        return len(heard) >= count
+    wait_until(f"{count} of {kind} are heard", is_heard, timeout=PATIENCE)
+    return heard, after
+
+
+@pytest.mark.no_traffic
+def test_direct_links_belong_to_who_opened_them(pair):
+    ann, bob = pair
+    greedy, other = (Client(ann.client.path) for _ in range(2))
+    after = bob.call("direct.receive", group="Friends", timeout_ms=1)["next"]
+    links = {opened(greedy) for _ in range(16)}
+    refused(greedy, "too_many_links", "direct.open", member="Bob")
+    greedy.call("direct.send", group="Friends", link=min(links), data="aGk=")
+    _, after = hear(bob, after, "data", 1)
+    for link in list(links)[8:]:
+        greedy.call("direct.close", group="Friends", link=link)
+    _, after = hear(bob, after, "closed", 8)
+    kept = opened(other)
+    greedy.close()
+    _, after = hear(bob, after, "closed", 8)
+    other.call("direct.send", group="Friends", link=kept, data="aGk=")
+    hear(bob, after, "data", 1)
+    other.close()
+
+
+@pytest.mark.no_traffic
+def test_a_peer_that_does_not_read_fills_its_link_and_loses_nothing(pair):
+    ann, bob = pair
+    data = base64.b64encode(bytes(1 << 15)).decode()
+    for node in pair:  # so that what is under way fits what Bob keeps
+        node.namespace.sysctl(**{f"net.ipv4.tcp_{way}mem": "4096 65536 131072" for way in "rw"})
+    after = bob.call("direct.receive", group="Friends", timeout_ms=1)["next"]
+    link = opened(ann)
+    bob.control.signal(signal.SIGSTOP)
+    sent = 0
+    try:
+        with pytest.raises(Refused) as failure:
+            for sent in range(1000):
+                ann.call("direct.send", group="Friends", link=link, data=data)
+    finally:
+        bob.control.signal(signal.SIGCONT)
+    assert failure.value.data["key"] == "link_full"
+    def is_sent():
+        try:
+            return ann.call("direct.send", group="Friends", link=link, data="aGk=")
+        except Refused as full:
+            assert full.data["key"] == "link_full"
+            return False
+    wait_until("there is room again", is_sent, timeout=PATIENCE)
+    events, _ = hear(bob, after, "data", sent + 1)
+    assert [event["data"] for event in events] == [data] * sent + ["aGk="]
+    ann.call("direct.close", group="Friends", link=link)

@@ -169,6 +169,29 @@ Test(graph_links, direct_links_carry_data_and_nothing_else)
     cr_assert_eq(wire.flood_count, 0);
 }
 
+Test(graph_links, a_full_stream_takes_no_data_and_loses_none)
+{
+    struct bypeer_graph_settings settings;
+    struct wire_node *sender = &wire.nodes[0];
+    const struct bypeer_guid type = {{7}};
+    wire_settings(&wire, 1, &settings);
+    settings.has_direct = true;
+    wire_open(&wire, 1, &settings);
+    wire_connect(&wire, 1, 0, BYPEER_GRAPH_NEIGHBOR);
+    wire_listen(&wire, 1);
+    uint32_t link = wire_connect(&wire, 0, 1, BYPEER_GRAPH_DIRECT);
+    sender->is_full = true;
+    cr_assert_eq(bypeer_graph_send(sender->graph, wire.now, link, &type, (const uint8_t *)"one", 3), 0);
+    cr_assert_eq(bypeer_graph_send(sender->graph, wire.now, link, &type, (const uint8_t *)"other", 5), -EAGAIN);
+    wire_run(&wire);
+    cr_assert_eq(wire.nodes[1].data_bytes, 3);
+    sender->is_full = false;
+    bypeer_graph_writable(sender->graph, wire.now, link);
+    cr_assert_eq(bypeer_graph_send(sender->graph, wire.now, link, &type, (const uint8_t *)"other", 5), 0);
+    wire_run(&wire);
+    cr_assert_arr_eq(wire.nodes[1].data, "other", 5);
+}
+
 Test(graph_links, pings_are_dropped)
 {
     struct bypeer_graph_message message = {.type = BYPEER_GRAPH_PT2PT};

@@ -389,6 +389,81 @@ Test(groups, what_cannot_be_opened_can_be_left)
     cr_assert_eq(count_sql("SELECT count(*) FROM audit WHERE action = 'left'"), 2);
 }
 
+/* --- direct links --- */
+
+#define ANN "1111111111111111111111111111111111111111.ann"
+#define BOB "2222222222222222222222222222222222222222.bob"
+
+/* A member has opened a link, as the graph says. */
+static void hear_of_link(struct bypeer_joined *joined, uint32_t number, const char *member)
+{
+    const struct bypeer_graph_link_event event = {.change = BYPEER_GRAPH_LINK_CONNECTED,
+                                                  .link = number,
+                                                  .kind = BYPEER_GRAPH_DIRECT,
+                                                  .peer_id = member,
+                                                  .why = ""};
+    joined_direct_linked(joined, &event);
+}
+
+static json_t *receive(json_int_t after)
+{
+    return call("direct.receive", json_pack("{s:s, s:I, s:i}", "group", "lab", "after", after, "timeout_ms", 1));
+}
+
+static void expect_received(json_int_t after, size_t events, bool is_whole, json_int_t *ret_next)
+{
+    json_t *told = receive(after);
+    cr_assert_eq(json_array_size(json_object_get(told, "events")), events);
+    cr_assert_eq(json_is_true(json_object_get(told, "whole")), is_whole);
+    *ret_next = json_integer_value(json_object_get(told, "next"));
+    json_decref(told);
+}
+
+Test(groups, one_member_does_not_take_all_direct_links)
+{
+    struct bypeer_joined *joined;
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    for (uint32_t number = 100; number < 100 + BYPEER_DIRECT_OF_OWNER; number++)
+        hear_of_link(joined, number, ANN);
+    cr_assert(!joined->has_surplus);
+    hear_of_link(joined, 200, ANN);
+    cr_assert(joined->has_surplus);
+    joined->has_surplus = false;
+    hear_of_link(joined, 300, BOB);
+    cr_assert(!joined->has_surplus, "another has his own");
+}
+
+Test(groups, what_was_received_last_is_never_stale)
+{
+    static const uint8_t bytes[BYPEER_DIRECT_DATA_MAX + 1];
+    const struct bypeer_guid type = {{1}};
+    struct bypeer_joined *joined;
+    json_int_t begun, after, later;
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    begun = (json_int_t)bypeer_direct_sequence(joined);
+    hear_of_link(joined, 100, ANN);
+    joined_direct_data(joined, 100, &type, bytes, 1);
+    expect_received(begun, 2, true, &after);
+    joined_direct_data(joined, 100, &type, bytes, sizeof(bytes));
+    expect_received(after, 0, false, &later);
+    cr_assert_eq(later, after + 1, "what was lost is told once");
+    joined_direct_data(joined, 100, &type, bytes, 1);
+    expect_received(later, 1, true, &after);
+    expect_received(0, 3, false, &later);
+    cr_assert_eq(later, after);
+    expect_received(INT64_MAX, 3, false, &later);
+    cr_assert_eq(later, after, "a number that was none of this group's begins with the oldest");
+
+    close_groups();
+    sleep(1);
+    open_groups();
+    joined = bypeer_groups_first(fixture.node.groups);
+    for (unsigned at = 0; at < 8; at++)
+        hear_of_link(joined, 100 + at, ANN);
+    expect_received(after, 8, false, &later);
+    cr_assert_gt(later, after);
+}
+
 /* --- what a thread does --- */
 
 static unsigned answers, turns;

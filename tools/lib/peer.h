@@ -240,12 +240,14 @@ void bypeer_peer_watch_cancel(struct bypeer_peer_watch *watch);
 
 /*
  * Connects to where the member's presence says that its node listens, and waits until the link is there, or so many
- * milliseconds (0: 30 s). The program there learns of it by its own bypeer_peer_direct_begin().
+ * milliseconds (0: 30 s). The program there learns of it by its own bypeer_peer_direct_begin(). The link ends with the
+ * connection that node is.
  */
 int bypeer_peer_direct_open(struct bypeer *node, const char *group, const char *member, int timeout_ms,
                             int64_t *ret_link);
-/* One message; they come whole and in order. Nothing waits for the peer: let it confirm, and send no more than a few
- * MiB beyond that. type: GUID, for the programs; NULL: zeros. */
+/* One message; they come whole and in order. -EREMOTEIO with the key "link_full": the peer takes less than it was sent,
+ * and nothing of this one was; send it again later, or let the peer confirm. type: GUID, for the programs; NULL: zeros.
+ */
 int bypeer_peer_direct_send(struct bypeer *node, const char *group, int64_t link, const char *type, const void *bytes,
                             size_t length);
 /* What was sent goes out first. */
