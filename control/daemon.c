@@ -308,7 +308,7 @@ static void daemon_on_hangup(uv_signal_t *handle, int number)
             if (setting->change == BYPEER_SCHEMA_RELOAD)
                 continue;
             bypeer_log(BYPEER_LOG_WARNING, "%s: %s instead of %s takes effect when %s restarts", setting->path,
-                       setting->after, setting->before,
+                       setting->after, setting->before[0] != '\0' ? setting->before : "nothing",
                        setting->change == BYPEER_SCHEMA_CONTROL     ? "bypeerd"
                        : setting->change == BYPEER_SCHEMA_DATAPLANE ? "bypeer-dataplane"
                                                                     : "each of bypeerd and bypeer-dataplane");

@@ -7,6 +7,8 @@
  *   workers        walk the graph (workers.h)
  *   host thread    the TAP and TUN devices (host.h)
  *
+ * One more sets up the ports and ends (privilege.h).
+ *
  * It ends on SIGTERM, SIGINT or SIGHUP: first the workers, then the host thread, then the devices; what was between two
  * of them is counted as dropped at shutdown, so that the packet sum holds to the end.
  */
@@ -32,6 +34,7 @@
 #include "dataplane/log.h"
 #include "dataplane/packet.h"
 #include "dataplane/ports.h"
+#include "dataplane/privilege.h"
 #include "dataplane/report.h"
 #include "dataplane/telemetry.h"
 #include "dataplane/tracing.h"
@@ -43,6 +46,7 @@
 
 struct dataplane {
     struct bypeer_config *config;
+    struct bypeer_privilege privilege;
     struct bypeer_ports ports;
     struct bypeer_report report;
     struct bypeer_host host;
@@ -141,17 +145,25 @@ static void say_idle_mode(const struct dataplane *d)
                 i, d->config->dataplane.idle_max_us);
 }
 
+static int start_ports(void *argument)
+{
+    struct dataplane *d = argument;
+    char why[BYPEER_PORTS_WHY_BYTES];
+    int status = bypeer_ports_start(&d->ports, d->config, why);
+    if (status < 0)
+        bypeer_log(BYPEER_LOG_ERROR, "%s: %s", d->config->file, why);
+    return status;
+}
+
 static int start(struct dataplane *d)
 {
-    char why[BYPEER_PORTS_WHY_BYTES];
+    char why[256];
     int status = bypeer_packet_register();
     if (status < 0)
         return start_failed("no room for our field in mbufs", status);
-    status = bypeer_ports_start(&d->ports, d->config, why);
-    if (status < 0) {
-        bypeer_log(BYPEER_LOG_ERROR, "%s: %s", d->config->file, why);
+    status = bypeer_privilege_use(&d->privilege, start_ports, d);
+    if (status < 0)
         return status;
-    }
     status = bypeer_report_create(&d->report, d->config, &d->ports);
     if (status < 0)
         return start_failed("no memory for the status region", status);
@@ -244,6 +256,7 @@ static void stop(struct dataplane *d)
         bypeer_ports_report(&d->ports, d->report.status.ports);
     }
     bypeer_channel_destroy(&d->channel);
+    bypeer_privilege_end(&d->privilege);
     bypeer_ports_stop(&d->ports);
     bypeer_report_free(&d->report);
 }
@@ -277,12 +290,19 @@ int main(int argc, char **argv)
     struct dataplane *d = &dataplane;
     if (load_config(&d->config, file) < 0)
         return 1;
+    /* libxdp's dispatcher, for several programs on one interface, would take pinned files and CAP_PERFMON. */
+    setenv("LIBXDP_SKIP_DISPATCHER", "1", 0);
     d->signals = open_signals();
-    if (d->signals < 0 || start_eal(d->config) < 0)
+    int status = d->signals < 0 ? d->signals : bypeer_privilege_set_apart(&d->privilege);
+    if (status < 0) {
+        start_failed("no thread for the ports", status);
+        return 1;
+    }
+    if (start_eal(d->config) < 0)
         return 1;
     char runtime_directory[4096];
     snprintf(runtime_directory, sizeof(runtime_directory), "%s", rte_eal_get_runtime_dir());
-    int status = start(d);
+    status = start(d);
     if (status == 0)
         run(d);
     stop(d);

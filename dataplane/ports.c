@@ -195,7 +195,7 @@ static int port_set_up_queues(struct bypeer_port_device *device, uint16_t number
             return port_refuse(
                 why, status,
                 "ports[%u].device: \"%s\": receive queue %u: %s; does the interface have that many queues "
-                "(ethtool -l), and no other XDP program?",
+                "(ethtool -l) and no other XDP program, and this process CAP_SYS_ADMIN?",
                 number, device->config->device, queue, rte_strerror(-status));
         /* net_af_xdp opens the queue's socket here. */
         int fd = descriptors_find_new(&before, 0, AF_XDP);

@@ -30,6 +30,7 @@ def pytest_configure(config):
         Node.stopped_when_ready = True
         transfer.patience = 3
     config.addinivalue_line("markers", "slow: takes minutes with a sanitizer build")
+    config.addinivalue_line("markers", "confined: runs in the units' sandbox, where no sanitizer starts")
     config.addinivalue_line("markers", "alone: sends as fast as it can, or measures: nothing runs beside it")
     config.addinivalue_line("markers", "soak: minutes of waiting and little work: each in a process of its own, at once")
     config.addinivalue_line("markers", "no_traffic: needs no packet through the data plane")
