@@ -95,6 +95,7 @@ static void channel_gather(const struct bypeer_channel *channel, const struct by
                              links * sizeof(sessions->entries[0]));
     bypeer_memory_gather(memory, sessions->peers, links * sizeof(sessions->peers[0]));
     bypeer_memory_gather(memory, sessions->wireguard, slots * sizeof(sessions->wireguard[0]));
+    bypeer_memory_gather(memory, sessions->windows, slots * sizeof(sessions->windows[0]));
     bypeer_memory_gather(memory, sessions->relays, relays * sizeof(sessions->relays[0]));
     bypeer_memory_gather(memory, sessions->claims, relays * sizeof(sessions->claims[0]));
 }

@@ -13,7 +13,7 @@ static bool timers_can_leave(const struct bypeer_tables *tables, const struct by
     struct bypeer_seen seen;
     if (bypeer_seen_read(&peer->seen, link->serial, &seen))
         return true;
-    return link->wireguard.peer_port != 0 && bypeer_tables_adjacency(tables, link->adjacency)->valid;
+    return link->peer_port != 0 && bypeer_tables_adjacency(tables, link->adjacency)->valid;
 }
 
 /* This node began the session and its peer does not know yet that it is there. */
@@ -41,7 +41,7 @@ static void timers_tell_moved(struct bypeer_event_ring *events, const struct byp
     if (__atomic_load_n(&peer->untold, __ATOMIC_RELAXED) == 0 || bypeer_wireguard_has_told(peer, now_ns))
         return;
     if (bypeer_seen_read(&peer->seen, link->serial, &seen) &&
-        (seen.port != link->wireguard.peer_port || memcmp(seen.remote, link->peer, 16) != 0 ||
+        (seen.port != link->peer_port || memcmp(seen.remote, link->peer, 16) != 0 ||
          memcmp(seen.local, link->local, 16) != 0))
         bypeer_wireguard_tell_moved(events, peer, link->id, now_ns);
     else

@@ -109,7 +109,7 @@ static void put_peer_link(uint32_t peer, uint32_t slot)
                                .serial = peer};
     memcpy(link.local, prepared_node, 16);
     prepared_host(peer, link.peer);
-    link.wireguard.peer_port = PREPARED_PORT;
+    link.peer_port = PREPARED_PORT;
     link.wireguard.current = slot;
     require(bypeer_wireguard_link_prepare(&link), "link");
     require(bypeer_writer_put_link(self.generation->writer, &link), "link");
@@ -155,7 +155,7 @@ static bool rekey_peer(uint32_t peer)
         .region = REGION,
         .peer = peer,
         .created_ns = now_ns(),
-        .use = bypeer_counter_next_use(0, &state->next_counter, &state->window),
+        .use = bypeer_counter_next_use(0, &state->next_counter, &state->greatest),
     };
     for (unsigned at = 0; at < sizeof(session.send_key); at += 8) {
         uint64_t word = random_next(&random);
@@ -199,8 +199,7 @@ static void renew(uv_timer_t *timer)
     for (uint32_t peer = 1; peer <= self.peers; peer++) {
         struct bypeer_wireguard_session *session =
             (struct bypeer_wireguard_session *)(uintptr_t)bypeer_writer_find_session(self.generation->writer, peer);
-        const struct bypeer_window *window = &self.sessions.wireguard[peer].window;
-        if (__atomic_load_n(&window->greatest, __ATOMIC_RELAXED) !=
+        if (__atomic_load_n(&self.sessions.wireguard[peer].greatest, __ATOMIC_RELAXED) !=
             bypeer_counter_of(session->use, self.frames_each - 1))
             continue;
         __atomic_store_n(&session->created_ns, now_ns(), __ATOMIC_RELAXED);

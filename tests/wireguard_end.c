@@ -226,7 +226,7 @@ static void end_receive_data(struct wireguard_end *end, uint8_t *datagram, size_
     if (bytes < 0)
         return;
     end->bad--;
-    if (bypeer_window_accept(&session->window, counter) != BYPEER_WINDOW_FRESH) {
+    if (bypeer_window_accept(&session->greatest, &session->window, counter) != BYPEER_WINDOW_FRESH) {
         end->replays++;
         return;
     }

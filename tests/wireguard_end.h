@@ -20,6 +20,7 @@ struct wireguard_end_session {
     bool is_taken; /* the index is */
     uint32_t index;
     struct bypeer_wireguard_session record; /* .local_index 0: not published yet */
+    uint64_t greatest;                      /* counter: overlay/wireguard/window.h */
     struct bypeer_window window;
     uint64_t next_counter;
     bool is_heard;

@@ -164,7 +164,7 @@ static void links_make_record(const struct bypeer_model *model, const struct byp
         if (link->wireguard) {
             record.wireguard.current = link->current;
             record.wireguard.next = link->next;
-            record.wireguard.peer_port = link->peer_port;
+            record.peer_port = link->peer_port;
             record.wireguard.persistent_s = link->persistent_s;
         }
         /* Without both addresses there is no template yet, and without an adjacency nobody uses it. */

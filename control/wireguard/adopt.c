@@ -51,7 +51,7 @@ static bool adopt_one(struct bypeer_wireguard *engine, const struct adopted *one
 static void adopt_endpoint(struct wireguard_link *link, const struct bypeer_tables *old)
 {
     const struct bypeer_link *record = bypeer_tables_link(old, link->id);
-    struct wireguard_endpoint endpoint = {.port = record->wireguard.peer_port};
+    struct wireguard_endpoint endpoint = {.port = record->peer_port};
     if (record->kind != BYPEER_LINK_WIREGUARD || record->serial != link->serial)
         return;
     memcpy(endpoint.remote, record->peer, 16);

@@ -90,7 +90,7 @@ static uint32_t sessions_next_use(const struct bypeer_wireguard *engine, uint32_
 {
     const struct bypeer_sessions_view *view = engine->dataplane.sessions(engine->dataplane.context);
     return view && slot < view->size.slots
-               ? bypeer_counter_next_use(last, &view->wireguard[slot].next_counter, &view->wireguard[slot].window)
+               ? bypeer_counter_next_use(last, &view->wireguard[slot].next_counter, &view->wireguard[slot].greatest)
                : last + 1;
 }
 

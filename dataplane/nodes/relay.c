@@ -103,7 +103,7 @@ static bool relay_is_member(const struct bypeer_worker *worker, uint32_t link_id
     if (link->session < worker->shared->size.links &&
         bypeer_seen_read(&worker->shared->peers[link->session].seen, link->serial, &seen))
         return bypeer_ipv6_is_same(seen.remote, address);
-    return link->wireguard.peer_port != 0 && bypeer_ipv6_is_same(link->peer, address);
+    return link->peer_port != 0 && bypeer_ipv6_is_same(link->peer, address);
 }
 
 /* Whatever is not as usual. False: the packet's source is none that a member may have. */

@@ -36,6 +36,7 @@ struct wireguard_open_message {
     const struct bypeer_wireguard_session *session;
     const struct bypeer_link *link;
     struct bypeer_wireguard_state *state;
+    struct bypeer_window *window;
     struct bypeer_peer_state *peer;
     uint64_t number; /* of its session's use and its counter: counter.h */
     enum bypeer_wireguard_place place;
@@ -79,10 +80,10 @@ static inline void wireguard_open_find(const struct bypeer_worker *worker, struc
     message->link = bypeer_tables_link(worker->tables, session->peer);
     message->peer = NULL;
     rte_prefetch0(message->link);
-    rte_prefetch0(message->link->wireguard.header);
     if (likely(message->state != NULL)) {
-        rte_prefetch0(&message->state->heard);
-        bypeer_window_prefetch(&message->state->window, message->number);
+        message->window = &worker->shared->windows[index & BYPEER_SESSIONS_MAX];
+        rte_prefetch0(&message->state->greatest);
+        bypeer_window_prefetch(message->window, message->number);
     }
 }
 
@@ -95,7 +96,6 @@ static inline void wireguard_open_prefetch(const struct bypeer_worker *worker,
         return;
     const struct bypeer_peer_state *peer = &worker->shared->peers[message->link->session];
     rte_prefetch0(peer);
-    rte_prefetch0(&peer->seen);
     bypeer_session_prefetch(worker, message->link);
 }
 
@@ -118,7 +118,8 @@ static inline unsigned wireguard_open_refusal(const struct bypeer_worker *worker
     if (unlikely(message->peer == NULL))
         return BYPEER_DROP_WIREGUARD_SESSION;
     if (unlikely(bypeer_wireguard_data_counter(message->payload) >= BYPEER_COUNTER_LIMIT ||
-                 bypeer_window_check(&message->state->window, message->number) != BYPEER_WINDOW_FRESH))
+                 bypeer_window_check(&message->state->greatest, message->window, message->number) !=
+                     BYPEER_WINDOW_FRESH))
         return BYPEER_DROP_WIREGUARD_REPLAY;
     const uint8_t *frame = rte_pktmbuf_mtod(message->mbuf, const uint8_t *);
     message->place = bypeer_wireguard_place(message->link, message->peer, message->mbuf, &message->outer);
@@ -206,7 +207,8 @@ static inline rte_edge_t wireguard_open_take(struct bypeer_worker *worker, const
     struct bypeer_packet *packet = bypeer_packet(message->mbuf);
     if (unlikely(!job->is_good))
         return bypeer_refuse(packet, BYPEER_DROP_WIREGUARD_TAG, WIREGUARD_OPEN_DROP);
-    if (unlikely(bypeer_window_accept(&message->state->window, message->number) != BYPEER_WINDOW_FRESH))
+    if (unlikely(bypeer_window_accept(&message->state->greatest, message->window, message->number) !=
+                 BYPEER_WINDOW_FRESH))
         return bypeer_refuse(packet, BYPEER_DROP_WIREGUARD_REPLAY, WIREGUARD_OPEN_DROP);
     wireguard_open_note(worker, message, job->bytes != 0);
     if (unlikely(job->bytes == 0))
@@ -242,7 +244,7 @@ static void wireguard_open_burst(struct bypeer_worker *worker, struct rte_node *
      * is nothing to raise, and leave the line, which all workers share, alone. */
     for (unsigned i = some; i-- > 0;)
         if (likely(jobs[i].is_good))
-            bypeer_window_raise(&messages[i].state->window, messages[i].number);
+            bypeer_window_raise(&messages[i].state->greatest, messages[i].number);
     for (unsigned i = 0; i < some; i++)
         nexts[messages[i].at] = wireguard_open_take(worker, &messages[i], &jobs[i]);
 }

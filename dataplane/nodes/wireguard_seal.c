@@ -91,13 +91,12 @@ static inline void wireguard_seal_prefetch(const struct bypeer_worker *worker, c
         struct bypeer_wireguard_state *state = bypeer_wireguard_state_in(worker->shared, slots[i]);
         if (slots[i] == 0 || state == NULL)
             continue;
-        bypeer_tables_prefetch_session(worker->tables, slots[i]);
+        bypeer_tables_prefetch_sealing(worker->tables, slots[i]);
         rte_prefetch0(state);
     }
     if (likely(worker->shared != NULL && link->session < worker->shared->size.links)) {
         const struct bypeer_peer_state *peer = &worker->shared->peers[link->session];
         rte_prefetch0(peer);
-        rte_prefetch0(&peer->seen);
     }
     bypeer_session_prefetch(worker, link);
 }
@@ -131,7 +130,7 @@ static inline unsigned wireguard_seal_aim(const struct bypeer_worker *worker, st
     const struct bypeer_link *link = way->link;
     struct bypeer_seen seen;
     if (likely(!bypeer_seen_read(&peer->seen, link->serial, &seen) || !wireguard_seal_aim_abroad(worker, way, &seen))) {
-        if (unlikely(link->wireguard.peer_port == 0))
+        if (unlikely(link->peer_port == 0))
             return BYPEER_DROP_NO_ENDPOINT;
         const struct bypeer_adjacency *adjacency = bypeer_tables_adjacency(worker->tables, link->adjacency);
         if (unlikely(!adjacency->valid))

@@ -43,7 +43,7 @@ static inline enum bypeer_wireguard_place bypeer_wireguard_place(const struct by
 {
     const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *), *ip = frame + BYPEER_FABRIC_IP_AT;
     bool is_home = link->underlay == outer->underlay &&
-                   link->wireguard.peer_port == bypeer_load16(frame + outer->udp_at + BYPEER_UDP_SOURCE) &&
+                   link->peer_port == bypeer_load16(frame + outer->udp_at + BYPEER_UDP_SOURCE) &&
                    link->udp_port == outer->udp_port;
     if (outer->underlay == 6)
         is_home = is_home && bypeer_ipv6_is_same(ip + BYPEER_IPV6_SOURCE, link->peer) &&

@@ -233,21 +233,23 @@ struct bypeer_link {
     uint8_t reserved0;
     uint32_t group;     /* group id of all that comes and goes by this link, or BYPEER_GROUP_ANY */
     uint32_t adjacency; /* adjacency id of the next hop; 0: not resolved, packets are dropped and counted */
-    uint32_t vni;       /* 24 bits; of a fabric link */
-    uint16_t mtu;       /* largest inner IPv6 packet, bytes */
-    uint16_t udp_port;  /* fabric port, both ends; WireGuard: ours. Host order */
-    uint32_t session;   /* index into the sessions region */
-    uint32_t serial;    /* tells a reused link id: the sessions region counts from 0 for a new one */
-    uint8_t peer[16];   /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
-    uint8_t local[16];  /* outer address of this node on this link, likewise */
+    union {
+        uint32_t vni;       /* 24 bits; of a fabric link */
+        uint16_t peer_port; /* of .peer, of a WireGuard link, host order; 0: where the peer is is not known */
+    };
+    uint16_t mtu;      /* largest inner IPv6 packet, bytes */
+    uint16_t udp_port; /* fabric port, both ends; WireGuard: ours. Host order */
+    uint32_t session;  /* index into the sessions region */
+    uint32_t serial;   /* tells a reused link id: the sessions region counts from 0 for a new one */
+    uint8_t peer[16];  /* outer address of the peer; IPv4 as ::ffff:a.b.c.d */
+    uint8_t local[16]; /* outer address of this node on this link, likewise */
     union {
         uint8_t header[BYPEER_LINK_TEMPLATE_BYTES];
         struct {
             uint8_t header[48];
             uint32_t current, next; /* slots of BYPEER_WIREGUARD_SESSIONS; 0: none */
-            uint16_t peer_port;     /* of .peer, host order; 0: where the peer is is not known */
             uint16_t persistent_s;  /* keepalive interval; 0: none */
-            uint32_t reserved;
+            uint16_t reserved[3];
         } wireguard;
     };
 };
@@ -585,25 +587,31 @@ struct bypeer_session {
 };
 _Static_assert(sizeof(struct bypeer_session) == BYPEER_CACHE_LINE, "one line");
 
-/* What changes per packet of one peer of a WireGuard link: entry [link session], written by all workers. */
+/* What changes per packet of one peer of a WireGuard link: entry [link session], written by all workers. The second
+ * line is touched only of a peer that is not where its link record says. */
 struct bypeer_peer_state {
     uint64_t link_serial; /* as above; to start anew harms nothing, since these are times and hints only */
     struct bypeer_activity activity;
-    uint64_t moved_ns;             /* when control was last told to look at .seen; clock of sessions, 0: never */
-    uint64_t untold;               /* not 0: it is to be told of what .seen became since */
+    uint64_t untold;               /* not 0: control is to be told of what .seen became since .moved_ns */
     struct bypeer_seen_words seen; /* where the peer was heard, if that is not where its link record says */
+    uint64_t moved_ns;             /* when control was last told to look at .seen; clock of sessions, 0: never */
 };
 _Static_assert(sizeof(struct bypeer_peer_state) == 2 * BYPEER_CACHE_LINE, "two lines");
-_Static_assert(offsetof(struct bypeer_peer_state, seen) == BYPEER_CACHE_LINE, "on a line of its own");
+_Static_assert(offsetof(struct bypeer_peer_state, seen.words) == BYPEER_CACHE_LINE, "the check is in the first line");
 
-/* Nonces and replay window of one slot of BYPEER_WIREGUARD_SESSIONS, whichever session uses it: counter.h. */
+/* Nonces and how far packets came, of one slot of BYPEER_WIREGUARD_SESSIONS, whichever session uses it: counter.h. One
+ * line is sealing's and one is opening's, which often are two workers. The replay window's words, 13 times as large,
+ * lie apart (BYPEER_SESSIONS_WINDOWS): so few pages hold what sealing and opening touch, and where they are stays
+ * known. */
 struct bypeer_wireguard_state {
     uint64_t next_counter; /* use and counter of the next packet to be sealed */
-    uint64_t heard;        /* use of the session by which something authentic came */
-    uint64_t reserved[6];
-    struct bypeer_window window; /* of uses and counters likewise */
+    uint64_t reserved0[7];
+    uint64_t greatest; /* use and counter, of the packets opened: window.h */
+    uint64_t heard;    /* use of the session by which something authentic came */
+    uint64_t reserved1[6];
 };
-_Static_assert(sizeof(struct bypeer_wireguard_state) % BYPEER_CACHE_LINE == 0, "whole lines");
+_Static_assert(sizeof(struct bypeer_wireguard_state) == 2 * BYPEER_CACHE_LINE, "two lines");
+_Static_assert(offsetof(struct bypeer_wireguard_state, greatest) == BYPEER_CACHE_LINE, "one of them opening's");
 
 /* Meters of one link: overlay/meter. What another link, or another limit, has left there counts for no more than a full
  * burst of the present one, and 100 ms (rate.h). */
@@ -629,6 +637,7 @@ enum bypeer_sessions_section {
     BYPEER_SESSIONS_LINKS,     /* struct bypeer_session [worker * links + link session] */
     BYPEER_SESSIONS_PEERS,     /* struct bypeer_peer_state [link session] */
     BYPEER_SESSIONS_WIREGUARD, /* struct bypeer_wireguard_state [slot] */
+    BYPEER_SESSIONS_WINDOWS,   /* struct bypeer_window [slot] */
     BYPEER_SESSIONS_RELAYS,    /* struct bypeer_relay_state [end] */
     BYPEER_SESSIONS_CLAIMS,    /* struct bypeer_relay_claims [end] */
     BYPEER_SESSIONS_METERS,    /* struct bypeer_link_meter [link session] */
@@ -646,6 +655,5 @@ struct bypeer_sessions_header {
     uint32_t rows; /* of workers, that were ever in use: who sums up reads no others */
     uint64_t reserved[5];
     struct bypeer_section sections[BYPEER_SESSIONS_SECTIONS];
-    uint8_t reserved1[24];
 };
 _Static_assert(sizeof(struct bypeer_sessions_header) % BYPEER_CACHE_LINE == 0, "sections start on a line");

@@ -81,6 +81,7 @@ static const struct region_shape region_sessions = {
             [BYPEER_SESSIONS_LINKS] = sizeof(struct bypeer_session),
             [BYPEER_SESSIONS_PEERS] = sizeof(struct bypeer_peer_state),
             [BYPEER_SESSIONS_WIREGUARD] = sizeof(struct bypeer_wireguard_state),
+            [BYPEER_SESSIONS_WINDOWS] = sizeof(struct bypeer_window),
             [BYPEER_SESSIONS_RELAYS] = sizeof(struct bypeer_relay_state),
             [BYPEER_SESSIONS_CLAIMS] = sizeof(struct bypeer_relay_claims),
             [BYPEER_SESSIONS_METERS] = sizeof(struct bypeer_link_meter),

@@ -22,6 +22,7 @@ static void section_counts(const struct bypeer_sessions_size *size,
     ret_counts[BYPEER_SESSIONS_LINKS] = (uint64_t)size->workers * size->links;
     ret_counts[BYPEER_SESSIONS_PEERS] = size->links;
     ret_counts[BYPEER_SESSIONS_WIREGUARD] = size->slots;
+    ret_counts[BYPEER_SESSIONS_WINDOWS] = size->slots;
     ret_counts[BYPEER_SESSIONS_RELAYS] = size->relays;
     ret_counts[BYPEER_SESSIONS_CLAIMS] = size->relays;
     ret_counts[BYPEER_SESSIONS_METERS] = size->links;
@@ -125,6 +126,7 @@ int bypeer_sessions_attach(struct bypeer_sessions *ret_sessions, void *base, uin
         .entries = (void *)(start + region.sections[BYPEER_SESSIONS_LINKS].offset),
         .peers = (void *)(start + region.sections[BYPEER_SESSIONS_PEERS].offset),
         .wireguard = (void *)(start + region.sections[BYPEER_SESSIONS_WIREGUARD].offset),
+        .windows = (void *)(start + region.sections[BYPEER_SESSIONS_WINDOWS].offset),
         .relays = (void *)(start + region.sections[BYPEER_SESSIONS_RELAYS].offset),
         .claims = (void *)(start + region.sections[BYPEER_SESSIONS_CLAIMS].offset),
         .meters = (void *)(start + region.sections[BYPEER_SESSIONS_METERS].offset),

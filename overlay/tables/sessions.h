@@ -5,13 +5,13 @@
  * plane, which goes on where the last one was. It is made at BYPEER_SESSIONS_LARGEST, and pages of it are allocated
  * when they are touched (memory.h); so it never has to grow, and nothing in it is ever copied.
  *
- *   | header | worker 0: link 0, 1, ... | worker 1: ... | peers, by link | WireGuard, by slot | ends of relay links |
- *   | their claims | meters, by link | meters, by group |
+ *   | header | worker 0: link 0, 1, ... | worker 1: ... | peers, by link | WireGuard, by slot | windows, by slot |
+ *   | ends of relay links | their claims | meters, by link | meters, by group |
  *
  *   entry             bytes                written by     a million of them in use
  *   link and worker   64                   that worker    64 MB a worker
  *   peer              128                  all workers    128 MB
- *   WireGuard slot    1792                 all workers    1.8 GB
+ *   WireGuard slot    128 + 1664           all workers    1.8 GB
  *   end of a relay    64 + 64              all workers    128 MB
  *   limited link      64                   all workers    64 MB
  *   limited group     192                  all workers    192 MB
@@ -53,6 +53,7 @@ struct bypeer_sessions {
     struct bypeer_session *entries; /* [worker * size.links + link session] */
     struct bypeer_peer_state *peers;
     struct bypeer_wireguard_state *wireguard;
+    struct bypeer_window *windows; /* as many */
     struct bypeer_relay_state *relays;
     struct bypeer_relay_claims *claims; /* as many */
     struct bypeer_link_meter *meters;

@@ -201,11 +201,16 @@ static inline const struct bypeer_wireguard_session *bypeer_tables_session(const
     return __atomic_load_n(&session->local_index, __ATOMIC_ACQUIRE) == index && index != 0 ? session : NULL;
 }
 
-/* Starts to fetch the record that bypeer_tables_session() looks at. */
+/* Starts to fetch of the session in a slot what sealing looks at: session.h. */
+static inline void bypeer_tables_prefetch_sealing(const struct bypeer_tables *tables, uint32_t slot)
+{
+    __builtin_prefetch(&tables->sessions[slot < tables->session_count ? slot : 0]);
+}
+
+/* Starts to fetch what opening looks at of the record that bypeer_tables_session() finds. */
 static inline void bypeer_tables_prefetch_session(const struct bypeer_tables *tables, uint32_t index)
 {
     uint32_t slot = index & BYPEER_SESSIONS_MAX;
-    const struct bypeer_wireguard_session *session = &tables->sessions[slot < tables->session_count ? slot : 0];
-    __builtin_prefetch(session);
-    __builtin_prefetch((const uint8_t *)session + BYPEER_CACHE_LINE);
+    bypeer_tables_prefetch_sealing(tables, slot);
+    __builtin_prefetch(tables->sessions[slot < tables->session_count ? slot : 0].receive_key);
 }

@@ -7,8 +7,8 @@
  *   | use: 20  | counter: 44             |      of the next packet to be sealed
  *
  * A use is which of the slot's sessions it is, from 1 on. Whoever gives the slot to a session makes its use greater
- * than any that he gave out before, that the word says, or that the window's greatest says (bypeer_counter_next_use());
- * so one use belongs to one session, and its keys.
+ * than any that he gave out before, that the word says, or that the greatest number opened says
+ * (bypeer_counter_next_use()); so one use belongs to one session, and its keys.
  *
  * Why no nonce is given out twice. The word only grows: it is added to, or swapped for a greater value. Each success
  * below hands out the interval of numbers that the word leaves in one atomic step, so no two successes overlap, in any
@@ -71,10 +71,10 @@ static inline bool bypeer_counter_take(uint64_t *next_counter, uint32_t use, uin
 /* The use for the next session of a slot, given the last one that the caller gave out (0: none) and what the sessions
  * region says; BYPEER_COUNTER_USES or more: the slot is used up. */
 static inline uint32_t bypeer_counter_next_use(uint32_t last, const uint64_t *next_counter,
-                                               const struct bypeer_window *window)
+                                               const uint64_t *greatest_opened)
 {
     uint64_t sent = __atomic_load_n(next_counter, __ATOMIC_RELAXED) >> BYPEER_COUNTER_BITS;
-    uint64_t received = __atomic_load_n(&window->greatest, __ATOMIC_RELAXED) >> BYPEER_COUNTER_BITS;
+    uint64_t received = __atomic_load_n(greatest_opened, __ATOMIC_RELAXED) >> BYPEER_COUNTER_BITS;
     uint64_t greatest = sent > received ? sent : received;
     return 1 + (uint32_t)(greatest > last ? greatest : last);
 }

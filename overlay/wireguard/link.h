@@ -18,7 +18,7 @@
 #define BYPEER_WIREGUARD_IPV4_OVERHEAD (BYPEER_OUTER_IPV4_BYTES + 32)
 
 /*
- * Fills in wireguard.header, template_bytes and underlay of a link whose peer, wireguard.peer_port, local and udp_port
+ * Fills in wireguard.header, template_bytes and underlay of a link whose peer, peer_port, local and udp_port
  * are set. Returns 0, or -EINVAL with the link untouched: port 0, or as bypeer_outer_prepare().
  */
 int bypeer_wireguard_link_prepare(struct bypeer_link *link);

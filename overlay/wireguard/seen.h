@@ -1,8 +1,8 @@
 /*
  * Where a peer was heard last, in memory that all workers write to and that a crash may leave half written.
  *
- *   0        16      32             40            48    56      64
- *   | remote | local | port and MAC | device port |  -  | check |
+ *   0       8        24      40             48            56    64
+ *   | check | remote | local | port and MAC | device port |  -  |
  *
  * There is no lock: a record counts only if its check is that of its words. Two workers that write different records at
  * once, or one that dies on the way, leave one that nobody believes; the next packet of the peer makes another.
@@ -16,10 +16,10 @@
 #include <string.h>
 
 struct bypeer_seen_words {
+    uint64_t check;    /* 0: nothing was seen; else of the other words */
     uint64_t words[7]; /* as drawn */
-    uint64_t check;    /* 0: nothing was seen */
 };
-_Static_assert(sizeof(struct bypeer_seen_words) == 64, "one line");
+_Static_assert(sizeof(struct bypeer_seen_words) == 64, "as drawn");
 
 /* An endpoint: where to send, and where from. */
 struct bypeer_seen {

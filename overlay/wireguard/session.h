@@ -1,12 +1,13 @@
 /*
  * One session as control publishes it and as workers use it: keys, indexes, role, times. 128 bytes, two lines:
  *
- *   0              4              8        16       24           32         64
- *   | local index  | remote index | region | peer.. | created_ns | send key |
- *   64            96               108   112    120      124        128
- *   | receive key | last timestamp | use | pair | serial | checksum |
+ *   0              4              8        16     20    24           32         64
+ *   | local index  | remote index | region | peer | use | created_ns | send key |
+ *   64            96               108     112    120      124        128
+ *   | receive key | last timestamp | flags | pair | serial | checksum |
  *
- * Sealing touches the first line, opening the first 32 bytes and the second line. A record never changes once it is
+ * Sealing touches the first line (and .flags, when a session is two minutes old), opening the first 32 bytes and the
+ * second line. A record never changes once it is
  * published; what changes per packet (counter, window, endpoint, times) lies elsewhere: nonces and window in the one
  * region of memory that the record names, so that no process which counts in another one, as one that hung while its
  * successor took over, can use a nonce for the second time. A restart copies records out of memory that a crash may
@@ -42,13 +43,13 @@ struct bypeer_wireguard_session {
     uint32_t remote_index; /* what the peer receives under */
     uint64_t region;       /* the owner's: where its nonces are counted; 0: nowhere, and nobody may use it */
     uint32_t peer;         /* the owner's number of it */
-    uint32_t flags;
+    uint32_t use;          /* which use of its slot this is: counter.h */
     uint64_t created_ns;
     uint8_t send_key[32];
     uint8_t receive_key[32];
     uint8_t timestamp[BYPEER_WIREGUARD_TIMESTAMP]; /* greatest of the peer's initiations when this was made */
-    uint32_t use;                                  /* which use of its slot this is: counter.h */
-    uint64_t pair;                                 /* the owner's: tells with which keys of both sides it was made */
+    uint32_t flags;
+    uint64_t pair;   /* the owner's: tells with which keys of both sides it was made */
     uint32_t serial; /* from the handshake: the same at both ends, and of two sessions of theirs hardly ever */
     uint32_t checksum;
 };
@@ -57,7 +58,7 @@ _Static_assert(offsetof(struct bypeer_wireguard_session, created_ns) == 24, "as 
 _Static_assert(offsetof(struct bypeer_wireguard_session, send_key) == 32, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, receive_key) == 64, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, timestamp) == 96, "as drawn");
-_Static_assert(offsetof(struct bypeer_wireguard_session, use) == 108, "as drawn");
+_Static_assert(offsetof(struct bypeer_wireguard_session, use) == 20, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, pair) == 112, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, serial) == 120, "as drawn");
 _Static_assert(offsetof(struct bypeer_wireguard_session, checksum) == 124, "as drawn");
@@ -87,8 +88,8 @@ static inline bool bypeer_wireguard_session_is_stale_to_send(const struct bypeer
                                                              uint64_t counter, uint64_t now_ns)
 {
     return counter >= BYPEER_WIREGUARD_REKEY_AFTER_MESSAGES ||
-           ((session->flags & BYPEER_WIREGUARD_INITIATOR) &&
-            bypeer_wireguard_session_age(session, now_ns) >= BYPEER_WIREGUARD_REKEY_AFTER_NS);
+           (bypeer_wireguard_session_age(session, now_ns) >= BYPEER_WIREGUARD_REKEY_AFTER_NS &&
+            (session->flags & BYPEER_WIREGUARD_INITIATOR));
 }
 
 /* Whether having received a packet does: for an initiator that sends nothing, in time before the session ends. */

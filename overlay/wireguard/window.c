@@ -19,39 +19,40 @@ static struct place place_of(uint64_t counter)
     };
 }
 
-static bool is_old(const struct bypeer_window *window, uint64_t counter)
+static bool is_old(const uint64_t *greatest, uint64_t counter)
 {
-    uint64_t greatest = __atomic_load_n(&window->greatest, __ATOMIC_RELAXED);
-    return greatest > counter && greatest - counter >= BYPEER_WINDOW_COUNTERS;
+    uint64_t edge = __atomic_load_n(greatest, __ATOMIC_RELAXED);
+    return edge > counter && edge - counter >= BYPEER_WINDOW_COUNTERS;
 }
 
-enum bypeer_window_verdict bypeer_window_check(const struct bypeer_window *window, uint64_t counter)
+enum bypeer_window_verdict bypeer_window_check(const uint64_t *greatest, const struct bypeer_window *window,
+                                               uint64_t counter)
 {
     struct place place = place_of(counter);
     uint64_t word = __atomic_load_n(&window->words[place.word], __ATOMIC_RELAXED);
-    if (is_old(window, counter))
+    if (is_old(greatest, counter))
         return BYPEER_WINDOW_OLD;
     bool is_seen = (word & ~SEEN_MASK) == place.lap && (word & place.bit);
     return is_seen ? BYPEER_WINDOW_REPLAY : BYPEER_WINDOW_FRESH;
 }
 
-void bypeer_window_raise(struct bypeer_window *window, uint64_t counter)
+void bypeer_window_raise(uint64_t *greatest, uint64_t counter)
 {
-    uint64_t greatest = __atomic_load_n(&window->greatest, __ATOMIC_RELAXED);
-    while (counter > greatest && !__atomic_compare_exchange_n(&window->greatest, &greatest, counter, true,
-                                                              __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    uint64_t found = __atomic_load_n(greatest, __ATOMIC_RELAXED);
+    while (counter > found &&
+           !__atomic_compare_exchange_n(greatest, &found, counter, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
 }
 
-enum bypeer_window_verdict bypeer_window_accept(struct bypeer_window *window, uint64_t counter)
+enum bypeer_window_verdict bypeer_window_accept(uint64_t *greatest, struct bypeer_window *window, uint64_t counter)
 {
     struct place place = place_of(counter);
     uint64_t *at = &window->words[place.word];
-    bypeer_window_raise(window, counter);
+    bypeer_window_raise(greatest, counter);
     /* Acquire: pairs with the release below, so that is_old() sees what this word's writer had raised or seen. */
     uint64_t word = __atomic_load_n(at, __ATOMIC_ACQUIRE);
     for (;;) {
-        if (is_old(window, counter))
+        if (is_old(greatest, counter))
             return BYPEER_WINDOW_OLD;
         bool is_mine = (word & ~SEEN_MASK) == place.lap;
         if (is_mine && (word & place.bit))

@@ -22,9 +22,9 @@ static void take_over(const struct bypeer_sessions *sessions, const uint8_t *key
     bypeer_peer_begin(&sessions->peers[link], use);
     struct bypeer_wireguard_state *state = &sessions->wireguard[slot];
     sink += bypeer_counter_take(&state->next_counter, use & BYPEER_COUNTER_USES, 32, &first);
-    sink += bypeer_window_check(&state->window, use);
-    sink += bypeer_window_accept(&state->window, use);
-    sink += bypeer_counter_next_use(use, &state->next_counter, &state->window);
+    sink += bypeer_window_check(&state->greatest, &sessions->windows[slot], use);
+    sink += bypeer_window_accept(&state->greatest, &sessions->windows[slot], use);
+    sink += bypeer_counter_next_use(use, &state->next_counter, &state->greatest);
     sink += sessions->relays[use % size->relays].bytes + sessions->claims[use % size->relays].serial;
     struct bypeer_share *share = &sessions->groups[use % size->groups].share;
     uint64_t round = bypeer_share_turn(share, use, first);

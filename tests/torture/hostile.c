@@ -488,8 +488,8 @@ static void write_sessions(const struct bypeer_sessions *sessions)
         bypeer_peer_begin(&sessions->peers[links[i]], draw());
         struct bypeer_wireguard_state *state = &sessions->wireguard[slots[i]];
         sink += bypeer_counter_take(&state->next_counter, (uint32_t)draw() >> 12, 32, &first);
-        sink += bypeer_counter_next_use(0, &state->next_counter, &state->window);
-        sink += bypeer_window_accept(&state->window, draw());
+        sink += bypeer_counter_next_use(0, &state->next_counter, &state->greatest);
+        sink += bypeer_window_accept(&state->greatest, &sessions->windows[slots[i]], draw());
         sink += sessions->relays[i ? size->relays - 1 : 0].bytes;
         sink += sessions->claims[i ? size->relays - 1 : 0].serial;
         struct bypeer_share *share = &sessions->groups[i ? size->groups - 1 : 0].share;

@@ -165,7 +165,7 @@ Test(link_timers, a_move_that_control_knows_of_is_not_told)
     struct walk_session six = start_used_session(PEER_SIX);
     struct bypeer_link link = walk_put_peer(PEER_SIX, six.slot, 0);
     struct bypeer_peer_state *peer = &walk.worker.shared->peers[link.session];
-    struct bypeer_seen seen = {.port = link.wireguard.peer_port};
+    struct bypeer_seen seen = {.port = link.peer_port};
     uint64_t value;
     memcpy(seen.remote, link.peer, 16);
     memcpy(seen.local, link.local, 16);

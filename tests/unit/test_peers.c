@@ -106,7 +106,7 @@ Test(peers, one_that_is_nowhere_yet_is_a_member_without_a_way)
     cr_assert_eq(link.kind, BYPEER_LINK_WIREGUARD);
     cr_assert_eq(link.udp_port, 51820);
     cr_assert_eq(link.wireguard.persistent_s, 25);
-    cr_assert_eq(link.wireguard.peer_port, 0);
+    cr_assert_eq(link.peer_port, 0);
     cr_assert_eq(link.adjacency, 0);
     cr_assert_eq(link.mtu, 1420, "as long as its path is not known, what fits both families");
     cr_assert(strstr(bypeer_model_link_why_down(fixture.node.model, find("alice")), "not been heard of"));
@@ -129,7 +129,7 @@ Test(peers, one_that_is_heard_can_be_sent_to)
 
     struct bypeer_link link = node_fixture_way(&fixture, "fd12:3456:789a::20"), expected;
     cr_assert_eq(link.adjacency, 1);
-    cr_assert_eq(link.wireguard.peer_port, 4242);
+    cr_assert_eq(link.peer_port, 4242);
     cr_assert_eq(link.wireguard.current, 3);
     cr_assert_eq(link.wireguard.next, 4);
     cr_assert_arr_eq(link.peer, address, 16);
@@ -168,7 +168,7 @@ Test(peers, an_endpoint_is_where_to_begin)
     tell_path(find("hub")->id, "2001:db8:1::1");
     cr_assert_eq(node_fixture_load(&fixture, "hub", (const char *[]){"fd12:3456:789a::40", NULL}, &problem), 100);
     struct bypeer_link link = node_fixture_way(&fixture, "fd12:3456:789a::40");
-    cr_assert_eq(link.wireguard.peer_port, 51820);
+    cr_assert_eq(link.peer_port, 51820);
     cr_assert_eq(link.adjacency, 1);
     cr_assert(strstr(bypeer_model_link_why_down(fixture.node.model, find("hub")), "no handshake"));
 }
@@ -304,7 +304,7 @@ Test(peers, what_does_not_concern_its_session_keeps_it)
     struct bypeer_link after = node_fixture_way(&fixture, "fd12:3456:789a::21");
     cr_assert_eq(after.serial, before.serial);
     cr_assert_eq(after.wireguard.current, 3);
-    cr_assert_eq(after.wireguard.peer_port, 4242, "it stays where it was heard");
+    cr_assert_eq(after.peer_port, 4242, "it stays where it was heard");
     cr_assert_eq(after.wireguard.persistent_s, 9);
     cr_assert_eq(told.gone, gone);
 

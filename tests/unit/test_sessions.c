@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 #include "overlay/tables/memory.h"
 #include "overlay/tables/sessions.h"
+#include "overlay/wireguard/counter.h"
 
 static char why[BYPEER_REGION_WHY_BYTES];
 
@@ -106,6 +108,43 @@ Test(sessions, a_peer_of_another_link_begins_with_nothing_seen)
     cr_assert_eq(peer->activity.sent_ns, 0);
     cr_assert_eq(peer->activity.unanswered_ns, 0);
     cr_assert_not(bypeer_seen_read(&peer->seen, 51, &seen));
+}
+
+/* Room of which only the first line may be touched. */
+static void *room_of_one_line(void)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(mprotect(pages + page, page, PROT_NONE), 0);
+    return pages + page - BYPEER_CACHE_LINE;
+}
+
+Test(sessions, of_a_peer_at_home_one_line_is_touched)
+{
+    struct bypeer_peer_state *peer = room_of_one_line();
+    struct bypeer_seen seen;
+    bypeer_peer_begin(peer, 50);
+    bypeer_activity_received(&peer->activity, true, 1000);
+    bypeer_activity_sent(&peer->activity, true, 1000);
+    bypeer_seen_clear(&peer->seen);
+    cr_assert_not(bypeer_seen_read(&peer->seen, 50, &seen));
+    cr_assert_eq(peer->untold, 0);
+}
+
+Test(sessions, of_a_young_session_sealing_touches_one_line)
+{
+    struct bypeer_wireguard_session *session = room_of_one_line();
+    const uint64_t now_ns = 1000 * BYPEER_WIREGUARD_S;
+    uint8_t key[sizeof(session->send_key)];
+    uint64_t next_counter = 0, first;
+    session->local_index = session->remote_index = 7;
+    session->use = 3;
+    session->created_ns = now_ns;
+    memcpy(key, session->send_key, sizeof(key));
+    cr_assert(bypeer_wireguard_session_is_usable(session, 0, now_ns));
+    cr_assert(bypeer_counter_take(&next_counter, session->use, 1, &first));
+    cr_assert_not(bypeer_wireguard_session_is_stale_to_send(session, first, now_ns + 119 * BYPEER_WIREGUARD_S));
 }
 
 /* As the data plane does it: attach to what was parked, count, die without a word. */

@@ -24,6 +24,7 @@
 #define COUNTERS 2000000u
 #endif
 
+static uint64_t edge; /* the greatest */
 static struct bypeer_window window;
 static uint8_t fresh[COUNTERS]; /* how often each counter was found fresh */
 static uint32_t reached[THREADS];
@@ -64,7 +65,7 @@ static void *work_on(void *context)
             uint32_t counter = piece + (i ^ twist);
             if (counter >= COUNTERS)
                 continue;
-            enum bypeer_window_verdict verdict = bypeer_window_accept(&window, counter);
+            enum bypeer_window_verdict verdict = bypeer_window_accept(&edge, &window, counter);
             worker->found[verdict]++;
             if (verdict == BYPEER_WINDOW_FRESH)
                 __atomic_fetch_add(&fresh[counter], 1, __ATOMIC_RELAXED);
@@ -82,6 +83,7 @@ static uint64_t run(uint32_t spread)
 {
     struct worker workers[THREADS];
     uint64_t total = 0, missed = 0;
+    edge = 0;
     window = (struct bypeer_window){0};
     for (uint32_t i = 0; i < COUNTERS; i++)
         fresh[i] = 0;

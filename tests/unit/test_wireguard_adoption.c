@@ -72,7 +72,7 @@ Test(wireguard_adoption, sessions_go_on_under_their_indexes)
     cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0);
     struct bypeer_link record = engine_fixture_record(&fixture);
     cr_assert_eq(record.wireguard.current, slot);
-    cr_assert_eq(record.wireguard.peer_port, fixture.end_port);
+    cr_assert_eq(record.peer_port, fixture.end_port);
 }
 
 Test(wireguard_adoption, the_peer_rekeys_and_old_initiations_are_refused)
@@ -152,7 +152,7 @@ Test(wireguard_adoption, who_moved_while_control_was_away_is_found)
     bypeer_seen_write(&fixture.sessions.peers[link->id].seen, link->serial, &seen);
     die();
     revive();
-    cr_assert_eq(engine_fixture_record(&fixture).wireguard.peer_port, 999);
+    cr_assert_eq(engine_fixture_record(&fixture).peer_port, 999);
 }
 
 static void expect_not_adopted(uint32_t slot)

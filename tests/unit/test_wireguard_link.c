@@ -27,7 +27,7 @@ static uint16_t reference_sum(uint32_t sum, const uint8_t *data, size_t length)
 static struct bypeer_link make_link(const uint8_t peer[static 16], const uint8_t local[static 16])
 {
     struct bypeer_link link = {.kind = BYPEER_LINK_WIREGUARD, .udp_port = 51820};
-    link.wireguard.peer_port = 4242;
+    link.peer_port = 4242;
     link.wireguard.current = 7;
     memcpy(link.peer, peer, 16);
     memcpy(link.local, local, 16);
@@ -113,7 +113,7 @@ Test(wireguard_link, refuses_what_is_no_way_to_one_node)
     };
     for (size_t at = 0; at < sizeof(cases) / sizeof(cases[0]); at++) {
         struct bypeer_link link = make_link(cases[at].peer, cases[at].local), before;
-        link.wireguard.peer_port = cases[at].peer_port;
+        link.peer_port = cases[at].peer_port;
         link.udp_port = cases[at].port;
         before = link;
         cr_assert_eq(bypeer_wireguard_link_prepare(&link), -EINVAL, "case %zu", at);

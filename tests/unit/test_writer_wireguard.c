@@ -255,7 +255,7 @@ Test(writer_wireguard, a_hub_link_leads_out_but_not_in)
 {
     struct bypeer_link link = {.id = 3, .kind = BYPEER_LINK_WIREGUARD, .udp_port = 51820};
     link.wireguard.current = 7;
-    link.wireguard.peer_port = 40000;
+    link.peer_port = 40000;
     memcpy(link.local, here, 16);
     memcpy(link.peer, there, 16);
     cr_assert_eq(bypeer_writer_put_link(side.writer, &link), 1);

@@ -87,7 +87,7 @@ static void put_hub_link(enum walk_user user)
                                .group = 1,
                                .session = HUB_LINK + user - USER_CAROL,
                                .serial = 900 + user,
-                               .wireguard.peer_port = 7};
+                               .peer_port = 7};
     struct bypeer_relay_place place = walk_place(user);
     memcpy(link.peer, place.address, 16);
     cr_assert_geq(bypeer_writer_put_link(walk.writer, &link), 0);

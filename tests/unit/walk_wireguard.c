@@ -59,7 +59,7 @@ struct bypeer_link walk_put_peer(enum walk_peer peer, uint32_t current, uint32_t
     if (peer != PEER_HIDDEN) {
         memcpy(link.peer, remote[peer], 16);
         memcpy(link.local, own[peer == PEER_FOUR], 16);
-        link.wireguard.peer_port = WALK_PEER_PORT;
+        link.peer_port = WALK_PEER_PORT;
         link.adjacency = peer == PEER_LOST ? 0 : id;
         cr_assert_eq(bypeer_wireguard_link_prepare(&link), 0);
     }
@@ -119,7 +119,7 @@ struct walk_session walk_make_session(enum walk_peer peer, uint32_t flags)
         .peer = walk_peer_link_id(peer),
         .flags = flags,
         .created_ns = walk.worker.now_ms * 1000000,
-        .use = bypeer_counter_next_use(0, &state->next_counter, &state->window),
+        .use = bypeer_counter_next_use(0, &state->next_counter, &state->greatest),
     };
     memset(session.ours.send_key, (int)(0x11 * serial), 32);
     memset(session.ours.receive_key, (int)(0x17 * serial), 32);
