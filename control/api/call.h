@@ -178,6 +178,7 @@ int method_group_leave(struct call *call);
 int method_group_connect(struct call *call);
 int method_group_invite(struct call *call); /* group_issue.c */
 int method_group_renew(struct call *call);
+int method_group_issued(struct call *call); /* group_issued.c */
 int method_group_password(struct call *call);
 int method_group_revoke(struct call *call);
 int method_group_export(struct call *call);

@@ -129,6 +129,8 @@ static const struct method methods[] = {
                                                OPTIONAL_NUMBER("timeout_ms", 1, 600000)}},
     {"group.leave",    method_group_leave,    {TEXT("group")}},
     {"group.connect",  method_group_connect,  {TEXT("group"), TEXT("endpoint")}},
+    {"group.issued",   method_group_issued,   {TEXT("group"), OPTIONAL_NUMBER("after", 0, INT64_MAX),
+                                               OPTIONAL_NUMBER("limit", 1, 10000)}},
     {"group.renew",    method_group_renew,    {TEXT("group"), OPTIONAL_TEXT("member"), OPTIONAL_LIST("roles", 4),
                                                OPTIONAL_NUMBER("lifetime_s", 60, GROUP_LIFETIME_MAX)}},
     {"group.password", method_group_password, {TEXT("group"), OPTIONAL_TEXT("password")}},

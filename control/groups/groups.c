@@ -278,6 +278,7 @@ static void groups_end(struct bypeer_groups *groups)
     if (--groups->handles > 0)
         return;
     groups_free_unopened(groups);
+    groups_free_issued(groups);
     free(groups->audit);
     free(groups);
 }

@@ -241,7 +241,17 @@ struct bypeer_joined_verdict {
     const char *reason; /* NULL: none */
     bool adopt, undo;   /* as bypeer_group_verdict has them */
 };
-/* member: as of bypeer_joined_find_member(), or any key in hex, also of who was invited and never came. */
+enum bypeer_issued_state { BYPEER_ISSUED_INVITED, BYPEER_ISSUED_JOINED, BYPEER_ISSUED_REVOKED };
+/* Memberships that this node issued and that have not expired, after a number; visit() != 0 ends it, and is returned.
+ * Clients of members (bypeer_attach_enroll()) are not among them: they are members at once. */
+int bypeer_joined_each_issued(struct bypeer_joined *joined, int64_t after,
+                              int (*visit)(void *context, const struct bypeer_store_issued *issued), void *context,
+                              struct bypeer_problem *problem);
+/* REVOKED: likewise whoever issued it. JOINED: a membership of the key was seen. */
+enum bypeer_issued_state bypeer_joined_issued_state(const struct bypeer_joined *joined,
+                                                    const struct bypeer_store_issued *issued);
+/* member: as of bypeer_joined_find_member(), likewise somebody whom this node invited and who never came, or any key in
+ * hex. All keys that are known of him are revoked. */
 int bypeer_joined_revoke(struct bypeer_joined *joined, const char *member, const struct bypeer_joined_verdict *said,
                          struct bypeer_problem *problem);
 /* Where the group's key is; NULL: nobody joins by a password any more. */

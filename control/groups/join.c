@@ -340,6 +340,7 @@ int bypeer_groups_leave(struct bypeer_groups *groups, struct bypeer_joined *join
     if (result < 0)
         return result;
     joined->is_stored = false;
+    joined_forget_issued(joined);
     groups_remove_key(groups, &joined->name);
     bypeer_groups_audit(groups, joined->name_text, "left", joined->self_text, NULL, NULL);
     joined_close(joined);

@@ -12,7 +12,7 @@
 #include "overlay/identity/identity.h"
 #include "overlay/profile/openssl.h"
 
-#define TURNS_MAX         8          /* of what one change makes change, within a turn of the loop */
+#define TURNS_MAX         8 /* of what one change makes change, within a turn of the loop */
 #define JOINED_LINKS      (64 + 2 * BYPEER_DIRECT_LINKS)
 #define JOINED_RECORD_MAX (2u << 20) /* bytes of payload and attributes; several fit the queue of a stream */
 
@@ -172,6 +172,9 @@ static void joined_on_issued(void *context, const struct bypeer_chain *chain)
     struct bypeer_joined *joined = context;
     char whom[BYPEER_NAME_TEXT_MAX];
     bypeer_name_write(&bypeer_chain_leaf(chain)->subject, whom);
+    if (joined_note_issued(joined, chain, "password") < 0)
+        bypeer_log(BYPEER_LOG_ERROR, "group %s: no memory to note that %.60s has joined by password", joined->friendly,
+                   whom);
     bypeer_groups_audit(joined->groups, joined->name_text, "issued", joined->self_text, whom, "by password");
 }
 

@@ -71,7 +71,7 @@ static bool keep_is_clean(const struct bypeer_groups *groups)
     for (const struct bypeer_joined *joined = groups->joined; joined; joined = joined->next)
         if (joined->is_stored && (joined->dirty_count > 0 || joined->is_stale))
             return false;
-    return groups->audit_count == 0;
+    return groups->audit_count == 0 && !groups->issued;
 }
 
 int groups_flush(struct bypeer_groups *groups, struct bypeer_problem *problem)
@@ -82,11 +82,14 @@ int groups_flush(struct bypeer_groups *groups, struct bypeer_problem *problem)
     int result = bypeer_store_begin(store, problem);
     for (struct bypeer_joined *joined = groups->joined; joined && result == 0; joined = joined->next)
         result = keep_joined(joined, problem);
+    if (result == 0)
+        result = groups_write_issued(groups, problem);
     for (unsigned at = 0; at < groups->audit_count && result == 0; at++)
         result = bypeer_store_put_audit(store, &groups->audit[at], problem);
     result = bypeer_store_end(store, result, problem);
     if (result < 0)
         return result;
+    groups_free_issued(groups);
     groups->audit_count = 0;
     if (groups->audit_lost > 0)
         bypeer_log_limited(&groups->store_limit, BYPEER_LOG_WARNING,

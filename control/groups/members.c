@@ -90,7 +90,9 @@ static uint64_t members_until(const struct bypeer_joined_order *order)
     return order->lifetime_s > 0 ? (uint64_t)time(NULL) + order->lifetime_s : 0;
 }
 
-static void members_audit_issue(struct bypeer_joined *joined, const char *action, const struct bypeer_chain *chain)
+/* What cannot be noted is not given away. */
+static int members_note_issue(struct bypeer_joined *joined, const char *action, const struct bypeer_chain *chain,
+                              struct bypeer_problem *problem)
 {
     const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(chain);
     char whom[BYPEER_NAME_TEXT_MAX], roles[BYPEER_ROLES_TEXT_MAX], text[128];
@@ -98,6 +100,7 @@ static void members_audit_issue(struct bypeer_joined *joined, const char *action
     bypeer_roles_write(facts->roles, roles);
     snprintf(text, sizeof(text), "%s, until %llu", roles, (unsigned long long)bypeer_chain_not_after(chain));
     bypeer_groups_audit(joined->groups, joined->name_text, action, joined->self_text, whom, text);
+    return joined_note_issued(joined, chain, action) < 0 ? bypeer_problem_no_memory(problem) : 0;
 }
 
 /* What every invitation of the group says: its name, and where this node and its neighbours listen. */
@@ -176,7 +179,8 @@ int bypeer_joined_invite(struct bypeer_joined *joined, const struct bypeer_joine
         members_begin_invitation(joined, ret_invitation);
         result = members_keep_chain(chain, ret_invitation, problem);
         members_describe(chain, ret_member);
-        members_audit_issue(joined, "invited", chain);
+        if (result == 0)
+            result = members_note_issue(joined, "invited", chain, problem);
         bypeer_chain_free(chain);
     }
     bypeer_identity_info_release(&info);
@@ -218,21 +222,28 @@ int bypeer_joined_renew(struct bypeer_joined *joined, const struct bypeer_joined
     bypeer_joined_touched(joined);
     if (result < 0)
         return members_refuse("the renewal", result, why, problem);
-    members_audit_issue(joined, "renewed", chain);
+    result = members_note_issue(joined, "renewed", chain, problem);
     bypeer_chain_free(chain);
-    return groups_flush(joined->groups, problem);
+    return result < 0 ? result : groups_flush(joined->groups, problem);
 }
 
-/* A key in hex may be of somebody whose membership nobody has seen yet. */
-static int members_find_target(const struct bypeer_joined *joined, const char *text,
-                               uint8_t ret_key[static BYPEER_PUBLIC_KEY_MAX], struct bypeer_problem *problem)
+/* A key in hex may be of somebody whose membership nobody has seen yet; a name, of somebody who was invited. */
+static int members_find_targets(struct bypeer_joined *joined, const char *text, struct issued_keys *ret_keys,
+                                struct bypeer_problem *problem)
 {
     struct bypeer_group_member member;
-    if (members_read_key(text, joined->profile->public_key_bytes, ret_key))
+    *ret_keys = (struct issued_keys){.count = 1};
+    if (members_read_key(text, joined->profile->public_key_bytes, ret_keys->keys[0]))
         return 0;
     int result = bypeer_joined_find_member(joined, text, &member, problem);
-    if (result == 0)
-        memcpy(ret_key, member.key, joined->profile->public_key_bytes);
+    if (result == 0) {
+        memcpy(ret_keys->keys[0], member.key, joined->profile->public_key_bytes);
+        bypeer_name_write(&member.name, ret_keys->name);
+        return joined_find_issued(joined, text, ret_keys, problem);
+    }
+    ret_keys->count = 0;
+    if (result == -ENOENT && (result = joined_find_issued(joined, text, ret_keys, problem)) == 0)
+        result = ret_keys->count > 0 ? 0 : -ENOENT; /* the problem is told already */
     return result;
 }
 
@@ -240,17 +251,21 @@ int bypeer_joined_revoke(struct bypeer_joined *joined, const char *text, const s
                          struct bypeer_problem *problem)
 {
     const char *reason = said->reason ? said->reason : "";
-    uint8_t key[BYPEER_PUBLIC_KEY_MAX];
-    char why[160] = "";
-    int result = members_find_target(joined, text, key, problem);
+    struct issued_keys found;
+    char why[160] = "", other_why[160];
+    int result = members_find_targets(joined, text, &found, problem);
     if (result < 0)
         return result;
     if (strlen(reason) > BYPEER_REVOCATION_REASON_MAX)
         return bypeer_problem_set(problem, -EINVAL, "bad_reason", "the reason\nis too long\nuse up to %d bytes",
                                   BYPEER_REVOCATION_REASON_MAX);
-    const struct bypeer_group_verdict verdict = {
-        .key = key, .reason = reason, .is_adopt = said->adopt, .is_undo = said->undo};
+    struct bypeer_group_verdict verdict = {
+        .key = found.keys[0], .reason = reason, .is_adopt = said->adopt, .is_undo = said->undo};
     result = bypeer_group_revoke(joined->group, bypeer_groups_now(), &verdict, why);
+    for (unsigned at = 1; at < found.count && result == 0; at++) { /* those that went with it are revoked already */
+        verdict.key = found.keys[at];
+        bypeer_group_revoke(joined->group, bypeer_groups_now(), &verdict, other_why);
+    }
     bypeer_joined_touched(joined);
     if (result < 0)
         return members_refuse("the revocation", result, why, problem);

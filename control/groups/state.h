@@ -97,6 +97,7 @@ struct bypeer_groups {
     unsigned handles;
     struct bypeer_store_audit *audit; /* not yet in the database */
     unsigned audit_count, audit_lost;
+    struct groups_issued *issued; /* likewise, oldest first */
     struct groups_refusals strangers;
     struct bypeer_groups_unopened *unopened; /* by name; tried again at .unopened_ms */
     uint64_t unopened_ms;
@@ -161,6 +162,26 @@ int groups_open_rows(struct bypeer_groups *groups, struct bypeer_problem *proble
 /* Fills in the problem with why the group that a text means could not be opened; false: no such group. */
 bool groups_tell_unopened(const struct bypeer_groups *groups, const char *text, struct bypeer_problem *problem);
 void groups_free_unopened(struct bypeer_groups *groups);
+
+/* --- issued.c: memberships that this node issued --- */
+
+/* Durable with the next groups_flush(). how: as of struct bypeer_store_issued. 0 or -ENOMEM. */
+int joined_note_issued(struct bypeer_joined *joined, const struct bypeer_chain *chain, const char *how);
+/* Those that are not in the database yet; within a transaction. They stay until they are freed. */
+int groups_write_issued(struct bypeer_groups *groups, struct bypeer_problem *problem);
+void groups_free_issued(struct bypeer_groups *groups);
+void joined_forget_issued(struct bypeer_joined *joined); /* those of one group */
+
+#define ISSUED_KEYS 8
+struct issued_keys {
+    char name[BYPEER_NAME_TEXT_MAX]; /* whose; "": not known yet */
+    uint8_t keys[ISSUED_KEYS][BYPEER_PUBLIC_KEY_MAX];
+    unsigned count;
+};
+/* Adds keys that were issued to whom a text means (peer name, authority, friendly name), or who is named already, and
+ * are not revoked. 0, also if there is none; -EINVAL: it means somebody else, too. */
+int joined_find_issued(struct bypeer_joined *joined, const char *text, struct issued_keys *keys,
+                       struct bypeer_problem *problem);
 
 /* --- refusals.c --- */
 

@@ -35,11 +35,11 @@ int bypeer_store_put_joined(struct bypeer_store *store, const struct bypeer_stor
 
 int bypeer_store_remove_joined(struct bypeer_store *store, const char *name, struct bypeer_problem *problem)
 {
-    static const enum store_statement both[] = {STORE_REMOVE_RECORDS, STORE_REMOVE_JOINED};
+    static const enum store_statement all[] = {STORE_REMOVE_RECORDS, STORE_REMOVE_ISSUED, STORE_REMOVE_JOINED};
     int result = 0;
-    for (unsigned at = 0; at < 2 && result == 0; at++) {
-        sqlite3_bind_text(store->statements[both[at]], 1, name, -1, SQLITE_STATIC);
-        result = store_run(store, store->statements[both[at]], "removing a membership", problem);
+    for (unsigned at = 0; at < sizeof(all) / sizeof(all[0]) && result == 0; at++) {
+        sqlite3_bind_text(store->statements[all[at]], 1, name, -1, SQLITE_STATIC);
+        result = store_run(store, store->statements[all[at]], "removing a membership", problem);
     }
     return result;
 }
@@ -122,6 +122,63 @@ int bypeer_store_each_record(struct bypeer_store *store, const char *group,
     return store_end_walk(store, statement, code, verdict, problem);
 }
 
+/* --- what was issued --- */
+
+int bypeer_store_put_issued(struct bypeer_store *store, const struct bypeer_store_issued *issued, uint64_t now_s,
+                            struct bypeer_problem *problem)
+{
+    sqlite3_stmt *statement = store->statements[STORE_PUT_ISSUED];
+    sqlite3_bind_text(statement, 1, issued->group, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 2, issued->key, issued->key_bytes, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, issued->name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 4, issued->friendly, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 5, issued->roles);
+    sqlite3_bind_int64(statement, 6, (sqlite3_int64)issued->issued_s);
+    sqlite3_bind_int64(statement, 7, (sqlite3_int64)issued->expires_s);
+    sqlite3_bind_text(statement, 8, issued->how, -1, SQLITE_STATIC);
+    int result = store_run(store, statement, "writing what was issued", problem);
+    if (result < 0)
+        return result;
+    statement = store->statements[STORE_TRIM_ISSUED];
+    sqlite3_bind_text(statement, 1, issued->group, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)now_s);
+    sqlite3_bind_int64(statement, 3, BYPEER_STORE_ISSUED);
+    return store_run(store, statement, "trimming what was issued", problem);
+}
+
+static void groups_read_text(sqlite3_stmt *statement, int column, char *ret_text, size_t room)
+{
+    snprintf(ret_text, room, "%s", groups_text(statement, column));
+}
+
+int bypeer_store_each_issued(struct bypeer_store *store, const char *group, int64_t after,
+                             int (*visit)(void *context, const struct bypeer_store_issued *issued), void *context,
+                             struct bypeer_problem *problem)
+{
+    sqlite3_stmt *statement = store->statements[STORE_EACH_ISSUED];
+    int code, verdict = 0;
+    sqlite3_bind_text(statement, 1, group, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, after);
+    while (verdict == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct bypeer_store_issued issued = {
+            .number = sqlite3_column_int64(statement, 0),
+            .key_bytes = (size_t)sqlite3_column_bytes(statement, 1),
+            .roles = store_read_number(statement, 4, UINT32_MAX),
+            .issued_s = (uint64_t)sqlite3_column_int64(statement, 5),
+            .expires_s = (uint64_t)sqlite3_column_int64(statement, 6),
+        };
+        if (issued.key_bytes == 0 || issued.key_bytes > sizeof(issued.key))
+            continue; /* a damaged row */
+        memcpy(issued.key, sqlite3_column_blob(statement, 1), issued.key_bytes);
+        snprintf(issued.group, sizeof(issued.group), "%s", group);
+        groups_read_text(statement, 2, issued.name, sizeof(issued.name));
+        groups_read_text(statement, 3, issued.friendly, sizeof(issued.friendly));
+        groups_read_text(statement, 7, issued.how, sizeof(issued.how));
+        verdict = visit(context, &issued);
+    }
+    return store_end_walk(store, statement, code, verdict, problem);
+}
+
 /* --- the audit log --- */
 
 int bypeer_store_put_audit(struct bypeer_store *store, const struct bypeer_store_audit *entry,
@@ -140,11 +197,6 @@ int bypeer_store_put_audit(struct bypeer_store *store, const struct bypeer_store
     statement = store->statements[STORE_TRIM_AUDIT];
     sqlite3_bind_int64(statement, 1, sqlite3_last_insert_rowid(store->database) - BYPEER_STORE_AUDIT_ROWS);
     return store_run(store, statement, "trimming the audit log", problem);
-}
-
-static void groups_read_text(sqlite3_stmt *statement, int column, char *ret_text, size_t room)
-{
-    snprintf(ret_text, room, "%s", groups_text(statement, column));
 }
 
 int bypeer_store_each_audit(struct bypeer_store *store, int64_t after,

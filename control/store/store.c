@@ -66,6 +66,11 @@ static const char *const store_steps[BYPEER_STORE_SCHEMA] = {
 
     "UPDATE schema SET version = 5;"
     "ALTER TABLE links ADD COLUMN file_key BLOB;",
+
+    "UPDATE schema SET version = 6;"
+    "CREATE TABLE group_issued (number INTEGER PRIMARY KEY AUTOINCREMENT, group_name TEXT NOT NULL, key BLOB NOT NULL,"
+    "  name TEXT NOT NULL, friendly TEXT NOT NULL, roles INTEGER NOT NULL, issued INTEGER NOT NULL,"
+    "  expires INTEGER NOT NULL, how TEXT NOT NULL, UNIQUE (group_name, key));",
 };
 
 static const char store_settings[] = "PRAGMA journal_mode = WAL;"
@@ -142,6 +147,18 @@ static const char *const store_texts[STORE_STATEMENTS] = {
     [STORE_REMOVE_RECORD] = "DELETE FROM group_records WHERE group_name = ?1 AND id = ?2",
     [STORE_REMOVE_RECORDS] = "DELETE FROM group_records WHERE group_name = ?1",
     [STORE_EACH_RECORD] = "SELECT flags, record FROM group_records WHERE group_name = ?1",
+    [STORE_PUT_ISSUED] =
+        "INSERT INTO group_issued (group_name, key, name, friendly, roles, issued, expires, how)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (group_name, key) DO UPDATE SET name = ?3, friendly = ?4,"
+        " roles = ?5, issued = ?6, expires = max(expires, ?7), how = ?8",
+    /* What has expired; then, beyond so many, what was issued by a password, and the oldest, first. */
+    [STORE_TRIM_ISSUED] =
+        "DELETE FROM group_issued WHERE group_name = ?1 AND (expires <= ?2 OR number IN (SELECT number FROM"
+        " group_issued WHERE group_name = ?1 ORDER BY how != 'password', number LIMIT max(0, (SELECT count(*) FROM"
+        " group_issued WHERE group_name = ?1) - ?3)))",
+    [STORE_REMOVE_ISSUED] = "DELETE FROM group_issued WHERE group_name = ?1",
+    [STORE_EACH_ISSUED] = "SELECT number, key, name, friendly, roles, issued, expires, how FROM group_issued"
+                          " WHERE group_name = ?1 AND number > ?2 ORDER BY number",
     [STORE_PUT_AUDIT] = "INSERT INTO audit (time, group_name, action, who, whom, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [STORE_TRIM_AUDIT] = "DELETE FROM audit WHERE number <= ?1",
     [STORE_EACH_AUDIT] = "SELECT number, time, group_name, action, who, whom, text FROM audit WHERE number > ?1"

@@ -35,7 +35,7 @@
 #include "overlay/pnrp/cpa.h"
 #include "overlay/pnrp/name.h"
 
-#define BYPEER_STORE_SCHEMA 5
+#define BYPEER_STORE_SCHEMA 6
 
 struct bypeer_store;
 

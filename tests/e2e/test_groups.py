@@ -103,6 +103,10 @@ def test_all_members_see_the_same_group(cloud, lab_group):
     assert [each["founder"] for each in shown] == [True, False, False, False]
     assert show(cloud.nodes[2], lab_group)["roles"] == ["member", "supernode"]
     assert n1.call("group.show", group="The Lab")["group"] == lab_group
+    issued = n1.call("group.issued", group=lab_group)["issued"]
+    assert sorted((each["name"], each["state"], each["address"]) for each in issued) == \
+        sorted((name, "joined", address) for name, address in
+               ((f"host {node.number}", show(node, lab_group)["address"]) for node in cloud.nodes[1:]))
 
 
 def test_everybody_is_present(cloud, lab_group):
@@ -189,6 +193,9 @@ def test_who_knows_the_password_may_join(cloud, lab_group):
     assert n3.call("group.join", invitation=line, password="a word", timeout_ms=PATIENCE * 1000)["state"] == "connected"
     wait_same((n1, n3), "both agree", lambda node: members(node, group) if len(members(node, group)) == 2 else None)
     assert ("issued", show(n3, group)["identity"]) in actions(n1, group)
+    issued = n1.call("group.issued", group=group)["issued"]
+    assert [(each["member"], each["how"], each["state"]) for each in issued] == \
+        [(show(n3, group)["identity"], "password", "joined")]
     refused(n3, "group.invite", "not_permitted", group=group, identity=identity(n2))
     refused(n3, "group.password", "not_permitted", group=group, password="a new word")
     assert n1.call("group.password", group=group, password="a new word") == {"password": True}
@@ -203,15 +210,20 @@ def test_who_knows_the_password_may_join(cloud, lab_group):
         node.call("group.leave", group=group)
 
 
-def test_who_was_invited_and_never_came_is_revoked_by_key(cloud, lab_group):
-    n1, n2, _, _ = cloud.nodes
+def test_who_was_invited_and_never_came_is_revoked_by_key_or_name(cloud, lab_group):
+    n1, n2, n3, _ = cloud.nodes
     group = n1.call("group.create", name="Early")["group"]
     line = n1.call("group.invite", group=group, identity=identity(n2))["line"]
     key = base64.b64decode(n2.call("identities.show")["identity"]["public_key"]).hex()
     assert n1.call("group.revoke", group=group, member=key, reason="a mistake") == {"revoked": 1}
     refused(n1, "group.invite", "revoked", group=group, identity=identity(n2))
     assert n2.call("group.join", invitation=line, timeout_ms=4000)["state"] != "connected"
-    for node in (n1, n2):
+    line = n1.call("group.invite", group=group, identity=identity(n3))["line"]
+    assert re.search(r"host 3 +invited +member", n1.cli("group", "issued", "Early").stdout)
+    assert n1.call("group.revoke", group=group, member="host 3") == {"revoked": 1}
+    assert n3.call("group.join", invitation=line, timeout_ms=4000)["state"] != "connected"
+    assert [each["state"] for each in n1.call("group.issued", group=group)["issued"]] == ["revoked"] * 2
+    for node in (n1, n2, n3):
         node.call("group.leave", group=group)
 
 
@@ -292,7 +304,7 @@ def test_an_import_that_fails_leaves_the_group_s_key(cloud, lab_group):
         database.execute("UPDATE groups_joined SET chain = X'3000' WHERE name = ?", (group,))
     n1.start_control()
     wait_state(n1, lab_group)
-    refused(n1, "group.show", "no_such_group", group=group)
+    refused(n1, "group.show", "group_unopened", group=group)
     refused(n1, "group.import", "not_a_member", xml=forged(xml), password="a secret")
     assert key.read_bytes() == before
     assert n1.call("group.import", xml=xml, password="a secret")["group"] == group
@@ -381,14 +393,16 @@ def test_a_group_that_could_not_be_opened_is_tried_again(cloud, lab_group):
     other.listen()
     node.start_control()
 
-    def count():
+    def state():
         try:
-            return len(node.call("group.list")["groups"])
+            return node.call("group.list")["groups"][0]
         except (OSError, ValueError):
-            return None
-    wait_until("it is there without the group", lambda: count() == 0)
+            return {}
+    wait_until("it is there without the group", lambda: state().get("state") == "unopened")
+    assert state()["problem"]["key"] == "listen"
+    assert "another grouping.port" in node.cli("group", "list").stdout
     other.close()
-    wait_until("the group is there", lambda: count() == 1, PATIENCE)
+    wait_until("the group is there", lambda: state().get("state") != "unopened", PATIENCE)
     wait_state(node, lab_group)
 
 

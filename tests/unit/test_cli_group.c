@@ -13,6 +13,9 @@ static const struct cli_fixture_answer answers[] = {
      "null,"
      "\"roles\":[],\"problem\":{\"key\":\"damaged_group\",\"thing\":\"group club\",\"value\":\"its row is damaged\","
      "\"remedy\":\"restore the database\"}}]}"},
+    {"group.issued", "{\"issued\":[{\"member\":\"aa.bob\",\"name\":\"Bob\",\"state\":\"invited\",\"roles\":[\"member\"]"
+                     ",\"how\":\"invited\","
+                     "\"issued\":1700000000,\"until\":1800000000}],\"next\":null}"},
 };
 
 static void start(void)
@@ -32,4 +35,14 @@ Test(cli_group, list_says_why_a_group_is_not_open)
     cr_expect_null(strstr(cli_played.out, "lab is not open"));
     cr_expect_eq(cli_fixture_run("group list -o json"), 0);
     cli_fixture_expect_in(cli_played.out, "restore the database");
+}
+
+Test(cli_group, issued_says_who_has_not_come)
+{
+    cr_expect_eq(cli_fixture_run("group issued lab"), 0, "%s", cli_played.err);
+    cr_expect_str_eq(cli_played.requests[0], "group.issued {\"group\":\"lab\",\"after\":0}");
+    cli_fixture_expect_in(cli_played.out, "invited");
+    cli_fixture_expect_in(cli_played.out, "2027-01-15 08:00 UTC");
+    cr_expect_eq(cli_fixture_run("group issued lab -o json"), 0);
+    cli_fixture_expect_in(cli_played.out, "aa.bob");
 }

@@ -389,6 +389,86 @@ Test(groups, what_cannot_be_opened_can_be_left)
     cr_assert_eq(count_sql("SELECT count(*) FROM audit WHERE action = 'left'"), 2);
 }
 
+/* --- what was issued --- */
+
+/* Somebody with this friendly name is invited, and does not come; his peer name. */
+static void invite(const char *friendly, char ret_name[static BYPEER_NAME_TEXT_MAX])
+{
+    json_t *made = call("identities.create", json_pack("{s:s}", "friendly_name", friendly));
+    const json_t *identity = json_object_get(made, "identity");
+    snprintf(ret_name, BYPEER_NAME_TEXT_MAX, "%s", json_string_value(json_object_get(identity, "name")));
+    json_t *shown = call("identities.show", json_pack("{s:s}", "identity", ret_name));
+    json_decref(call("group.invite",
+                     json_pack("{s:s, s:O, s:i}", "group", "lab", "identity",
+                               json_object_get(json_object_get(shown, "identity"), "xml"), "lifetime_s", 3600)));
+    json_decref(shown);
+    json_decref(made);
+}
+
+static void expect_issued(const char *name, const char *state)
+{
+    json_t *listed = call("group.issued", json_pack("{s:s}", "group", "lab")), *entry;
+    size_t at;
+    bool is_found = false;
+    json_array_foreach (json_object_get(listed, "issued"), at, entry) {
+        if (strcmp(json_string_value(json_object_get(entry, "member")), name) != 0)
+            continue;
+        is_found = true;
+        cr_assert_str_eq(json_string_value(json_object_get(entry, "state")), state);
+        cr_assert_str_eq(json_string_value(json_array_get(json_object_get(entry, "roles"), 0)), "member");
+    }
+    cr_assert(is_found);
+    json_decref(listed);
+}
+
+Test(groups, who_was_invited_and_never_came_is_revoked_by_name)
+{
+    const struct bypeer_joined_verdict verdict = {.reason = "lost"};
+    struct bypeer_joined *joined;
+    char bob[BYPEER_NAME_TEXT_MAX], other_bob[BYPEER_NAME_TEXT_MAX], carol[BYPEER_NAME_TEXT_MAX];
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    invite("Bob", bob);
+    invite("Carol", carol);
+    expect_issued(bob, "invited");
+    close_groups();
+    open_groups();
+    joined = bypeer_groups_first(fixture.node.groups);
+    expect_issued(bob, "invited");
+    cr_assert_eq(bypeer_joined_revoke(joined, "Carol", &verdict, &problem), 0, "%s", problem.value);
+    expect_issued(carol, "revoked");
+    expect_issued(bob, "invited");
+    cr_assert_eq(bypeer_joined_revoke(joined, "Carol", &verdict, &problem), -ENOENT);
+    invite("Bob", other_bob);
+    cr_assert_eq(bypeer_joined_revoke(joined, "Bob", &verdict, &problem), -EINVAL);
+    cr_assert_str_eq(problem.key, "ambiguous_member");
+    cr_assert_eq(bypeer_joined_revoke(joined, other_bob, &verdict, &problem), 0, "%s", problem.value);
+    expect_issued(other_bob, "revoked");
+    expect_issued(bob, "invited");
+    cr_assert_eq(bypeer_joined_revoke(joined, "Bob", &verdict, &problem), 0, "%s", problem.value);
+    expect_issued(bob, "revoked");
+    cr_assert_eq(bypeer_groups_leave(fixture.node.groups, joined, &problem), 0);
+    cr_assert_eq(count_sql("SELECT count(*) FROM group_issued"), 0);
+}
+
+Test(groups, an_invitation_that_cannot_be_noted_is_not_given_away)
+{
+    struct bypeer_joined *joined;
+    struct bypeer_invitation invitation = {0};
+    struct bypeer_group_member member;
+    char bob[BYPEER_NAME_TEXT_MAX];
+    cr_assert_eq(create("lab", NULL, &joined), 0, "%s", problem.value);
+    invite("Bob", bob);
+    json_t *shown = call("identities.show", json_pack("{s:s}", "identity", bob));
+    const struct bypeer_joined_order order = {
+        .identity = json_string_value(json_object_get(json_object_get(shown, "identity"), "xml"))};
+    run_sql("CREATE TRIGGER full BEFORE INSERT ON group_issued BEGIN SELECT RAISE(ABORT, 'full'); END");
+    cr_assert_lt(bypeer_joined_invite(joined, &order, &invitation, &member, &problem), 0);
+    cr_assert_str_eq(problem.key, "store");
+    bypeer_invitation_clear(&invitation);
+    run_sql("DROP TRIGGER full");
+    json_decref(shown);
+}
+
 /* --- direct links --- */
 
 #define ANN "1111111111111111111111111111111111111111.ann"
@@ -405,14 +485,9 @@ static void hear_of_link(struct bypeer_joined *joined, uint32_t number, const ch
     joined_direct_linked(joined, &event);
 }
 
-static json_t *receive(json_int_t after)
-{
-    return call("direct.receive", json_pack("{s:s, s:I, s:i}", "group", "lab", "after", after, "timeout_ms", 1));
-}
-
 static void expect_received(json_int_t after, size_t events, bool is_whole, json_int_t *ret_next)
 {
-    json_t *told = receive(after);
+    json_t *told = call("direct.receive", json_pack("{s:s, s:I}", "group", "lab", "after", after));
     cr_assert_eq(json_array_size(json_object_get(told, "events")), events);
     cr_assert_eq(json_is_true(json_object_get(told, "whole")), is_whole);
     *ret_next = json_integer_value(json_object_get(told, "next"));

@@ -254,7 +254,7 @@ Test(store, an_older_schema_is_brought_to_ours_with_what_it_holds)
     execute(
         "DROP TABLE publications; DROP TABLE locations; DROP TABLE nodes; DROP TABLE links; DROP TABLE relay_members;"
         "DROP TABLE relay_pairs; DROP TABLE limits; DROP TABLE accounts; DROP TABLE groups_joined;"
-        "DROP TABLE group_records; DROP TABLE audit; DROP TABLE policies;"
+        "DROP TABLE group_records; DROP TABLE audit; DROP TABLE policies; DROP TABLE group_issued;"
         "CREATE TABLE links (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, serial INTEGER NOT NULL,"
         "  group_id INTEGER, peer BLOB, local BLOB, vni INTEGER, udp_port INTEGER, mtu INTEGER);"
         "INSERT INTO links VALUES (1, 'beta', 5, 1, zeroblob(16), NULL, 0, 4790, 0);"

@@ -1,8 +1,10 @@
 /* Memberships, records and the audit log in the database. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "control/store/groups.h"
+#include "control/store/statements.h"
 
 static struct bypeer_problem problem;
 
@@ -143,5 +145,87 @@ Test(store_groups, the_audit_log_forgets_what_is_oldest)
     cr_assert_eq(bypeer_store_each_audit(store, 0, keep_entry, NULL, &problem), 0);
     cr_assert_eq(count, BYPEER_STORE_AUDIT_ROWS);
     cr_assert_eq(last.number, BYPEER_STORE_AUDIT_ROWS + more);
+    bypeer_store_close(store);
+}
+
+static struct bypeer_store_issued issued;
+static unsigned issued_count;
+
+static int keep_issued(void *context, const struct bypeer_store_issued *row)
+{
+    (void)context;
+    issued = *row;
+    issued_count++;
+    return 0;
+}
+
+static unsigned count_issued(struct bypeer_store *store, const char *group)
+{
+    issued_count = 0;
+    cr_assert_eq(bypeer_store_each_issued(store, group, 0, keep_issued, NULL, &problem), 0, "%s", problem.value);
+    return issued_count;
+}
+
+Test(store_groups, what_was_issued_is_kept_by_key_until_it_expires)
+{
+    struct bypeer_store *store = open_store();
+    struct bypeer_store_issued row = {.group = "aa.one",
+                                      .key = {1},
+                                      .key_bytes = 32,
+                                      .name = "cc.bob",
+                                      .friendly = "Bob",
+                                      .roles = 4,
+                                      .issued_s = 10,
+                                      .expires_s = 100,
+                                      .how = "invited"};
+    cr_assert_eq(bypeer_store_put_issued(store, &row, 10, &problem), 0, "%s", problem.value);
+    row.issued_s = 20;
+    row.expires_s = 50;
+    row.roles = 2;
+    cr_assert_eq(bypeer_store_put_issued(store, &row, 20, &problem), 0);
+    cr_assert_eq(count_issued(store, "aa.one"), 1);
+    cr_assert_eq(issued.issued_s, 20);
+    cr_assert_eq(issued.expires_s, 100, "what was issued first lasts as it said");
+    cr_assert_eq(issued.roles, 2);
+    cr_assert_str_eq(issued.how, "invited");
+    cr_assert_eq(issued.key[0], 1);
+    row.key[0] = 2;
+    row.expires_s = 500;
+    cr_assert_eq(bypeer_store_put_issued(store, &row, 100, &problem), 0);
+    cr_assert_eq(count_issued(store, "aa.one"), 1, "the other has expired");
+    cr_assert_eq(issued.key[0], 2);
+    cr_assert_eq(count_issued(store, "bb.two"), 0);
+    cr_assert_eq(bypeer_store_remove_joined(store, "aa.one", &problem), 0);
+    cr_assert_eq(count_issued(store, "aa.one"), 0);
+    bypeer_store_close(store);
+}
+
+static int count_invited(void *context, const struct bypeer_store_issued *row)
+{
+    *(unsigned *)context += strcmp(row->how, "invited") == 0;
+    issued_count++;
+    return 0;
+}
+
+Test(store_groups, whoever_knows_a_password_pushes_no_invitation_out)
+{
+    struct bypeer_store *store = open_store();
+    struct bypeer_store_issued row = {
+        .group = "aa.one", .key_bytes = 32, .name = "cc.bob", .expires_s = 100, .how = "invited"};
+    char sql[512];
+    unsigned invited = 0;
+    cr_assert_eq(bypeer_store_put_issued(store, &row, 10, &problem), 0);
+    snprintf(sql, sizeof(sql),
+             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO group_issued"
+             " SELECT NULL, 'aa.one', CAST(i AS BLOB), 'dd.eve', 'Eve', 4, 20, 100, 'password' FROM n",
+             BYPEER_STORE_ISSUED + 5);
+    cr_assert_eq(sqlite3_exec(store->database, sql, NULL, NULL, NULL), SQLITE_OK);
+    snprintf(row.how, sizeof(row.how), "password");
+    row.key[0] = 1;
+    cr_assert_eq(bypeer_store_put_issued(store, &row, 10, &problem), 0);
+    issued_count = 0;
+    cr_assert_eq(bypeer_store_each_issued(store, "aa.one", 0, count_invited, &invited, &problem), 0);
+    cr_assert_eq(issued_count, BYPEER_STORE_ISSUED);
+    cr_assert_eq(invited, 1);
     bypeer_store_close(store);
 }

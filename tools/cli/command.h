@@ -165,6 +165,7 @@ int cli_run_group_invite(struct cli *cli);
 int cli_run_group_join(struct cli *cli);
 int cli_run_group_leave(struct cli *cli);
 int cli_run_group_list(struct cli *cli);
+int cli_run_group_issued(struct cli *cli);
 int cli_run_group_members(struct cli *cli);
 int cli_run_group_renew(struct cli *cli);
 int cli_run_group_password(struct cli *cli);

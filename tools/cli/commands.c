@@ -187,6 +187,13 @@ const struct cli_command cli_commands[] = {
      .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"ENDPOINT"}},
      .details = "ENDPOINT is [ADDRESS]:PORT or IPv4:PORT."},
     {.word = "group",
+     .verb = "issued",
+     .run = cli_run_group_issued,
+     .help = "List the memberships that this node issued, and who has not come yet",
+     .arguments = {{"GROUP", CLI_VALUES_JOINED}},
+     .details = "Until they expire. Whom this node invited goes by his name in bypeer group revoke also if he never "
+                "came."},
+    {.word = "group",
      .verb = "renew",
      .run = cli_run_group_renew,
      .help = "Issue a membership anew, with another end or other roles",
@@ -208,7 +215,7 @@ const struct cli_command cli_commands[] = {
      .arguments = {{"GROUP", CLI_VALUES_JOINED}, {"MEMBER"}},
      .options = {CLI_OPTION_REASON, CLI_OPTION_ADOPT, CLI_OPTION_UNDO},
      .details =
-         "MEMBER is as of group renew, or a key in hex, also of somebody who was invited and never came. It cannot "
+         "MEMBER is as of group renew, likewise somebody of group issued who never came, or any key in hex. It cannot "
          "be undone; invite another identity instead. Whom the member had invited goes with him, but for --adopt. "
          "Administrators whom the group's key made are revoked where that key is."},
     {.word = "group",
