@@ -270,6 +270,15 @@ static void handshake_connected(struct bypeer_graph *graph, struct graph_link *l
     graph_tell_status(graph);
 }
 
+/* Who comes with another identity takes the place of one that has several. */
+static bool handshake_make_way(struct bypeer_graph *graph, struct bypeer_graph_time now, const struct graph_link *link)
+{
+    struct graph_link *crowding = graph_crowding(graph, link->peer_id);
+    if (crowding)
+        graph_link_part(graph, now, crowding, BYPEER_DISCONNECT_LEAST_USEFUL, "its identity has other nodes here");
+    return crowding != NULL;
+}
+
 void graph_on_connect(struct bypeer_graph *graph, struct bypeer_graph_time now, struct graph_link *link,
                       const struct bypeer_graph_connect *connect)
 {
@@ -293,7 +302,7 @@ void graph_on_connect(struct bypeer_graph *graph, struct bypeer_graph_time now, 
             handshake_connected(graph, link);
     } else if (connect->node_id == graph->node_id || handshake_find_node(graph, link, connect->node_id)) {
         handshake_refuse(graph, now, link, BYPEER_REFUSE_DUPLICATE, "there is a link to it already");
-    } else if (graph_neighbor_count(graph) >= GRAPH_NEIGHBORS_MAX) {
+    } else if (graph_neighbor_count(graph) >= GRAPH_NEIGHBORS_MAX && !handshake_make_way(graph, now, link)) {
         handshake_refuse(graph, now, link, BYPEER_REFUSE_BUSY, "there are enough neighbors");
     } else {
         handshake_keep_addresses(link, &connect->addresses);

@@ -5,6 +5,8 @@
 #include "overlay/graph/state.h"
 #include "overlay/ip/wire.h"
 
+#define LINK_AUTHORITY 40 /* digits of a peer name's */
+
 struct graph_link *graph_link_at(const struct bypeer_graph *graph, uint32_t number)
 {
     struct graph_link *link = number > 0 && number <= graph->link_room ? graph->links[number - 1] : NULL;
@@ -22,6 +24,50 @@ unsigned graph_neighbor_count(const struct bypeer_graph *graph)
     for (uint32_t at = 0; at < graph->link_room; at++)
         count += graph_is_neighbor(graph->links[at]);
     return count;
+}
+
+/* IDs that are peer names are of one identity if they have one authority, whatever stands behind it. */
+static bool link_is_same_peer(const char *peer_id, const char *other)
+{
+    size_t authority = strcspn(peer_id, ".");
+    return authority == LINK_AUTHORITY ? strncmp(peer_id, other, authority + 1) == 0 : strcmp(peer_id, other) == 0;
+}
+
+unsigned graph_neighbors_of(const struct bypeer_graph *graph, const char *peer_id)
+{
+    unsigned count = 0;
+    for (uint32_t at = 0; at < graph->link_room; at++)
+        count += graph_is_neighbor(graph->links[at]) && link_is_same_peer(graph->links[at]->peer_id, peer_id);
+    return count;
+}
+
+unsigned graph_neighbor_peers(const struct bypeer_graph *graph)
+{
+    unsigned count = 0;
+    for (uint32_t at = 0; at < graph->link_room; at++) {
+        bool is_first = graph_is_neighbor(graph->links[at]);
+        for (uint32_t before = 0; before < at && is_first; before++)
+            is_first = !graph_is_neighbor(graph->links[before]) ||
+                       !link_is_same_peer(graph->links[before]->peer_id, graph->links[at]->peer_id);
+        count += is_first;
+    }
+    return count;
+}
+
+struct graph_link *graph_crowding(const struct bypeer_graph *graph, const char *peer_id)
+{
+    struct graph_link *chosen = NULL;
+    unsigned most = 1 + (peer_id ? graph_neighbors_of(graph, peer_id) : 0);
+    for (uint32_t at = 0; at < graph->link_room; at++) {
+        struct graph_link *link = graph->links[at];
+        unsigned count = graph_is_neighbor(link) ? graph_neighbors_of(graph, link->peer_id) : 0;
+        if (count < most || count < 2 || (!chosen && count == most) ||
+            (chosen && count == most && link->utility >= chosen->utility))
+            continue;
+        most = count;
+        chosen = link;
+    }
+    return chosen;
 }
 
 /* The frame's payload grows when it is sealed: the limit of what is taken has room for that. */

@@ -74,6 +74,7 @@ bool graph_try_referral(struct bypeer_graph *graph, struct bypeer_graph_time now
 struct maintain_choice {
     struct bypeer_graph_address address;
     uint64_t seen;
+    bool is_new_peer; /* only of identities that no neighbor has, nor this node */
 };
 
 static void maintain_offer(struct bypeer_graph *graph, struct maintain_choice *choice,
@@ -88,6 +89,9 @@ static void maintain_offer_record(struct bypeer_graph *graph, struct maintain_ch
 {
     struct bypeer_graph_presence presence;
     struct bypeer_graph_contact contact;
+    if (choice->is_new_peer &&
+        (strcmp(record->creator, graph->peer_id) == 0 || graph_neighbors_of(graph, record->creator) > 0))
+        return;
     if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_CONTACT)) {
         if (bypeer_graph_contact_read(&contact, record->payload, record->payload_bytes) == 0 &&
             contact.address_count > 0 && contact.node_id != graph->node_id)
@@ -101,17 +105,17 @@ static void maintain_offer_record(struct bypeer_graph *graph, struct maintain_ch
     bypeer_graph_presence_clear(&presence);
 }
 
-static bool maintain_connect(struct bypeer_graph *graph, struct bypeer_graph_time now)
+static bool maintain_connect(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_new_peer)
 {
     const struct bypeer_guid types[] = {BYPEER_RECORD_PRESENCE, BYPEER_RECORD_CONTACT};
-    struct maintain_choice choice = {0};
+    struct maintain_choice choice = {.is_new_peer = is_new_peer};
     struct graph_link *link;
     for (unsigned at = 0; at < sizeof(types) / sizeof(types[0]); at++)
         for (const struct bypeer_record *record = bypeer_graph_next(graph, &types[at], NULL); record;
              record = bypeer_graph_next(graph, &types[at], record))
             if (!bypeer_record_is_deleted(record))
                 maintain_offer_record(graph, &choice, record);
-    for (unsigned at = 0; at < graph->referral_count; at++)
+    for (unsigned at = 0; at < graph->referral_count && !is_new_peer; at++)
         maintain_offer(graph, &choice, &graph->referrals[at].address);
     return choice.seen > 0 && graph_dial(graph, now, &choice.address, NULL, BYPEER_GRAPH_NEIGHBOR, &link) == 0;
 }
@@ -130,12 +134,14 @@ static unsigned maintain_dialling(const struct bypeer_graph *graph)
 
 static void maintain_prune(struct bypeer_graph *graph, struct bypeer_graph_time now)
 {
-    struct graph_link *least = NULL;
+    struct graph_link *crowding = graph_crowding(graph, NULL), *least = NULL;
     for (uint32_t at = 0; at < graph->link_room; at++) {
         struct graph_link *link = graph->links[at];
         if (graph_is_neighbor(link) && link->sync == SYNC_NONE && (least == NULL || link->utility < least->utility))
             least = link;
     }
+    if (crowding)
+        least = crowding->sync == SYNC_NONE ? crowding : NULL;
     if (least)
         graph_link_part(graph, now, least, BYPEER_DISCONNECT_LEAST_USEFUL, "there are more useful neighbors");
 }
@@ -150,12 +156,15 @@ void graph_maintain(struct bypeer_graph *graph, struct bypeer_graph_time now, bo
     graph_weigh_contacts(graph, now);
     graph_weigh_partition(graph, now);
     unsigned neighbors = graph_neighbor_count(graph), coming = maintain_dialling(graph);
+    unsigned wanted = is_timer ? GRAPH_NEIGHBORS : GRAPH_NEIGHBORS_MIN;
     bool is_connecting = coming > 0;
     if (is_timer && neighbors > GRAPH_NEIGHBORS)
         maintain_prune(graph, now);
-    else if (neighbors + coming < (is_timer ? GRAPH_NEIGHBORS : GRAPH_NEIGHBORS_MIN) &&
-             (neighbors == 0 || graph->is_synchronised))
-        is_connecting = maintain_connect(graph, now) || is_connecting;
+    else if (neighbors + coming < wanted && (neighbors == 0 || graph->is_synchronised))
+        is_connecting = maintain_connect(graph, now, false) || is_connecting;
+    /* Whoever surrounds this node with nodes of his own does not keep it from the others. */
+    if (neighbors + coming >= wanted && graph_neighbor_peers(graph) + coming < wanted && graph->is_synchronised)
+        is_connecting = maintain_connect(graph, now, true) || is_connecting;
     if (((neighbors == 0 && !is_connecting) || (is_timer && graph_is_contact(graph))) &&
         graph->sink.connection_required)
         graph->sink.connection_required(graph->sink_context);

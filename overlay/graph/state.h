@@ -216,6 +216,12 @@ uint8_t graph_neighbor_addresses(const struct bypeer_graph *graph, const struct 
                                  unsigned most);
 bool graph_is_neighbor(const struct graph_link *link); /* connected, of the kind */
 unsigned graph_neighbor_count(const struct bypeer_graph *graph);
+/* One identity may have several nodes, or say so: as neighbors they have the places that no other identity wants. */
+unsigned graph_neighbors_of(const struct bypeer_graph *graph, const char *peer_id);
+unsigned graph_neighbor_peers(const struct bypeer_graph *graph); /* identities that neighbors have */
+/* The neighbor that gives way to one of peer_id (NULL: to nobody): the least useful of the identity that has most, at
+ * least two, and two more than peer_id. NULL: none. */
+struct graph_link *graph_crowding(const struct bypeer_graph *graph, const char *peer_id);
 void graph_tell_status(struct bypeer_graph *graph);
 
 /* --- handshake.c --- */

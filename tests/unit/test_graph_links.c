@@ -1,6 +1,7 @@
 /* Links between nodes of a graph: how they begin, who is refused and why, and how they end. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/graph_wire.h"
@@ -22,11 +23,24 @@ static void end(void)
 TestSuite(graph_links, .init = begin, .fini = end);
 
 /* Says hello to node 0 as a neighbor with this ID. */
-static void be_neighbor(uint64_t node_id)
+static void be_neighbor_as(const char *peer_id, uint64_t node_id)
 {
     wire_dial(&wire, 0);
-    wire_introduce(&wire, BYPEER_GRAPH_NEIGHBOR, "0.mallory");
+    wire_introduce(&wire, BYPEER_GRAPH_NEIGHBOR, peer_id);
     wire_say_connect(&wire, 0, node_id);
+}
+
+static void be_neighbor(uint64_t node_id)
+{
+    be_neighbor_as("0.mallory", node_id);
+}
+
+/* Says hello as somebody else for each ID. */
+static void be_another(uint64_t node_id)
+{
+    char peer_id[32];
+    snprintf(peer_id, sizeof(peer_id), "0.peer-%u", (unsigned)node_id);
+    be_neighbor_as(peer_id, node_id);
 }
 
 static const char *last_why(unsigned number)
@@ -72,10 +86,10 @@ Test(graph_links, busy_nodes_refer_to_their_neighbors)
     struct bypeer_graph_address address;
     wire_join(&wire, 1);
     for (uint64_t node_id = 1; node_id <= 6; node_id++) {
-        be_neighbor(node_id);
+        be_another(node_id);
         cr_assert(wire_heard(&wire, BYPEER_GRAPH_WELCOME));
     }
-    be_neighbor(99);
+    be_another(99);
     cr_assert_eq(refusal(), BYPEER_REFUSE_BUSY);
     wire_read_last(&wire, &message);
     cr_assert_eq(message.end.addresses.count, 1);
@@ -89,12 +103,73 @@ Test(graph_links, who_is_referred_goes_there)
 {
     wire_join(&wire, 1);
     for (uint64_t node_id = 1; node_id <= 6; node_id++)
-        be_neighbor(node_id);
+        be_another(node_id);
     wire_open(&wire, 2, NULL);
     wire_connect(&wire, 2, 0, BYPEER_GRAPH_NEIGHBOR);
     cr_assert_eq(wire_neighbors(&wire, 2), 1);
     cr_assert_eq(wire_neighbors(&wire, 1), 2);
     cr_assert(bypeer_graph_status(wire.nodes[2].graph) & BYPEER_GRAPH_SYNCHRONIZED);
+}
+
+Test(graph_links, many_nodes_of_one_identity_take_no_place_of_others)
+{
+    enum { MOST = 7 };
+    for (uint64_t node_id = 1; node_id <= MOST; node_id++) {
+        be_neighbor(node_id);
+        cr_assert(wire_heard(&wire, BYPEER_GRAPH_WELCOME), "nobody else wants the place");
+    }
+    be_neighbor(50);
+    cr_assert_eq(refusal(), BYPEER_REFUSE_BUSY);
+    wire_join(&wire, 1);
+    cr_assert_eq(wire_neighbors(&wire, 1), 1);
+    for (uint64_t node_id = 51; node_id < 51 + MOST - 2; node_id++) {
+        be_another(node_id);
+        cr_assert(wire_heard(&wire, BYPEER_GRAPH_WELCOME));
+        cr_assert_eq(wire_neighbors(&wire, 0), MOST);
+    }
+    be_neighbor(60);
+    cr_assert_eq(refusal(), BYPEER_REFUSE_BUSY, "it has one");
+    be_another(61);
+    cr_assert_eq(refusal(), BYPEER_REFUSE_BUSY, "each has one");
+    cr_assert_eq(wire_neighbors(&wire, 1), 1, "nobody who was there alone gave way");
+}
+
+Test(graph_links, names_of_one_authority_are_one_identity)
+{
+    static const char authority[] = "0123456789012345678901234567890123456789";
+    char peer_id[64];
+    for (unsigned node_id = 1; node_id <= 7; node_id++) {
+        snprintf(peer_id, sizeof(peer_id), "%s.%u", authority, node_id);
+        be_neighbor_as(peer_id, node_id);
+    }
+    be_neighbor(50);
+    cr_assert(wire_heard(&wire, BYPEER_GRAPH_WELCOME));
+    cr_assert_eq(wire_neighbors(&wire, 0), 7);
+}
+
+/* Honest nodes that have neighbors enough do not look for one that is surrounded: it goes itself. */
+Test(graph_links, who_is_surrounded_finds_others)
+{
+    bool has_found = false;
+    wire_join(&wire, 1);
+    wire_pass(&wire, 30);
+    for (unsigned at = 1; at <= 3; at++) {
+        char peer_id[32];
+        snprintf(peer_id, sizeof(peer_id), "0.friend-%u", at);
+        wire_dial(&wire, 1);
+        wire_introduce(&wire, BYPEER_GRAPH_NEIGHBOR, peer_id);
+        wire_say_connect(&wire, 0, 100 + at);
+    }
+    wire_cut(&wire, 0, 1);
+    cr_assert_eq(wire_neighbors(&wire, 1), 3);
+    for (uint64_t node_id = 1; node_id <= 3; node_id++)
+        be_neighbor(node_id);
+    cr_assert_eq(wire_neighbors(&wire, 0), 3);
+    unsigned before = wire.nodes[0].event_count;
+    wire_pass(&wire, 60);
+    for (unsigned at = before; at < wire.nodes[0].event_count; at++)
+        has_found |= wire.nodes[0].events[at].change == BYPEER_GRAPH_LINK_CONNECTED;
+    cr_assert(has_found);
 }
 
 Test(graph_links, a_node_has_one_link)
