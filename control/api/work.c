@@ -65,6 +65,8 @@ static void work_cancel(struct call *call)
 {
     struct call_work *work = call->later;
     work->call = NULL;
+    /* What no thread has begun ends at once: it would keep those of others waiting, and the daemon from stopping. */
+    uv_cancel((uv_req_t *)&work->work);
 }
 
 int call_work_begin(struct call_work *work)

@@ -1,6 +1,7 @@
 /*
  * Slow work of a call, as turning a password into a key: a thread does it, and the loop ends the call with what it
- * gave. With no loop (tests) it is done at once. Whoever began it may be gone before it is done: then nothing follows.
+ * gave. With no loop (tests) it is done at once. Whoever began it may be gone before it is done: then nothing follows,
+ * and what no thread had begun is never done.
  */
 #pragma once
 
