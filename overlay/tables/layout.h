@@ -190,14 +190,15 @@ _Static_assert(sizeof(struct bypeer_destination) == BYPEER_CACHE_LINE, "one line
  * member is (bypeer_relay_state). What comes to one end's key, which only its member was told, goes on to the other
  * member, from the other end's key, which only that one was told.
  *
- * The serial is stored last and cleared first; while it is not 0, the rest is whole. A number becomes another pair's
- * only after a grace period.
+ * .is_there is stored last and is all that is cleared: who has found a pair has it whole to the end of his burst. A
+ * number becomes another pair's only after a grace period.
  */
 struct bypeer_relay_record {
-    uint64_t serial;     /* of the durable pair; 0: there is none */
+    uint64_t serial;     /* of the durable pair */
     uint8_t keys[2][16]; /* relay addresses, or keys of ports (overlay/relay/packet.h); network byte order */
     uint32_t links[2];   /* over IPv4: id of the hub link of each member, who is where that has him; else 0 */
-    uint64_t reserved[2];
+    uint32_t is_there;   /* 0 or 1; the writer's alone to set */
+    uint32_t reserved[3];
 };
 _Static_assert(sizeof(struct bypeer_relay_record) == BYPEER_CACHE_LINE, "one line");
 

@@ -63,6 +63,7 @@ static const struct layout_field layout_tables[] = {
     FIELD(bypeer_relay_record, serial),
     FIELD(bypeer_relay_record, keys),
     FIELD(bypeer_relay_record, links),
+    FIELD(bypeer_relay_record, is_there),
     SIZE(bypeer_bucket),
     FIELD(bypeer_bucket, tags),
     FIELD(bypeer_bucket, flags),

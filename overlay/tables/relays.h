@@ -36,7 +36,7 @@ static inline bool bypeer_relays_has(const struct bypeer_relay_record *record, u
 {
     const uint8_t *own = record->keys[end % 2];
     /* Pairs with the release in writer_relays.c. */
-    return __atomic_load_n(&record->serial, __ATOMIC_ACQUIRE) != 0 &&
+    return __atomic_load_n(&record->is_there, __ATOMIC_ACQUIRE) != 0 &&
            ((bypeer_load64_raw(own) ^ bypeer_load64_raw(key)) |
             (bypeer_load64_raw(own + 8) ^ bypeer_load64_raw(key + 8))) == 0;
 }

@@ -67,16 +67,17 @@ int bypeer_writer_put_relay(struct bypeer_writer *writer, uint32_t number, const
     if (number > relays->capacity)
         return -ENOSPC;
     struct bypeer_relay_record *record = &relays->records[number];
-    const bool is_there = record->serial != 0;
-    if (is_there && (record->serial != relay->serial || memcmp(record->keys, relay->keys, sizeof(record->keys)) != 0))
+    if (record->is_there &&
+        (record->serial != relay->serial || memcmp(record->keys, relay->keys, sizeof(record->keys)) != 0))
         return -EINVAL;
     for (unsigned side = 0; side < 2; side++)
         __atomic_store_n(&record->links[side], relay->links[side], __ATOMIC_RELAXED);
-    if (is_there)
+    if (record->is_there)
         return 0;
     memcpy(record->keys, relay->keys, sizeof(record->keys));
-    /* Pairs with the acquire in bypeer_relays_has(): who sees the serial sees all of the record. */
-    __atomic_store_n(&record->serial, relay->serial, __ATOMIC_RELEASE);
+    record->serial = relay->serial;
+    /* Pairs with the acquire in bypeer_relays_has(). */
+    __atomic_store_n(&record->is_there, 1, __ATOMIC_RELEASE);
     relays_set_ports(relays, number, relay, false);
     relays->used++;
     return 1;
@@ -85,11 +86,11 @@ int bypeer_writer_put_relay(struct bypeer_writer *writer, uint32_t number, const
 int bypeer_writer_remove_relay(struct bypeer_writer *writer, uint32_t number)
 {
     struct bypeer_relays_writer *relays = &writer->relays;
-    if (number == 0 || number > relays->capacity || relays->records[number].serial == 0)
+    if (number == 0 || number > relays->capacity || !relays->records[number].is_there)
         return -ENOENT;
     struct bypeer_relay_record *record = &relays->records[number];
     relays_set_ports(relays, number, record, true);
-    __atomic_store_n(&record->serial, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&record->is_there, 0, __ATOMIC_RELAXED);
     bypeer_pool_retire(&relays->pool, number);
     relays->used--;
     return 0;
@@ -99,7 +100,7 @@ int bypeer_writer_copy_relays(struct bypeer_writer *to, const struct bypeer_writ
 {
     int result = 0;
     for (uint32_t number = 1; number <= from->relays.capacity && result >= 0; number++)
-        if (from->relays.records[number].serial != 0)
+        if (from->relays.records[number].is_there)
             result = bypeer_writer_put_relay(to, number, &from->relays.records[number]);
     return result < 0 ? result : 0;
 }
