@@ -112,6 +112,8 @@ int link_take_chain(struct group_link *link, uint64_t now, const uint8_t *bytes,
         status = status == 0 || status == -EEXIST
                      ? 0
                      : link_refuse(link, status == -EDQUOT ? GROUP_NO_ROOM : "there is no room for its membership");
+        if (status == 0 && group_overtaken_at(node, credential, now) <= now)
+            status = link_refuse(link, "its key was replaced by another");
     }
     bypeer_chain_free(chain);
     return status;

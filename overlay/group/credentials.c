@@ -154,6 +154,7 @@ struct group_credential *group_add_credential(const struct bypeer_group_node *no
     struct group_credential all[GROUP_CREDENTIALS + 1];
     unsigned count = member->credential_count;
     struct group_credential added = {
+        .member = member,
         .chain = chain,
         .leaf = bypeer_chain_leaf(chain),
         .not_after = bypeer_chain_not_after(chain),
@@ -198,11 +199,36 @@ static bool credential_is_sound(const struct bypeer_group_node *node, const stru
            !group_is_tainted(node, credential->chain, now);
 }
 
+/* state.h has the rule. */
+static bool credential_overtakes(const struct bypeer_group_node *node, const struct group_credential *newer,
+                                 const struct group_credential *older, uint64_t now)
+{
+    return !newer->is_first_key &&
+           memcmp(newer->leaf->public_key, older->leaf->public_key, node->profile->public_key_bytes) != 0 &&
+           (older->is_first_key || newer->leaf->not_before > older->leaf->not_before) &&
+           (!group_is_direct(older->chain) || credential_issuer(newer)->kind == BYPEER_CERTIFICATE_ROOT) &&
+           credential_is_sound(node, newer, now);
+}
+
+uint64_t group_overtaken_at(const struct bypeer_group_node *node, const struct group_credential *credential,
+                            uint64_t now)
+{
+    const struct group_member *member = credential->member;
+    uint64_t first = UINT64_MAX;
+    for (unsigned at = 0; at < member->credential_count; at++) {
+        const struct group_credential *newer = &member->credentials[at];
+        if (newer->leaf->not_before < first && credential_overtakes(node, newer, credential, now))
+            first = newer->leaf->not_before;
+    }
+    return first < UINT64_MAX - GROUP_OVERLAP_S ? first + GROUP_OVERLAP_S : UINT64_MAX;
+}
+
 const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
                                              uint64_t now)
 {
     for (unsigned at = 0; at < member->credential_count; at++)
-        if (credential_is_sound(node, &member->credentials[at], now))
+        if (credential_is_sound(node, &member->credentials[at], now) &&
+            now < group_overtaken_at(node, &member->credentials[at], now))
             return &member->credentials[at];
     return NULL;
 }
@@ -213,7 +239,7 @@ bool group_is_signer(const struct bypeer_group_node *node, const struct group_cr
     return memcmp(credential->leaf->public_key, wish->key, node->profile->public_key_bytes) == 0 &&
            credential->not_before <= wish->from && wish->until <= credential->not_after &&
            (wish->roles == 0 || (!credential->is_replaced && (credential->leaf->roles & wish->roles) == wish->roles)) &&
-           credential_is_sound(node, credential, now);
+           credential_is_sound(node, credential, now) && wish->from < group_overtaken_at(node, credential, now);
 }
 
 const struct group_credential *group_signer(const struct bypeer_group_node *node, const struct group_member *member,

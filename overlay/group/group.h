@@ -122,8 +122,9 @@ struct bypeer_group_renewal {
 /*
  * Takes another membership of this node's identity, of its key or of one that replaced it: what is signed, and links
  * that begin, are by it from now on; links that are up stay, and records that the key before has signed are good as
- * long as its membership is. The sink hears of credentials if the membership is better than what there was. 0; -EINVAL
- * with why, and nothing is changed: the chain is none, of another group, name or key, expired or revoked; -ENOMEM.
+ * long as its membership is; a day later it signs and connects no more (state.h). The sink hears of credentials if the
+ * membership is better than what there was. 0; -EINVAL with why, and nothing is changed: the chain is none, of another
+ * group, name or key, expired or revoked; -ENOMEM.
  */
 int bypeer_group_renew(struct bypeer_group_node *group, struct bypeer_graph_time now,
                        const struct bypeer_group_renewal *renewal, char why[static 160]);

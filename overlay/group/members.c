@@ -94,6 +94,14 @@ static void members_report(struct bypeer_group_node *node, const struct group_me
     node->sink.member(node->sink_context, change, &shown);
 }
 
+static unsigned members_overtaken(const struct bypeer_group_node *node, const struct group_member *member, uint64_t now)
+{
+    unsigned count = 0;
+    for (unsigned at = 0; at < member->credential_count; at++)
+        count += group_overtaken_at(node, &member->credentials[at], now) <= now;
+    return count;
+}
+
 void group_tell(struct bypeer_group_node *node, struct group_member *member, uint64_t now)
 {
     const struct group_credential *current;
@@ -107,7 +115,11 @@ void group_tell(struct bypeer_group_node *node, struct group_member *member, uin
         bool had_roles = before == GROUP_SOUND && member->roles != current->leaf->roles;
         memcpy(member->serial, current->leaf->serial, GROUP_SERIAL);
         member->roles = current->leaf->roles;
-        member->is_cut_due = false;
+        /* Whoever has the new key links anew. */
+        unsigned overtaken = members_overtaken(node, member, now);
+        member->is_cut_due = before == GROUP_SOUND && overtaken > member->overtaken;
+        member->overtaken = overtaken;
+        node->is_cut_due |= member->is_cut_due;
         node->is_stale |= had_roles; /* what other roles allowed */
         node->is_fresh |= before != GROUP_SOUND || !is_same;
         if (before == GROUP_SOUND && !is_same)
@@ -195,13 +207,17 @@ static void members_rename(struct group_member *member)
     bypeer_name_write(&member->name, member->id);
 }
 
-/* When the next of its credentials begins or ends; now: the last one has ended and waits. */
-static uint64_t members_next_change(const struct group_member *member, uint64_t now)
+/* When the next of its credentials begins, ends or is overtaken; now: the last one has ended and waits. */
+static uint64_t members_next_change(const struct bypeer_group_node *node, const struct group_member *member,
+                                    uint64_t now)
 {
     uint64_t next = UINT64_MAX;
     for (unsigned at = 0; at < member->credential_count; at++) {
         const struct group_credential *credential = &member->credentials[at];
         uint64_t change = credential->not_before > now ? credential->not_before : credential->not_after;
+        uint64_t overtaken = group_overtaken_at(node, credential, now);
+        if (overtaken > now && overtaken < change)
+            change = overtaken;
         if (change < next)
             next = change;
     }
@@ -225,7 +241,9 @@ int group_take(struct bypeer_group_node *node, struct bypeer_chain *chain, uint6
     if (!credential)
         return -ENOSPC;
     members_rename(member);
-    member->change = members_next_change(member, now);
+    member->change = members_next_change(node, member, now);
+    if (group_overtaken_at(node, credential, now) <= now)
+        member->overtaken++; /* it never had a link here */
     if (member->change < node->expiry)
         node->expiry = member->change;
     /* An administrator more is a revocation less that may count, or a signer more. */
@@ -268,7 +286,7 @@ uint64_t group_expire(struct bypeer_group_node *node, uint64_t now)
                 members_remove(node, at);
                 continue;
             }
-            member->change = members_next_change(member, now);
+            member->change = members_next_change(node, member, now);
         }
         if (member->change > now && member->change < next)
             next = member->change;

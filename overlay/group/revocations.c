@@ -42,7 +42,7 @@ static bool revocations_is_by_group(const struct bypeer_group_node *node, const 
     return false;
 }
 
-static bool revocations_is_direct(const struct bypeer_chain *chain)
+bool group_is_direct(const struct bypeer_chain *chain)
 {
     return bypeer_chain_length(chain) == 2 && (bypeer_chain_leaf(chain)->roles & BYPEER_ROLE_ADMINISTRATOR);
 }
@@ -53,7 +53,7 @@ bool group_is_shielded(const struct bypeer_group_node *node, const uint8_t *key,
         const struct group_member *member = node->members[at];
         for (unsigned i = 0; i < member->credential_count; i++) {
             const struct group_credential *credential = &member->credentials[i];
-            if (revocations_is_direct(credential->chain) && now < credential->not_after &&
+            if (group_is_direct(credential->chain) && now < credential->not_after &&
                 memcmp(credential->leaf->public_key, key, node->profile->public_key_bytes) == 0)
                 return true;
         }
@@ -67,7 +67,7 @@ static bool revocations_is_by_direct(const struct bypeer_group_node *node, const
     for (size_t at = 0; at < node->revocation_count; at++) {
         const struct group_revocation *revocation = node->revocations[at];
         if (revocation->signer && now < revocation->until && revocations_is_of(node, revocation, key) &&
-            revocations_is_direct(revocation->signer) &&
+            group_is_direct(revocation->signer) &&
             !revocations_is_by_group(node, bypeer_chain_leaf(revocation->signer)->public_key, now) &&
             !group_is_shielded(node, key, now))
             return true;
@@ -81,7 +81,7 @@ static bool revocations_may_sign(const struct bypeer_group_node *node, const str
     for (size_t at = 1; at < bypeer_chain_length(chain); at++) {
         const uint8_t *key = bypeer_chain_at(chain, at)->public_key;
         if (revocations_is_by_group(node, key, now) ||
-            (!revocations_is_direct(chain) && revocations_is_by_direct(node, key, now)))
+            (!group_is_direct(chain) && revocations_is_by_direct(node, key, now)))
             return false;
     }
     return true;

@@ -13,6 +13,11 @@
  *   3. more roles
  *   4. a key that replaced the name's first one, the newest
  *   5. what lasts longer; then the shorter chain, then the newer
+ * A membership of a replaced key ends GROUP_OVERLAP_S after one of a key that came later, as long as that is good: to
+ * connect, to sign, and to be shown by. It is an administrator who says that a key replaced another; so that none is
+ * put down by who may not revoke him, of an administrator whom the group's key made only the group's key says so. What
+ * the old key signed before stays.
+ *
  * Of one inviting member there are up to GROUP_CREDENTIALS_INVITED, so that it cannot put out what others gave.
  *
  * A revocation *counts* as revocation.h says; that depends on other revocations and on who is an administrator, and is
@@ -33,8 +38,13 @@
 #define GROUP_NO_ROOM             "the inviting member whom its membership comes from has taken in as many as the group allows"
 /* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
 #define GROUP_BACKDATE_S 1200
+/* A replaced key is good for so long after the membership of its successor begins, if that is seen. */
+#define GROUP_OVERLAP_S 86400
+
+struct group_member;
 
 struct group_credential {
+    const struct group_member *member; /* whose it is */
     struct bypeer_chain *chain;
     const struct bypeer_certificate_facts *leaf; /* of chain */
     uint64_t not_before, not_after;              /* of all its certificates together */
@@ -55,6 +65,7 @@ struct group_member {
     enum group_standing standing; /* as the sink was told */
     uint8_t serial[GROUP_SERIAL]; /* of the membership that the sink was told, with its roles */
     uint32_t roles;
+    unsigned overtaken;            /* credentials of replaced keys that ended by that */
     uint64_t change;               /* Unix seconds when a credential begins or ends next */
     bool is_cut_due;               /* its links are to be closed */
     char id[BYPEER_NAME_TEXT_MAX]; /* the text of name */
@@ -163,6 +174,9 @@ void group_drop_credential(const struct bypeer_group_node *node, struct group_me
 /* The first that is valid at now and that no revocation touches; NULL: it is no member. */
 const struct group_credential *group_current(const struct bypeer_group_node *node, const struct group_member *member,
                                              uint64_t now);
+/* Unix seconds from when on its key counts no more, since another replaced it; UINT64_MAX: none did. */
+uint64_t group_overtaken_at(const struct bypeer_group_node *node, const struct group_credential *credential,
+                            uint64_t now);
 /* What somebody needs to sign by. */
 struct group_wish {
     const uint8_t *key;
@@ -206,7 +220,9 @@ void group_members_clear(struct bypeer_group_node *node);
 bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether any membership of the chain is of a revoked key. */
 bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now);
-/* Whether it is of an administrator whom the group's key made one: that alone revokes him. */
+/* A chain that makes an administrator by the group's key itself; and whether such a one has this key: that key alone
+ * revokes him. */
+bool group_is_direct(const struct bypeer_chain *chain);
 bool group_is_shielded(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether it would count now: its signer and its target are asked. *ret_why: if not. */
 bool group_may_count(const struct bypeer_group_node *node, const struct group_revocation *revocation, uint64_t now,

@@ -209,3 +209,75 @@ Test(group_connect, nonsense_ends_the_link)
     }
     net_close(&net);
 }
+
+/* A key that somebody issues a membership for in a member's name. */
+static struct bypeer_key *replace_key(struct net_member *issuer, const struct net_member *member, uint32_t roles)
+{
+    struct net *net = issuer->net;
+    struct bypeer_key *key;
+    struct bypeer_chain *chain;
+    char why[160];
+    cr_assert_eq(bypeer_key_generate(&key, net->profile), 0);
+    const struct bypeer_group_order order = {
+        .subject = {member->name, bypeer_key_public(key), "heir"},
+        .roles = roles,
+        .is_publish = true,
+        .is_followed = true,
+    };
+    cr_assert_eq(bypeer_group_issue(issuer->node, net_time(net), &order, &chain, why), 0, "%s", why);
+    bypeer_chain_free(chain);
+    net_turn(net);
+    return key;
+}
+
+Test(group_connect, a_replaced_key_is_good_for_a_while)
+{
+    struct net net;
+    struct bypeer_guid before, after;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(alice, "e4", &before), 0);
+    net.is_split = true; /* the thief of her old key has not heard of the new one */
+    struct bypeer_key *key = replace_key(&net.members[0], alice, BYPEER_ROLE_MEMBER);
+    net_synchronise(&net.members[0], bob);
+    net_turn(&net);
+    cr_expect_eq(net_connect(alice, bob, NULL), 1, "%s", bob->why);
+    bob->cut[0] = '\0';
+    net.now += 86400 - 1300;
+    net_turn(&net);
+    cr_expect_eq(net_connect(alice, bob, NULL), 1, "%s", bob->why);
+    cr_expect_str_eq(bob->cut, "");
+    net.now += 1300;
+    net_turn(&net);
+    cr_expect_str_eq(bob->cut, alice->id);
+    cr_expect_lt(net_connect(alice, bob, NULL), 0);
+    cr_expect_str_eq(bob->why, "its key was replaced by another");
+    cr_expect_not_null(net_find(bob, &before), "what it signed before stays");
+    cr_assert_eq(net_publish(alice, "d4", &after), 0);
+    cr_expect_eq(net_give(bob, net_find(alice, &after)), BYPEER_GRAPH_INVALID);
+    struct bypeer_group_member member;
+    cr_assert(bypeer_group_find_member(bob->node, &alice->name, &member));
+    cr_expect_arr_eq(member.key, bypeer_key_public(key), net.profile->public_key_bytes);
+    cr_expect_not(member.is_revoked);
+    bypeer_key_free(key);
+    net_close(&net);
+}
+
+/* It is as much as revoking him, which takes the group's key. */
+Test(group_connect, an_administrator_says_of_no_other_that_his_key_was_replaced)
+{
+    struct net net;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *mallory = net_welcome(&net.members[0], "mallory", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(&net.members[0], "alice", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *bob = net_welcome(&net.members[0], "bob", BYPEER_ROLE_MEMBER);
+    bypeer_key_free(replace_key(mallory, alice, BYPEER_ROLE_ADMINISTRATOR));
+    net.now += 90000;
+    net_turn(&net);
+    cr_expect_eq(net_connect(alice, bob, NULL), 1, "%s", bob->why);
+    bypeer_key_free(replace_key(&net.members[0], alice, BYPEER_ROLE_ADMINISTRATOR));
+    net.now += 5000;
+    cr_expect_eq(net_connect(alice, bob, NULL), 1, "for a while: %s", bob->why);
+    net_close(&net);
+}
