@@ -86,9 +86,13 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
     if (!subject->name.secure)
         return issue_refuse(why, -EINVAL, "only identities with a secure peer name become members");
     const struct group_member *member = group_find(node, &subject->name);
-    bool is_revoked = group_is_revoked(node, subject->key, now);
+    const struct bypeer_certificate_facts *giver = bypeer_chain_leaf(issuer);
+    bool may_readmit = giver->kind == BYPEER_CERTIFICATE_ROOT || (giver->roles & BYPEER_ROLE_ADMINISTRATOR);
+    bool (*is_out)(const struct bypeer_group_node *, const uint8_t *, uint64_t) =
+        may_readmit ? group_is_barred : group_is_revoked;
+    bool is_revoked = is_out(node, subject->key, now);
     for (unsigned at = 0; member && at < member->credential_count; at++)
-        is_revoked |= group_is_revoked(node, member->credentials[at].leaf->public_key, now);
+        is_revoked |= is_out(node, member->credentials[at].leaf->public_key, now);
     if (is_revoked)
         return issue_refuse(why, -EKEYREVOKED, "this key is revoked: make a new identity");
     uint8_t authority[20];
@@ -97,8 +101,7 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
     if (memcmp(authority, subject->name.authority, sizeof(authority)) != 0) {
         if (!order->is_followed && !(member && group_with_key(node, member, subject->key, now)))
             return issue_refuse(why, -EINVAL, "the key is not that of the peer name");
-        const struct bypeer_certificate_facts *facts = bypeer_chain_leaf(issuer);
-        if (facts->kind != BYPEER_CERTIFICATE_ROOT && !(facts->roles & BYPEER_ROLE_ADMINISTRATOR))
+        if (!may_readmit)
             return issue_refuse(why, -EPERM, "only an administrator takes in a key that replaced another");
     }
     if (!member && !group_has_room(node, group_sponsor(issuer, true)))
@@ -111,12 +114,16 @@ static int issue_check_subject(const struct bypeer_group_node *node, const struc
     return 0;
 }
 
-/* A membership begins a little earlier than now, not before its issuer's, and later than what it renews. */
+/* A membership begins a little earlier than now, not before its issuer's, and later than what it renews, or who revoked
+ * its key ended. */
 static uint64_t issue_begin(const struct bypeer_group_node *node, const struct bypeer_chain *issuer,
-                            const struct bypeer_peer_name *name, uint64_t now)
+                            const struct bypeer_group_subject *subject, uint64_t now)
 {
     uint64_t begin = now > GROUP_BACKDATE_S ? now - GROUP_BACKDATE_S : 0;
-    const struct group_member *member = group_find(node, name);
+    uint64_t revoked = group_revokers_end(node, subject->key, now);
+    const struct group_member *member = group_find(node, &subject->name);
+    if (revoked > begin)
+        begin = revoked;
     for (size_t at = 0; at < bypeer_chain_length(issuer); at++)
         if (bypeer_chain_at(issuer, at)->not_before > begin)
             begin = bypeer_chain_at(issuer, at)->not_before;
@@ -166,7 +173,7 @@ int bypeer_group_issue(struct bypeer_group_node *node, struct bypeer_graph_time 
         .friendly = order->subject.friendly,
         .public_key = order->subject.key,
         .roles = order->roles,
-        .not_before = issue_begin(node, issuer, &order->subject.name, now_s),
+        .not_before = issue_begin(node, issuer, &order->subject, now_s),
         .not_after = order->until,
         .address = address,
         .random = random,
@@ -308,7 +315,7 @@ static unsigned issue_other_keys(const struct bypeer_group_node *node, const str
     for (unsigned at = 0; member && at < member->credential_count; at++) {
         const uint8_t *key = member->credentials[at].leaf->public_key;
         bool is_known = issue_is_key(node, key, verdict->key) ||
-                        issue_is_key(node, key, bypeer_key_public(node->key)) || group_is_revoked(node, key, now) ||
+                        issue_is_key(node, key, bypeer_key_public(node->key)) || group_is_barred(node, key, now) ||
                         (!is_shielded && group_is_shielded(node, key, now));
         for (unsigned before = 0; before < count; before++)
             is_known |= issue_is_key(node, key, ret_keys[before]);
@@ -336,7 +343,7 @@ int bypeer_group_revoke(struct bypeer_group_node *node, struct bypeer_graph_time
         return issue_refuse(why, -EPERM, ISSUE_NO_REVOKER);
     if (!is_by_group && issue_is_key(node, verdict->key, own->leaf->public_key))
         return issue_refuse(why, -EINVAL, "this is the own key: leave the group instead");
-    if (group_is_revoked(node, verdict->key, now_s))
+    if (group_is_barred(node, verdict->key, now_s))
         return issue_refuse(why, -EALREADY, "this key is revoked already");
     struct group_revocation wish = {.is_by_group = is_by_group, .signer = is_by_group ? NULL : own->chain};
     memcpy(wish.key, verdict->key, node->profile->public_key_bytes);

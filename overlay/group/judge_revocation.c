@@ -111,6 +111,7 @@ enum bypeer_graph_verdict judge_revocation(struct bypeer_group_node *node, uint6
     taken->by = taken->is_by_group || fault ? node->group : bypeer_chain_leaf(taken->signer)->subject;
     taken->id = record->id;
     taken->until = revocation.until;
+    taken->signer_end = taken->signer ? bypeer_chain_not_after(taken->signer) : UINT64_MAX;
     memcpy(taken->key, revocation.key, node->profile->public_key_bytes);
     memcpy(taken->signature, record->security + GROUP_SECURITY_FIXED, node->profile->signature_bytes);
     memcpy(taken->reason, revocation.reason, sizeof(taken->reason));

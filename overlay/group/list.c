@@ -49,5 +49,6 @@ bool bypeer_group_find_address(const struct bypeer_group_node *node, const uint8
 
 bool bypeer_group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now_unix_s)
 {
-    return group_is_revoked(node, key, now_unix_s);
+    const struct group_member *member = group_find_key(node, key);
+    return group_is_revoked(node, key, now_unix_s) && !(member && group_with_key(node, member, key, now_unix_s));
 }

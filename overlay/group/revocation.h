@@ -18,7 +18,10 @@
  *                                               him, or anybody above him in his chain
  * So nobody undoes a revocation but the group's key, by making its target an administrator or by revoking its signer,
  * and all nodes that know the same agree, in whatever order they heard of it. Two of the last row may revoke each
- * other. That a signer's membership has expired ends nothing: the group's key revokes him to end what he may.
+ * other. That a signer's membership has expired does not end what he revoked, and he could say of a new one that it is
+ * old. So it reaches no membership that began after his, by which it is signed, was over, if an administrator or the
+ * group's key gave that: whom he revoked then is renewed, and whoever is not stays out. Those who came up since, he
+ * does not reach. The group's key revokes him to end the rest.
  *
  * Its record is of version 1 for ever: never modified, never deleted. Its ID is a hash of signer, group and target, and
  * not one of its creator's (overlay/graph/record.h), which every other record's has to be: so nobody can put a record

@@ -78,6 +78,7 @@ struct group_revocation {
     bool is_by_group;
     bool counts;
     uint64_t until;              /* Unix seconds */
+    uint64_t signer_end;         /* likewise, of the signer's membership; UINT64_MAX: by the group's key */
     struct bypeer_chain *signer; /* NULL: by the group's key */
     uint8_t signature[BYPEER_SIGNATURE_MAX];
     char reason[BYPEER_REVOCATION_REASON_MAX + 1];
@@ -218,7 +219,12 @@ void group_members_clear(struct bypeer_group_node *node);
 
 /* revocations.c */
 bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
-/* Whether any membership of the chain is of a revoked key. */
+/* Whether an administrator, or the group's key, may give this key no membership now: it was revoked by whom that is not
+ * over for. */
+bool group_is_barred(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
+/* When the last of those who revoked a key, and are over, ended; 0: none. */
+uint64_t group_revokers_end(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
+/* Whether any membership of the chain is of a revoked key, but for those that revocation.h lets be. */
 bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now);
 /* A chain that makes an administrator by the group's key itself; and whether such a one has this key: that key alone
  * revokes him. */

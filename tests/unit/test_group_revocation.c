@@ -423,3 +423,48 @@ Test(group_revocation, of_a_key_does_not_reach_an_administrator_by_a_false_rotat
     cr_expect(is_revoked(mallory, friend));
     net_close(&net);
 }
+
+/* He says that he signed it in time: then nobody knows better, and so it reaches none who is renewed. */
+Test(group_revocation, by_whose_membership_is_over_ends_with_a_renewal)
+{
+    struct net net;
+    struct bypeer_chain *chain;
+    char why[160];
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *old = net_add(&net, "old");
+    struct bypeer_group_order order = {
+        .subject = {old->name, bypeer_key_public(old->key), "old"},
+        .roles = BYPEER_ROLE_ADMINISTRATOR,
+        .until = net.now + 1000,
+    };
+    cr_assert_eq(bypeer_group_issue(net.members[0].node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    net_join(old, chain, NULL);
+    bypeer_chain_free(chain);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *friend = net_welcome(&net.members[0], "friend", BYPEER_ROLE_INVITING);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    net.is_split = true;
+    cr_assert_eq(revoke(old, bob, false), 0);
+    net.is_split = false;
+    net.now += 2000;
+    net_synchronise(old, admin);
+    net_synchronise(old, friend);
+    net_turn(&net);
+    cr_assert(is_revoked(admin, bob));
+    cr_assert_lt(net_connect(bob, admin, NULL), 0);
+
+    order = (struct bypeer_group_order){
+        .subject = {bob->name, bypeer_key_public(bob->key), "bob"}, .roles = BYPEER_ROLE_MEMBER, .is_publish = true};
+    cr_expect_eq(bypeer_group_issue(friend->node, net_time(&net), &order, &chain, why), -EKEYREVOKED);
+    cr_assert_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), 0, "%s", why);
+    bypeer_chain_free(chain);
+    net_turn(&net);
+    cr_expect_not(is_revoked(friend, bob));
+    cr_expect_eq(net_connect(bob, friend, NULL), 1, "%s %s", bob->why, friend->why);
+
+    cr_assert_eq(revoke(admin, bob, false), 0, "who is in office does");
+    cr_expect(is_revoked(friend, bob));
+    cr_expect_lt(net_connect(bob, friend, NULL), 0);
+    cr_expect_eq(bypeer_group_issue(admin->node, net_time(&net), &order, &chain, why), -EKEYREVOKED);
+    net_close(&net);
+}
