@@ -182,7 +182,7 @@ static int apply_links(struct bypeer_attach *attach, const struct bypeer_plan *p
     for (size_t at = 0; at < plan->link_count; at++)
         apply_link(attach, &plan->links[at], &links[at]);
     if (inside)
-        bypeer_store_commit(attach->node->store, NULL);
+        bypeer_store_end(attach->node->store, 0, NULL);
     *ret_old = attach->links;
     *ret_old_count = attach->link_count;
     attach->links = links;

@@ -337,7 +337,7 @@ int bypeer_model_reload(struct bypeer_model *model, const struct bypeer_config *
     } else {
         result = reload_apply(model, next, diff, members, member_count, &problem);
         /* Should this fail, names that left the file keep their ids for longer; nothing else is in it. */
-        bypeer_store_commit(model->store, NULL);
+        bypeer_store_end(model->store, 0, NULL);
     }
     if (result == 0)
         return 0;

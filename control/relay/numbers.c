@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 
 #include "control/relay/state.h"
@@ -24,8 +25,7 @@ int relay_numbers_load(struct relay_numbers *numbers, struct bypeer_store *store
     int result = bypeer_store_begin(store, problem);
     if (result == 0)
         result = bypeer_store_count_up(store, NUMBERS_COUNTER, &next, problem);
-    bypeer_store_rollback(store);
-    if (result < 0)
+    if (bypeer_store_end(store, result < 0 ? result : -ECANCELED, problem) != -ECANCELED)
         return result;
     numbers->blocks = (uint32_t)(next - 1);
     while (numbers->fresh <= (uint64_t)numbers->blocks * NUMBERS_BLOCK && numbers->fresh <= BYPEER_RELAY_PAIRS_MAX)

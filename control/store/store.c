@@ -378,25 +378,12 @@ int bypeer_store_begin(struct bypeer_store *store, struct bypeer_problem *proble
     return store_run(store, store->statements[STORE_BEGIN], "beginning", problem);
 }
 
-int bypeer_store_commit(struct bypeer_store *store, struct bypeer_problem *problem)
-{
-    int result = store_run(store, store->statements[STORE_COMMIT], "committing", problem);
-    if (result < 0)
-        bypeer_store_rollback(store);
-    return result;
-}
-
-void bypeer_store_rollback(struct bypeer_store *store)
-{
-    if (bypeer_store_in_transaction(store))
-        store_run(store, store->statements[STORE_ROLLBACK], "rolling back", NULL);
-}
-
 int bypeer_store_end(struct bypeer_store *store, int result, struct bypeer_problem *problem)
 {
     if (result == 0)
-        return bypeer_store_commit(store, problem);
-    bypeer_store_rollback(store);
+        result = store_run(store, store->statements[STORE_COMMIT], "committing", problem);
+    if (result != 0 && bypeer_store_in_transaction(store))
+        store_run(store, store->statements[STORE_ROLLBACK], "rolling back", NULL);
     return result;
 }
 

@@ -20,7 +20,7 @@
  * Entries of the configuration file are not here, but the ids of their names are (a row whose definition is NULL):
  * members that were added by API refer to a link by id, and a link keeps its id and its traffic counts over a restart.
  *
- * Durable means: when bypeer_store_commit() has returned 0, the change survives a power cut (WAL, synchronous=FULL).
+ * Durable means: when bypeer_store_end() has returned 0, the change survives a power cut (WAL, synchronous=FULL).
  * One transaction per request of the API. Statements are prepared once. Every function that fails fills in its problem.
  *
  * Thread: one (control's loop).
@@ -105,9 +105,8 @@ void bypeer_store_close(struct bypeer_store *store); /* NULL is fine */
 
 /* Every change below must be between begin and commit; what is not committed never was. */
 int bypeer_store_begin(struct bypeer_store *store, struct bypeer_problem *problem);
-int bypeer_store_commit(struct bypeer_store *store, struct bypeer_problem *problem);
-void bypeer_store_rollback(struct bypeer_store *store);
-/* Commits where result, of begin and the changes since, is 0; else rolls back and returns it. */
+/* Commits where result, of begin and the changes since, is 0; else takes all of them back and returns it. Should the
+ * commit fail, they are taken back, too. */
 int bypeer_store_end(struct bypeer_store *store, int result, struct bypeer_problem *problem);
 bool bypeer_store_in_transaction(const struct bypeer_store *store);
 
