@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "config/value.h"
-#include "control/groups/strangers.h"
 #include "control/log.h"
 #include "overlay/graph/source.h"
+#include "overlay/graph/tokens.h"
 
 #define BACKLOG         64
+#define SOURCES         256 /* of strangers, whose tokens are known */
 #define LISTENERS_MAX   4
 #define READ_BYTES      65536
 #define STRANGER_MS     10000 /* to say what for */
@@ -48,7 +49,7 @@ struct bypeer_streams {
     bool closing;
     struct bypeer_stream *streams;
     unsigned stranger_count;
-    struct bypeer_strangers strangers;
+    struct bypeer_tokens_source sources[SOURCES]; /* of strangers */
     struct bypeer_log_limit log_limit;
     char bytes[READ_BYTES]; /* what was read, within one turn */
 };
@@ -362,6 +363,17 @@ static int streams_make_room(struct bypeer_streams *streams, const struct bypeer
     return 0;
 }
 
+static bool streams_may_begin(struct bypeer_streams *streams, const uint8_t address[static 16])
+{
+    static const struct bypeer_tokens_rate rate = {.burst = 32, .every_ms = 250};
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    struct bypeer_tokens *tokens = bypeer_tokens_of(streams->sources, SOURCES, address);
+    bool may_begin = bypeer_tokens_are_left(tokens, &rate, now_ms);
+    if (may_begin)
+        bypeer_tokens_take(tokens, &rate, now_ms);
+    return may_begin;
+}
+
 static void streams_tell_refused(struct bypeer_streams *streams, const struct bypeer_stream *stream)
 {
     char text[BYPEER_VALUE_ADDRESS];
@@ -386,8 +398,7 @@ static void streams_on_connection(uv_stream_t *listener, int status)
     stream->stranger = true;
     streams->stranger_count++;
     if (result == 0) {
-        bool is_admitted = bypeer_strangers_admit(&streams->strangers, stream->address, uv_hrtime() / 1000000);
-        result = is_admitted ? streams_make_room(streams, stream) : -ENOSPC;
+        result = streams_may_begin(streams, stream->address) ? streams_make_room(streams, stream) : -ENOSPC;
         if (result < 0)
             streams_tell_refused(streams, stream);
     }

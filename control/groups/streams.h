@@ -10,10 +10,10 @@
  *
  * A stranger is whoever came by himself, until his owner says that it knows who he is: bypeer_streams_trust(). Bounds:
  * so many strangers at once, of these few from one source (overlay/graph/source.h), who also begin only so often
- * (strangers.h); each has some seconds, first to say whose he is, then who. When there are too many, one goes of the
- * source that most of them come from. Nobody else has to go for them. A peer that does not take what it is sent is cut
- * off at STREAMS_QUEUE_MAX: who sends is told long before that the stream is full. A dead peer is noticed by TCP within
- * half a minute.
+ * (overlay/graph/tokens.h); each has some seconds, first to say whose he is, then who. When there are too many, one
+ * goes of the source that most of them come from. Nobody else has to go for them. A peer that does not take what it is
+ * sent is cut off at STREAMS_QUEUE_MAX: who sends is told long before that the stream is full. A dead peer is noticed
+ * by TCP within half a minute.
  *
  * Addresses: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; ports in host order.
  *

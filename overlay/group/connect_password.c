@@ -82,18 +82,23 @@ static int password_take_wish(struct group_link *link, uint64_t now, struct bype
     return status ? status : link_put(plain, MESSAGE_MINE, bag, length);
 }
 
-/* Each try of a password is counted before anything tells whether it was right. */
+/*
+ * Each try of a password is counted before anything tells whether it was right, and one that was right is not given
+ * back; of all sources together, too, since a source costs an attacker little.
+ */
 static int password_count(struct group_link *link, uint64_t now_ms)
 {
-    uint8_t source[16];
-    memcpy(source, link->address.address, sizeof(source));
-    /* Whoever has one IPv6 address has a /64 of them. */
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (memcmp(source, mapped, sizeof(mapped)) != 0)
-        memset(source + 8, 0, 8);
-    return throttle_take(&link->node->throttle, source, now_ms)
-               ? 0
-               : link_refuse(link, "passwords are tried too often: wait a minute");
+    static const struct bypeer_tokens_rate rate = {.burst = 5, .every_ms = 60000};
+    static const struct bypeer_tokens_rate rate_of_all = {.burst = 30, .every_ms = 10000};
+    struct bypeer_group_node *node = link->node;
+    struct bypeer_tokens *tokens =
+        bypeer_tokens_of(node->password_sources, GROUP_PASSWORD_SOURCES, link->address.address);
+    if (!bypeer_tokens_are_left(tokens, &rate, now_ms) ||
+        !bypeer_tokens_are_left(&node->password_tokens, &rate_of_all, now_ms))
+        return link_refuse(link, "passwords are tried too often: wait a minute");
+    bypeer_tokens_take(tokens, &rate, now_ms);
+    bypeer_tokens_take(&node->password_tokens, &rate_of_all, now_ms);
+    return 0;
 }
 
 /* Makes who has proved to know the password a member, and says so. */

@@ -26,14 +26,15 @@
 #pragma once
 
 #include "overlay/graph/graph.h"
+#include "overlay/graph/tokens.h"
 #include "overlay/group/connect.h"
 #include "overlay/group/group.h"
 #include "overlay/group/membership.h"
 #include "overlay/group/seal.h"
-#include "overlay/group/throttle.h"
 
 #define GROUP_CREDENTIALS         8
 #define GROUP_CREDENTIALS_INVITED 3
+#define GROUP_PASSWORD_SOURCES    64
 #define GROUP_WHY                 160
 #define GROUP_NO_ROOM             "the inviting member whom its membership comes from has taken in as many as the group allows"
 /* Memberships begin so much earlier, for members whose clocks are behind by as much as peer time lets them. */
@@ -124,11 +125,12 @@ struct bypeer_group_node {
     bool is_stale;   /* stored and waiting records are to be judged again */
     bool is_fresh;   /* there is a membership more: waiting ones are */
     bool is_cut_due;
-    bool has_signed;      /* a record, since it was opened */
-    uint64_t publish_ms;  /* when the own membership may be published again */
-    uint64_t now;         /* Unix seconds, of the last call that knew it */
-    uint64_t deadline_ms; /* of .expiry, by the clock of the last turn */
-    struct throttle throttle;
+    bool has_signed;                      /* a record, since it was opened */
+    uint64_t publish_ms;                  /* when the own membership may be published again */
+    uint64_t now;                         /* Unix seconds, of the last call that knew it */
+    uint64_t deadline_ms;                 /* of .expiry, by the clock of the last turn */
+    struct bypeer_tokens password_tokens; /* runs of all sources, and of each */
+    struct bypeer_tokens_source password_sources[GROUP_PASSWORD_SOURCES];
     struct group_verified verified;
 };
 

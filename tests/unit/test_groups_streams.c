@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/groups/strangers.h"
 #include "control/groups/streams.h"
 
 #define WAIT_MS 20000
@@ -283,27 +282,6 @@ Test(groups_streams, who_has_an_owner_is_a_stranger_until_he_is_trusted)
     bypeer_streams_trust(there.streams, &there, NUMBER);
     cr_assert_eq(count_closed(sockets + BYPEER_STREAMS_OF_SOURCE + 1, 1, true), 0);
     close_all(sockets, BYPEER_STREAMS_OF_SOURCE + 2);
-}
-
-Test(groups_streams, who_comes_too_often_keeps_nobody_else_out)
-{
-    static struct bypeer_strangers strangers;
-    uint8_t one[16] = {0x20, 1}, other[16] = {0x20, 2};
-    for (unsigned at = 0; at < BYPEER_STRANGERS_BURST; at++) {
-        one[15] = (uint8_t)at;
-        cr_assert(bypeer_strangers_admit(&strangers, one, 1000));
-    }
-    cr_assert(!bypeer_strangers_admit(&strangers, one, 1000));
-    cr_assert(bypeer_strangers_admit(&strangers, other, 1000));
-    cr_assert(bypeer_strangers_admit(&strangers, one, 1000 + BYPEER_STRANGERS_MS));
-    cr_assert(!bypeer_strangers_admit(&strangers, one, 1000 + BYPEER_STRANGERS_MS));
-    uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2};
-    for (unsigned at = 0; at < BYPEER_STRANGERS_BURST; at++)
-        cr_assert(bypeer_strangers_admit(&strangers, ipv4, 2000));
-    ipv4[15] = 9;
-    cr_assert(!bypeer_strangers_admit(&strangers, ipv4, 2000), "of the same /24");
-    ipv4[14] = 3;
-    cr_assert(bypeer_strangers_admit(&strangers, ipv4, 2000));
 }
 
 Test(groups_streams, nobody_there_is_told)
