@@ -33,9 +33,6 @@ struct bypeer_attributes {
 /* 0; -EINVAL with one line in why that says what is wrong with it; -ENOMEM. */
 int bypeer_attributes_read(struct bypeer_attributes **ret_attributes, const char *xml,
                            char why[static BYPEER_ATTRIBUTE_WHY]);
-/* The XML text, to be released by free(); NULL: no memory. Names and values are the caller's to have right: what
- * bypeer_attributes_read() would refuse is written, too. */
-char *bypeer_attributes_write(const struct bypeer_attribute attributes[], size_t count);
 
 /* ISO 8601 as peer time: 2026-11-22, 2026-11-22T20:15:30[.123][Z|+01:00]; without a zone it is UTC. 0 or -EINVAL. */
 int bypeer_date_read(uint64_t *ret_peer_time, const char *text);

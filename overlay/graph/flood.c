@@ -35,7 +35,6 @@ static void flood_heed(struct bypeer_graph *graph, struct bypeer_graph_time now,
             strcmp(info.graph, graph->graph_id) != 0)
             return;
         graph->info = info;
-        graph->has_info = true;
         graph_weigh_presence(graph, now);
     } else if (bypeer_guid_is_equal(&record->type, &BYPEER_RECORD_GRAPH_INFO)) {
         graph_hasten(&graph->timers.maintenance, now.ms); /* its creator publishes it again */

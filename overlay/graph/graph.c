@@ -397,11 +397,6 @@ uint64_t bypeer_graph_node_id(const struct bypeer_graph *graph)
     return graph->node_id;
 }
 
-const struct bypeer_graph_info *bypeer_graph_get_info(const struct bypeer_graph *graph)
-{
-    return graph->has_info ? &graph->info : NULL;
-}
-
 bool bypeer_graph_next_link(const struct bypeer_graph *graph, uint32_t after, struct bypeer_graph_link_event *ret_link)
 {
     for (uint32_t at = after; at < graph->link_room; at++) {

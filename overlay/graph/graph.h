@@ -201,14 +201,9 @@ int bypeer_graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, 
 void bypeer_graph_set_presence(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_on);
 /* Of the own presence: XML of attributes.h, NULL: none. 0, -EINVAL or -ENOMEM. */
 int bypeer_graph_set_attributes(struct bypeer_graph *graph, struct bypeer_graph_time now, const char *attributes);
-/* Of the graph itself; only its creator may. */
-int bypeer_graph_set_info(struct bypeer_graph *graph, struct bypeer_graph_time now,
-                          const struct bypeer_graph_info *info);
 
 uint32_t bypeer_graph_status(const struct bypeer_graph *graph);
 uint64_t bypeer_graph_node_id(const struct bypeer_graph *graph);
-/* What the graph says of itself; NULL: not known yet. */
-const struct bypeer_graph_info *bypeer_graph_get_info(const struct bypeer_graph *graph);
 /* The links by number; after 0: the first. false: there is no more. Who is present is in the records of that type. */
 bool bypeer_graph_next_link(const struct bypeer_graph *graph, uint32_t after, struct bypeer_graph_link_event *ret_link);
 

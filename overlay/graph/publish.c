@@ -241,19 +241,3 @@ void graph_weigh_info(struct bypeer_graph *graph, struct bypeer_graph_time now)
     if (graph->is_creator && graph_is_listening(graph) && !graph_live(graph, &BYPEER_RECORD_GRAPH_INFO_ID))
         graph_publish_info(graph, now);
 }
-
-int bypeer_graph_set_info(struct bypeer_graph *graph, struct bypeer_graph_time now,
-                          const struct bypeer_graph_info *info)
-{
-    struct bypeer_graph_info before = graph->info;
-    if (!graph->is_creator)
-        return -EPERM;
-    graph->info = *info;
-    memcpy(graph->info.graph, before.graph, sizeof(before.graph));
-    memcpy(graph->info.creator, before.creator, sizeof(before.creator));
-    graph->info.scope = before.scope;
-    int result = graph_publish_info(graph, now);
-    if (result < 0)
-        graph->info = before;
-    return result;
-}

@@ -68,7 +68,9 @@ int bypeer_attachment_read(struct bypeer_attachment *ret_attachment, const struc
 /* Returns the length, or 0 if room (BYPEER_ATTACHMENT_BYTES_MAX is enough) is too small. */
 size_t bypeer_attachment_write(const struct bypeer_attachment *attachment, const struct bypeer_profile *profile,
                                uint8_t *ret_bytes, size_t room);
-/* Signs member, supernode, their keys and the sequence with the member's identity key. 0 or -EIO. */
+/* Signs member, supernode, their keys and the sequence with the member's identity key. 0 or -EIO. For a member that
+ * lets its supernode publish: nodes publish for themselves, but judge what others signed, and what is signed is defined
+ * here. */
 int bypeer_attachment_sign(struct bypeer_attachment *attachment, const struct bypeer_peer_name *group,
                            const struct bypeer_key *key);
 /* Whether the signature, if there is one, is by public_key. */

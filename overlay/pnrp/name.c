@@ -55,19 +55,6 @@ int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char
     return 0;
 }
 
-int bypeer_classifier_take(struct bypeer_peer_name *name, const uint8_t *units, size_t length)
-{
-    if (length > BYPEER_CLASSIFIER_MAX)
-        return -EINVAL;
-    for (size_t at = 0; at < length; at++)
-        if (bypeer_load16(units + 2 * at) == 0)
-            return -EINVAL;
-    for (size_t at = 0; at < length; at++)
-        name->classifier[at] = bypeer_load16(units + 2 * at);
-    name->classifier_length = (uint16_t)length;
-    return 0;
-}
-
 void bypeer_classifier_put(const struct bypeer_peer_name *name, uint8_t ret_units[static 2 * BYPEER_CLASSIFIER_MAX])
 {
     for (unsigned at = 0; at < name->classifier_length; at++)

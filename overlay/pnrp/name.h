@@ -44,8 +44,7 @@ size_t bypeer_utf8_write(const uint16_t units[], size_t count, char *ret_text);
 
 /* A classifier from UTF-8 (0 to 149 code units), as of bypeer_name_read(); the authority stays as it is. */
 int bypeer_classifier_read(struct bypeer_peer_name *name, const char *text, char why[static 160]);
-/* A classifier as an answer carries it: so many code units in UTF-16BE. 0; -EINVAL: too long, or with a NUL in it. */
-int bypeer_classifier_take(struct bypeer_peer_name *name, const uint8_t *units, size_t length);
+/* As it is hashed and sent: code units in UTF-16BE. */
 void bypeer_classifier_put(const struct bypeer_peer_name *name, uint8_t ret_units[static 2 * BYPEER_CLASSIFIER_MAX]);
 
 /* SHA of the classifier: over UTF-16LE without NUL; that of an empty one is the hash of nothing. */

@@ -49,7 +49,7 @@ Test(graph_replication, who_joins_gets_what_there_is)
     assert_all(2, &id, "hello");
     cr_assert(bypeer_graph_status(graph_of(1)) ==
               (BYPEER_GRAPH_LISTENING | BYPEER_GRAPH_HAS_CONNECTIONS | BYPEER_GRAPH_SYNCHRONIZED));
-    cr_assert_not_null(bypeer_graph_get_info(graph_of(1)));
+    cr_assert_not_null(bypeer_graph_find(graph_of(1), &BYPEER_RECORD_GRAPH_INFO_ID));
 }
 
 Test(graph_replication, records_go_from_hand_to_hand)
@@ -354,17 +354,19 @@ Test(graph_replication, what_applications_may_not_do)
 Test(graph_replication, records_beyond_the_limit_are_refused)
 {
     static char large[2000];
-    struct bypeer_graph_info info = {.presence_max = UINT32_MAX, .record_max = 1024};
+    struct bypeer_graph_settings settings;
     memset(large, 'x', sizeof(large) - 1);
+    wire_settings(&wire, 0, &settings);
+    settings.info.record_max = 1024;
+    wire_free(&wire, 0);
+    wire_open(&wire, 0, &settings);
+    wire_listen(&wire, 0);
     wire_join(&wire, 1);
-    cr_assert_eq(bypeer_graph_set_info(graph_of(1), wire.now, &info), -EPERM);
     struct bypeer_record_draft draft = {.type = {{0x7a}},
                                         .payload = (const uint8_t *)large,
                                         .payload_bytes = sizeof(large),
                                         .expires = wire.now.utc + 1000000000};
-    cr_assert_eq(bypeer_graph_set_info(graph_of(0), wire.now, &info), 0);
     cr_assert_eq(bypeer_graph_publish(graph_of(0), wire.now, &draft, NULL), -EMSGSIZE);
-    wire_run(&wire);
     cr_assert_eq(bypeer_graph_publish(graph_of(1), wire.now, &draft, NULL), -EMSGSIZE, "all know the limit");
 }
 
