@@ -25,7 +25,10 @@ static void plan_note_deadline(struct bypeer_plan *plan, uint64_t when, uint64_t
         plan->deadline = when;
 }
 
-/* Where two claim one address, only what both may counts: neither gains by it. */
+/*
+ * Where two members have one address, only what both may counts: neither gains by it. An address has 80 bits of a hash
+ * over its member's authority, so that who makes 2^40 keys has two of one address, and may be revoked by one of them.
+ */
 static void plan_merge_member(struct bypeer_plan_member *into, const struct bypeer_plan_member *from)
 {
     into->roles &= from->roles;

@@ -223,6 +223,22 @@ Test(attach, a_client_has_two_keys_for_a_while_and_then_one)
     cr_assert_null(bypeer_model_find_link(fixture.node.model, second.link));
 }
 
+Test(attach, a_client_that_changes_its_key_over_and_over_takes_no_other_ones_key_before)
+{
+    struct bypeer_attach_enrolled first, enrolled;
+    struct person *steady = add_person("tablet", 3, 4), *restless = add_person("phone", 4, 4);
+    open_attach();
+    cr_assert_eq(enroll("tablet", 20, &first), 0);
+    cr_assert_eq(enroll("tablet", 21, &enrolled), 0);
+    uint32_t before = way_to(steady)->others[0];
+    for (unsigned at = 0; at < 300; at++)
+        cr_assert_eq(enroll("phone", (uint8_t)(9 + at % 3), &enrolled), 0);
+    cr_assert_neq(way_to(restless)->others[0], 0);
+    cr_assert_eq(way_to(restless)->others[1], 0, "two links of one client at most");
+    cr_assert_eq(way_to(steady)->others[0], before);
+    cr_assert_not_null(bypeer_model_find_link(fixture.node.model, first.link));
+}
+
 Test(attach, a_drain_is_said_of_all_and_taken_back)
 {
     struct bypeer_attachment attachment;
