@@ -397,12 +397,16 @@ static int store_count(struct bypeer_store *store, sqlite3_stmt *statement, cons
                        struct bypeer_problem *problem)
 {
     sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-    int result = 0;
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        *ret_value = (uint64_t)sqlite3_column_int64(statement, 0);
-    else
-        result = store_failed(store, "counting", problem);
+    uint64_t value = 0;
+    int status = sqlite3_step(statement);
+    if (status == SQLITE_ROW) {
+        value = (uint64_t)sqlite3_column_int64(statement, 0);
+        status = sqlite3_step(statement); /* outside of a transaction the value is durable only with this */
+    }
+    int result = status == SQLITE_DONE ? 0 : store_failed(store, "counting", problem);
     sqlite3_reset(statement);
+    if (result == 0)
+        *ret_value = value;
     return result;
 }
 

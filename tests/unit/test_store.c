@@ -44,6 +44,38 @@ static struct bypeer_store *open_store(void)
     return store;
 }
 
+/* Whatever is to be committed is rolled back instead. */
+static int refuse_commit(void *context)
+{
+    (void)context;
+    return 1;
+}
+
+static int refuse_commits(sqlite3 *database, const char **ret_why, const struct sqlite3_api_routines *routines)
+{
+    (void)ret_why;
+    (void)routines;
+    sqlite3_commit_hook(database, refuse_commit, NULL);
+    return SQLITE_OK;
+}
+
+Test(store, a_constant_that_is_not_durable_is_none)
+{
+    uint64_t value;
+    bypeer_store_close(open_store());
+    cr_assert_eq(sqlite3_auto_extension((void (*)(void))refuse_commits), SQLITE_OK);
+    struct bypeer_store *store = open_store();
+    cr_assert_lt(bypeer_store_constant(store, "relay_secret", 4711, &value, &problem), 0);
+    bypeer_store_close(store);
+    sqlite3_reset_auto_extension();
+    store = open_store();
+    cr_assert_eq(bypeer_store_constant(store, "relay_secret", 4712, &value, &problem), 0);
+    cr_assert_eq(value, 4712);
+    cr_assert_eq(bypeer_store_constant(store, "relay_secret", 4713, &value, &problem), 0);
+    cr_assert_eq(value, 4712);
+    bypeer_store_close(store);
+}
+
 static void put_members(struct bypeer_store *store, uint32_t first, uint32_t count)
 {
     for (uint32_t at = first; at < first + count; at++) {
