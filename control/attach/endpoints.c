@@ -36,8 +36,14 @@ static bool endpoints_is_overlay(const struct bypeer_attach *attach, const uint8
     return false;
 }
 
-static bool endpoints_is_own(const struct bypeer_config *config, const uint8_t address[static 16])
+static bool endpoints_is_own(const struct bypeer_config *config, const uint8_t address[static 16], uint16_t port_number)
 {
+    uint8_t told[16];
+    uint16_t told_port;
+    /* Behind the same translated address there may be others, too. */
+    if (attach_read_endpoint(config->wireguard.endpoint, told, &told_port) && told_port == port_number &&
+        memcmp(told, address, 16) == 0)
+        return true;
     for (uint32_t at = 0; at < config->wireguard.address_count; at++)
         if (memcmp(config->wireguard.addresses[at], address, 16) == 0)
             return true;
@@ -54,7 +60,7 @@ static const char *endpoints_fault(const struct bypeer_attach *attach, const str
     const struct bypeer_config *config = attach->node->config;
     if (endpoint->port == 0 || !endpoints_is_unicast(endpoint))
         return "no node can be there";
-    if (endpoints_is_own(config, endpoint->address))
+    if (endpoints_is_own(config, endpoint->address, endpoint->port))
         return "that address is this node's own";
     if (config->relay.bits && bypeer_ipv6_in_prefix(endpoint->address, config->relay.prefix, config->relay.bits))
         return "relay.prefix of this node holds it";

@@ -24,8 +24,7 @@ struct own {
 
 /* --- what is so --- */
 
-/* "[address]:port" or "IPv4:port", as the configuration has checked it; a host name is for clients alone. */
-static bool publish_read_endpoint(const char *text, uint8_t ret_address[static 16], uint16_t *ret_port)
+bool attach_read_endpoint(const char *text, uint8_t ret_address[static 16], uint16_t *ret_port)
 {
     static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
     char host[INET6_ADDRSTRLEN + 2];
@@ -65,7 +64,7 @@ void attach_describe(const struct bypeer_attach *attach, struct bypeer_attachmen
     memset(attachment->endpoints, 0, sizeof(attachment->endpoints));
     uint8_t address[16];
     uint16_t port_number;
-    if (publish_read_endpoint(config->wireguard.endpoint, address, &port_number))
+    if (attach_read_endpoint(config->wireguard.endpoint, address, &port_number))
         publish_add_endpoint(attachment, address, port_number);
     for (uint32_t at = 0; at < config->wireguard.address_count; at++)
         publish_add_endpoint(attachment, config->wireguard.addresses[at], config->wireguard.port);

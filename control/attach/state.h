@@ -132,6 +132,9 @@ bool attach_find_own(const struct bypeer_joined *joined, const uint8_t member[st
 /* until: Unix seconds; 0: as it was. id NULL: a new one. */
 int attach_say(struct bypeer_joined *joined, struct bypeer_attachment *attachment, const struct bypeer_guid *id,
                uint64_t until, struct bypeer_problem *problem);
+/* "[address]:port" or "IPv4:port", as the configuration has checked it; false: it is a host name, which is for clients
+ * alone, or nothing. */
+bool attach_read_endpoint(const char *text, uint8_t ret_address[static 16], uint16_t *ret_port);
 /* Endpoints and key of this node, and whether it drains. */
 void attach_describe(const struct bypeer_attach *attach, struct bypeer_attachment *attachment);
 

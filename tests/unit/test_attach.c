@@ -126,6 +126,21 @@ Test(attach, a_record_sends_nothing_to_this_node_itself)
     }
 }
 
+Test(attach, a_record_sends_nothing_to_where_others_find_this_node)
+{
+    struct person *node = add_person("there", 2, BYPEER_ROLE_SUPERNODE);
+    strcpy(fixture.node.config->wireguard.endpoint, "203.0.113.1:51820");
+    memcpy(endpoint_address, (uint8_t[16]){[10] = 0xff, 0xff, 203, 0, 113, 1}, 16);
+    open_attach();
+    attach_by(node, NULL, 0);
+    change();
+    cr_assert_eq(bypeer_model_link(fixture.node.model, way_to(node)->link)->peer_port, 0);
+    strcpy(fixture.node.config->wireguard.endpoint, "203.0.113.1:4500");
+    change();
+    cr_assert_eq(bypeer_model_link(fixture.node.model, way_to(node)->link)->peer_port, 51820,
+                 "another node behind the same address");
+}
+
 Test(attach, who_is_revoked_is_cut_off_before_the_loop_sleeps)
 {
     struct person *node = add_person("there", 2, BYPEER_ROLE_SUPERNODE), *client = add_person("phone", 3, 4);
