@@ -8,6 +8,7 @@
 #include "overlay/graph/text.h"
 #include "overlay/ip/wire.h"
 
+#define REVALIDATE_AT_ONCE  128
 #define GRAPH_RECORDS       65536
 #define GRAPH_BYTES         (256u * 1024 * 1024)
 #define GRAPH_LINKS         64
@@ -355,21 +356,28 @@ const struct bypeer_record *bypeer_graph_next(const struct bypeer_graph *graph, 
     return index->at[place]->record;
 }
 
-void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
+bool bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_anew)
 {
     const struct graph_index *index = &graph->database.by_id;
-    bypeer_graph_retry(graph, now);
-    for (size_t at = index->count; graph->security.validate && at-- > 0;) {
+    const struct bypeer_record last = {.id = graph->revalidated};
+    if (is_anew)
+        bypeer_graph_retry(graph, now);
+    size_t at = is_anew ? index->count : graph_index_lower(index, graph_order_id, &last);
+    for (unsigned count = 0; graph->security.validate && at > 0; count++) {
         const char *why = "it is not valid any more";
-        if (at >= index->count) /* a removal had others follow */
+        if (count == REVALIDATE_AT_ONCE)
+            return false;
+        if (--at >= index->count) /* a removal had others follow */
             continue;
         const struct bypeer_record *record = index->at[at]->record;
+        graph->revalidated = record->id;
         if (graph->security.validate(graph->security.context, now, record, &why) != BYPEER_GRAPH_INVALID)
             continue;
         struct bypeer_guid id = record->id;
         graph_refuse(graph, record, NULL, why);
         graph_remove(graph, now, &id, BYPEER_RECORD_REMOVED);
     }
+    return true;
 }
 
 int bypeer_graph_send(struct bypeer_graph *graph, struct bypeer_graph_time now, uint32_t number,

@@ -191,8 +191,11 @@ const struct bypeer_record *bypeer_graph_next(const struct bypeer_graph *graph, 
                                               const struct bypeer_record *after);
 /* Records that wait, judged again: for when more may be valid than before. */
 void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now);
-/* These, and all others: those that are invalid now go, without a tombstone. */
-void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now);
+/*
+ * These, and all others: those that are invalid now go, without a tombstone. So many at a call, since a signature that
+ * is not remembered takes 100 us: false: there are more, for the next call, that does not begin anew.
+ */
+bool bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_anew);
 
 /* 0; -ENOTCONN; -EMSGSIZE; -EAGAIN: nothing was sent, since the stream has no room until bypeer_graph_writable();
  * -ENOMEM. */

@@ -144,6 +144,7 @@ struct bypeer_graph {
     enum bypeer_graph_scope scope;
     bool is_creator, has_direct, has_presence, is_leaving;
     bool is_synchronised, was_synchronised;
+    struct bypeer_guid revalidated;                                 /* down to this record */
     struct bypeer_graph_info info;                                  /* as it was last seen; of defaults before */
     struct bypeer_guid precedence[2 + BYPEER_GRAPH_PRECEDENCE_MAX]; /* in the order of synchronisation */
     unsigned precedence_count;

@@ -123,6 +123,7 @@ struct bypeer_group_node {
 
     uint64_t expiry; /* Unix seconds when a membership or revocation begins or ends next */
     bool is_stale;   /* stored and waiting records are to be judged again */
+    bool is_judging; /* some of them were, the others are in the next turns */
     bool is_fresh;   /* there is a membership more: waiting ones are */
     bool is_cut_due;
     bool has_signed;                      /* a record, since it was opened */

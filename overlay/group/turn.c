@@ -131,14 +131,16 @@ void bypeer_group_turn(struct bypeer_group_node *node, struct bypeer_graph_time 
             turn_cut(node, now);
             turn_expire(node, now);
         }
-        bool is_stale = node->is_stale, is_fresh = node->is_fresh && turn_is_waiting(node);
-        node->is_stale = node->is_fresh = false;
-        if (is_stale)
-            bypeer_graph_revalidate(node->graph, now);
-        else if (is_fresh)
+        bool begins = node->is_stale && !node->is_judging; /* what is under way comes to its end */
+        bool is_fresh = node->is_fresh && !begins && turn_is_waiting(node);
+        node->is_stale &= node->is_judging;
+        node->is_fresh = false;
+        if (begins || node->is_judging)
+            node->is_judging = !bypeer_graph_revalidate(node->graph, now, begins);
+        if (is_fresh)
             bypeer_graph_retry(node->graph, now);
         turn_publish(node, now);
-        if (!node->is_stale && !node->is_fresh && !node->is_cut_due)
+        if ((!node->is_stale || node->is_judging) && !node->is_fresh && !node->is_cut_due)
             break;
     }
     uint64_t left = node->expiry > now_s ? node->expiry - now_s : 0;
@@ -147,5 +149,5 @@ void bypeer_group_turn(struct bypeer_group_node *node, struct bypeer_graph_time 
 
 uint64_t bypeer_group_deadline(const struct bypeer_group_node *node)
 {
-    return node->is_stale || node->is_fresh || node->is_cut_due ? 0 : node->deadline_ms;
+    return node->is_stale || node->is_judging || node->is_fresh || node->is_cut_due ? 0 : node->deadline_ms;
 }

@@ -214,7 +214,8 @@ void guard_turn(struct guard *guard, struct bypeer_graph *graph, struct bypeer_g
 {
     while (guard->has_learned) {
         guard->has_learned = false;
-        bypeer_graph_revalidate(graph, now);
+        for (bool is_anew = true; !bypeer_graph_revalidate(graph, now, is_anew);)
+            is_anew = false;
         for (uint32_t i = 0; i < GUARD_MEMBERS; i++) {
             char name[GRAPH_NET_NAME_BYTES];
             graph_net_name(i, name);

@@ -161,8 +161,13 @@ void bypeer_graph_retry(struct bypeer_graph *graph, struct bypeer_graph_time now
     }
 }
 
-void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now)
+bool bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_time now, bool is_anew)
 {
+    (void)is_anew;
+    if (graph->owner->slices > 0) {
+        graph->owner->slices--;
+        return false;
+    }
     const struct bypeer_graph_security *security = bypeer_group_security(graph->owner->node);
     const char *why;
     graph->owner->revalidated++;
@@ -175,6 +180,7 @@ void bypeer_graph_revalidate(struct bypeer_graph *graph, struct bypeer_graph_tim
         security->stored(security->context, now, BYPEER_RECORD_REMOVED, record);
         free(record);
     }
+    return true;
 }
 
 uint32_t bypeer_graph_status(const struct bypeer_graph *graph)

@@ -35,6 +35,7 @@ struct net_member {
     unsigned revoked;     /* how often the sink said so */
     unsigned renewed;     /* own credentials that came */
     unsigned revalidated; /* how often all records were judged again */
+    unsigned slices;      /* calls that it takes more */
     unsigned admitted;    /* memberships issued to who knew the password */
     unsigned changes[8];  /* of members, by enum bypeer_group_change */
 };

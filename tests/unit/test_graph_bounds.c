@@ -134,7 +134,7 @@ Test(graph_bounds, one_peer_does_not_take_all_that_may_wait)
             snprintf(creator, sizeof(creator), "0.forged%u-%u", time, at);
             flood(KIND_WAITING, creator, 10);
         }
-        bypeer_graph_revalidate(wire.nodes[0].graph, wire.now);
+        bypeer_graph_revalidate(wire.nodes[0].graph, wire.now, true);
     }
     cr_assert_eq(waiting(), 20);
     be_peer("0.bob");

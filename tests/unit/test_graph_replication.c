@@ -476,13 +476,40 @@ Test(graph_replication, what_waits_is_passed_on_when_it_counts)
     cr_assert_null(wire_payload(&wire, 1, &id));
     wire_update(&wire, 0, &id, "wait for me");
     wire_run(&wire);
-    bypeer_graph_revalidate(graph_of(1), wire.now);
+    bypeer_graph_revalidate(graph_of(1), wire.now, true);
     wire_run(&wire);
     cr_assert_null(wire_payload(&wire, 2, &id));
     verdicts[1] = BYPEER_GRAPH_VALID;
-    bypeer_graph_revalidate(graph_of(1), wire.now);
+    bypeer_graph_revalidate(graph_of(1), wire.now, true);
     wire_run(&wire);
     assert_all(3, &id, "wait for me");
+}
+
+static unsigned count_applications(unsigned number)
+{
+    unsigned count = 0;
+    for (const struct bypeer_record *record = bypeer_graph_next(graph_of(number), NULL, NULL); record;
+         record = bypeer_graph_next(graph_of(number), NULL, record))
+        count += record->type.bytes[0] == 0x7a;
+    return count;
+}
+
+Test(graph_replication, many_are_judged_again_by_and_by)
+{
+    verdicts[1] = verdicts[2] = BYPEER_GRAPH_VALID;
+    join_judging(1);
+    for (unsigned at = 0; at < 400; at++)
+        wire_publish(&wire, 0, (uint8_t)(1 + at % 2), "fine");
+    wire_run(&wire);
+    cr_assert_eq(count_applications(1), 400);
+    verdicts[1] = BYPEER_GRAPH_INVALID;
+    unsigned calls = 1, before = 400;
+    for (bool is_anew = true; !bypeer_graph_revalidate(graph_of(1), wire.now, is_anew); is_anew = false, calls++) {
+        cr_assert_leq(before - count_applications(1), 128);
+        before = count_applications(1);
+    }
+    cr_assert_geq(calls, 4);
+    cr_assert_eq(count_applications(1), 200);
 }
 
 Test(graph_replication, what_is_invalid_now_goes_without_a_word)
@@ -493,7 +520,7 @@ Test(graph_replication, what_is_invalid_now_goes_without_a_word)
     wire_run(&wire);
     assert_all(2, &id, "fine");
     verdicts[1] = BYPEER_GRAPH_INVALID;
-    bypeer_graph_revalidate(graph_of(1), wire.now);
+    bypeer_graph_revalidate(graph_of(1), wire.now, true);
     wire_run(&wire);
     cr_assert_null(bypeer_graph_find(graph_of(1), &id));
     cr_assert_str_eq(wire_payload(&wire, 0, &id), "fine", "no tombstone went out");

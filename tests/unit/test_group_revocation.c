@@ -55,6 +55,27 @@ Test(group_revocation, ends_links_records_and_rejoining)
     net_close(&net);
 }
 
+Test(group_revocation, has_records_judged_over_several_turns)
+{
+    struct net net;
+    struct bypeer_guid id;
+    net_open(&net, BYPEER_PROFILE_MODERN, NULL);
+    struct net_member *admin = net_welcome(&net.members[0], "admin", BYPEER_ROLE_ADMINISTRATOR);
+    struct net_member *alice = net_welcome(admin, "alice", BYPEER_ROLE_MEMBER);
+    struct net_member *bob = net_welcome(admin, "bob", BYPEER_ROLE_MEMBER);
+    cr_assert_eq(net_publish(alice, "e4", &id), 0);
+    bob->slices = 3;
+    cr_assert_eq(revoke(admin, alice, false), 0);
+    cr_expect_str_eq(bob->cut, alice->id, "at once");
+    cr_expect_eq(bypeer_group_deadline(bob->node), 0, "it is not done");
+    for (unsigned turn = 0; turn < 4; turn++)
+        net_turn(&net);
+    cr_expect_eq(bob->slices, 0);
+    cr_expect_null(net_find(bob, &id));
+    cr_expect_neq(bypeer_group_deadline(bob->node), 0);
+    net_close(&net);
+}
+
 Test(group_revocation, outlives_restarts_and_absence)
 {
     struct net net;
