@@ -9,7 +9,8 @@
  * CPace (draft-irtf-cfrg-cpace) over ristretto255 and SHA-512: the initiator is who joins. Its channel identifier is
  * the group's name, the associated data of each side the key of its identity certificate, which TLS has authenticated:
  * somebody in the middle has other keys, and so gets other results. A wrong guess costs a whole run, and the side
- * that holds the form counts runs (connect_password.c); what it sends before the initiator has proved itself tells nothing.
+ * that holds the form counts runs (connect_password.c); what it sends before the initiator has proved itself tells
+ * nothing.
  *
  * Thread: any, one per run. Randomness is the operating system's.
  */
