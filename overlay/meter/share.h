@@ -31,8 +31,10 @@
 #include <stdint.h>
 
 #define BYPEER_SHARE_ROUND_NS    UINT64_C(10000000)
-#define BYPEER_SHARE_UNITS       16                                     /* of buckets, to the byte */
-#define BYPEER_SHARE_WINDOW_BITS 6                                      /* rounds: 640 ms */
+#define BYPEER_SHARE_UNITS       16                 /* of buckets, to the byte */
+#define BYPEER_SHARE_ROUND_MASK  UINT64_C(0xffffff) /* of a round in a member's word */
+#define BYPEER_SHARE_AHEAD       UINT64_C(100)      /* rounds between the clocks of workers, at most */
+#define BYPEER_SHARE_WINDOW_BITS 6                  /* rounds: 640 ms */
 #define BYPEER_SHARE_BUCKET_MIN  (UINT64_C(32768) * BYPEER_SHARE_UNITS) /* some packets of any size */
 #define BYPEER_SHARE_BUCKET_BITS 39
 #define BYPEER_SHARE_GREEDY      (UINT64_C(1) << BYPEER_SHARE_BUCKET_BITS)
@@ -133,10 +135,11 @@ static inline bool bypeer_share_take(struct bypeer_share *share, uint64_t *membe
     bool fits, begins, is_greedy, is_new;
     do {
         uint64_t last = was >> BYPEER_SHARE_ROUND_SHIFT;
-        uint64_t rounds = (round - last) & 0xffffff;
+        uint64_t rounds = (round - last) & BYPEER_SHARE_ROUND_MASK;
         uint64_t bucket = was & (BYPEER_SHARE_GREEDY - 1);
-        begins = rounds != 0 && rounds < 0x800000; /* else another worker is a round ahead of this one */
-        is_new = begins && ((round & 0xffffff) ^ last) >> BYPEER_SHARE_WINDOW_BITS != 0;
+        /* Else another worker is a round ahead of this one; whoever was silent may be at any distance. */
+        begins = rounds != 0 && rounds <= BYPEER_SHARE_ROUND_MASK - BYPEER_SHARE_AHEAD;
+        is_new = begins && ((round & BYPEER_SHARE_ROUND_MASK) ^ last) >> BYPEER_SHARE_WINDOW_BITS != 0;
         is_greedy = !begins && (was & BYPEER_SHARE_GREEDY);
         if (begins) {
             /* Never deeper in debt than what a member may be in now, whatever it was allowed before. */

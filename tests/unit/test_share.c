@@ -23,6 +23,7 @@ struct member {
 
 static struct member members[MEMBERS];
 static struct bypeer_share share;
+static uint64_t clock_ms = 5000; /* at the start of a run: since the machine's own */
 static uint64_t random_state = 88172645463325252u;
 
 static double draw(void)
@@ -51,7 +52,7 @@ static void run(unsigned count, uint64_t bits_s, unsigned ms)
         for (unsigned i = 0; i < count; i++) {
             unsigned packets = offers(&members[i]);
             for (unsigned n = 0; n < packets; n++) {
-                uint64_t round = bypeer_share_turn(&share, capacity, (UINT64_C(5000) + now) * 1000000);
+                uint64_t round = bypeer_share_turn(&share, capacity, (clock_ms + now) * 1000000);
                 bool passes = bypeer_share_take(&share, &members[i].word, capacity, burst, PACKET, round);
                 if (passes)
                     bypeer_share_passed(&share, PACKET, round);
@@ -138,4 +139,23 @@ Test(share, half_of_a_thousand_may_be_greedy)
     for (unsigned i = 1; i < MEMBERS; i += 2)
         cr_assert_gt(members[i].sent, 0.95 * members[i].offered, "member %u: %.0f of %.0f bytes", i, members[i].sent,
                      members[i].offered);
+}
+
+/* A word has 24 bits for a round: 46.6 hours. */
+Test(share, a_member_may_have_been_silent_for_any_time)
+{
+    static const uint64_t silent_rounds[] = {0x7fffff,  0x800000,  0x800001,  0xc00000,  0xfffff0,
+                                             0x1000000, 0x17fffff, 0x1800000, 0x7fffffff};
+    for (unsigned i = 0; i < sizeof(silent_rounds) / sizeof(silent_rounds[0]); i++) {
+        clock_ms = silent_rounds[i] * 10; /* since the word was made, and since it was used */
+        for (unsigned use = 0; use < 2; use++) {
+            members[use] = (struct member){.bits_s = 0.5e9, .word = members[0].word};
+            memset(&share, 0, sizeof(share));
+            run(use + 1, GIGABIT, 2000);
+            cr_assert_gt(members[use].sent, 0.95 * members[use].offered, "silent for %#lx rounds, use %u",
+                         silent_rounds[i], use);
+            clock_ms += silent_rounds[i] * 10;
+        }
+        memset(members, 0, sizeof(members));
+    }
 }
