@@ -30,6 +30,7 @@ static bool attach_is_complete(struct bypeer_attach *attach)
         if (!group)
             return false;
         group->joined = joined;
+        bypeer_group_prefix(bypeer_joined_profile(joined), bypeer_joined_name(joined), group->prefix);
         attach->list[attach->count++] = group;
     }
     return true;

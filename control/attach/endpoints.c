@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "control/attach/state.h"
-#include "overlay/group/address.h"
 #include "overlay/ip/ipv6.h"
 
 static bool endpoints_is_unicast(const struct bypeer_plan_endpoint *endpoint)
@@ -22,17 +21,13 @@ static bool endpoints_is_unicast(const struct bypeer_plan_endpoint *endpoint)
 static bool endpoints_is_overlay(const struct bypeer_attach *attach, const uint8_t address[static 16])
 {
     const struct bypeer_model *model = attach->node->model;
-    uint8_t prefix[16];
     for (const struct bypeer_model_group *group = bypeer_model_next_group(model, 0); group;
          group = bypeer_model_next_group(model, group->id))
         if (group->live && bypeer_ipv6_in_prefix(address, group->prefix, 48))
             return true;
-    for (unsigned at = 0; at < attach->count; at++) {
-        const struct bypeer_joined *joined = attach->list[at]->joined;
-        bypeer_group_prefix(bypeer_joined_profile(joined), bypeer_joined_name(joined), prefix);
-        if (bypeer_ipv6_in_prefix(address, prefix, 48))
+    for (unsigned at = 0; at < attach->count; at++)
+        if (bypeer_ipv6_in_prefix(address, attach->list[at]->prefix, 48))
             return true;
-    }
     return false;
 }
 

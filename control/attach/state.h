@@ -19,6 +19,7 @@
 /* A group, and what of it is in the model. */
 struct attach_group {
     struct bypeer_joined *joined;
+    uint8_t prefix[16];            /* of its overlay, /48 */
     char name[64];                 /* in the model */
     uint32_t id;                   /* likewise; 0: it is not there */
     char why[BYPEER_PROBLEM_TEXT]; /* not */
