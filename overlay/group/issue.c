@@ -120,7 +120,7 @@ static uint64_t issue_begin(const struct bypeer_group_node *node, const struct b
                             const struct bypeer_group_subject *subject, uint64_t now)
 {
     uint64_t begin = now > GROUP_BACKDATE_S ? now - GROUP_BACKDATE_S : 0;
-    uint64_t revoked = group_revokers_end(node, subject->key, now);
+    uint64_t revoked = group_revoked_until(node, subject->key, now); /* over by now, or it was refused */
     const struct group_member *member = group_find(node, &subject->name);
     if (revoked > begin)
         begin = revoked;

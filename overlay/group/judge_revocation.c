@@ -112,6 +112,7 @@ enum bypeer_graph_verdict judge_revocation(struct bypeer_group_node *node, uint6
     taken->id = record->id;
     taken->until = revocation.until;
     taken->signer_end = taken->signer ? bypeer_chain_not_after(taken->signer) : UINT64_MAX;
+    taken->signer_end += taken->signer_end == 0; /* which group_revoked_until() says of what nobody revoked */
     memcpy(taken->key, revocation.key, node->profile->public_key_bytes);
     memcpy(taken->signature, record->security + GROUP_SECURITY_FIXED, node->profile->signature_bytes);
     memcpy(taken->reason, revocation.reason, sizeof(taken->reason));

@@ -12,57 +12,45 @@ static bool revocations_is_of(const struct bypeer_group_node *node, const struct
     return memcmp(revocation->key, key, node->profile->public_key_bytes) == 0;
 }
 
-bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
-{
-    for (size_t at = 0; at < node->revocation_count; at++) {
-        const struct group_revocation *revocation = node->revocations[at];
-        if (revocation->counts && now < revocation->until && revocations_is_of(node, revocation, key))
-            return true;
-    }
-    return false;
-}
-
-bool group_is_barred(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
-{
-    for (size_t at = 0; at < node->revocation_count; at++) {
-        const struct group_revocation *revocation = node->revocations[at];
-        if (revocation->counts && now < revocation->until && now < revocation->signer_end &&
-            revocations_is_of(node, revocation, key))
-            return true;
-    }
-    return false;
-}
-
-uint64_t group_revokers_end(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+uint64_t group_revoked_until(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
 {
     uint64_t end = 0;
     for (size_t at = 0; at < node->revocation_count; at++) {
         const struct group_revocation *revocation = node->revocations[at];
-        if (revocation->counts && now < revocation->until && revocation->signer_end <= now &&
-            revocation->signer_end > end && revocations_is_of(node, revocation, key))
+        if (revocation->counts && now < revocation->until && revocation->signer_end > end &&
+            revocations_is_of(node, revocation, key))
             end = revocation->signer_end;
     }
     return end;
 }
 
+bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+{
+    return group_revoked_until(node, key, now) > 0;
+}
+
+bool group_is_barred(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now)
+{
+    return group_revoked_until(node, key, now) > now;
+}
+
 /* The membership at this place was given by somebody who may revoke, after those who revoked its key were over. */
-static bool revocations_is_readmitted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, size_t at,
-                                      uint64_t now)
+static bool revocations_is_readmitted(const struct bypeer_chain *chain, size_t at, uint64_t revoked_until, uint64_t now)
 {
     const struct bypeer_certificate_facts *facts = bypeer_chain_at(chain, at), *issuer = bypeer_chain_at(chain, at - 1);
     return (issuer->kind == BYPEER_CERTIFICATE_ROOT || (issuer->roles & BYPEER_ROLE_ADMINISTRATOR)) &&
-           !group_is_barred(node, facts->public_key, now) &&
-           facts->not_before >= group_revokers_end(node, facts->public_key, now);
+           revoked_until <= now && facts->not_before >= revoked_until;
 }
 
 bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now)
 {
     if (node->revocation_count == 0)
         return false;
-    for (size_t at = 1; at < bypeer_chain_length(chain); at++)
-        if (group_is_revoked(node, bypeer_chain_at(chain, at)->public_key, now) &&
-            !revocations_is_readmitted(node, chain, at, now))
+    for (size_t at = 1; at < bypeer_chain_length(chain); at++) {
+        uint64_t until = group_revoked_until(node, bypeer_chain_at(chain, at)->public_key, now);
+        if (until > 0 && !revocations_is_readmitted(chain, at, until, now))
             return true;
+    }
     return false;
 }
 

@@ -221,12 +221,12 @@ void group_show(const struct bypeer_group_node *node, const struct group_member 
 void group_members_clear(struct bypeer_group_node *node);
 
 /* revocations.c */
+/* When the last of those who revoked a key is over (struct group_revocation, .signer_end); 0: nobody revoked it. */
+uint64_t group_revoked_until(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 bool group_is_revoked(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether an administrator, or the group's key, may give this key no membership now: it was revoked by whom that is not
  * over for. */
 bool group_is_barred(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
-/* When the last of those who revoked a key, and are over, ended; 0: none. */
-uint64_t group_revokers_end(const struct bypeer_group_node *node, const uint8_t *key, uint64_t now);
 /* Whether any membership of the chain is of a revoked key, but for those that revocation.h lets be. */
 bool group_is_tainted(const struct bypeer_group_node *node, const struct bypeer_chain *chain, uint64_t now);
 /* A chain that makes an administrator by the group's key itself; and whether such a one has this key: that key alone
