@@ -222,7 +222,7 @@ int method_group_members(struct call *call)
 
 /* --- founding and joining --- */
 
-static int group_need(struct call *call)
+int call_need_groups(struct call *call)
 {
     if (call->node->groups)
         return 0;
@@ -267,7 +267,7 @@ int method_group_create(struct call *call)
     if (!profile)
         return bypeer_problem_set(&call->problem, BYPEER_API_BAD_PARAMETER, "bad_parameter",
                                   "parameter \"profile\"\n\"%.40s\" is unknown\nuse modern or windows", name);
-    int result = group_need(call);
+    int result = call_need_groups(call);
     if (result < 0)
         return result;
     struct call_work *work = call_work_new(call, &creating_kind);
@@ -394,17 +394,12 @@ static int forming_finish(struct call *call, struct call_work *work)
     return join_begin(call, form[0] != '\0' ? form : NULL);
 }
 
-static void forming_release(struct call_work *work)
-{
-    (void)work; /* it is wiped */
-}
-
 static const struct call_work_kind forming_kind = {
-    .bytes = sizeof(struct forming), .run = forming_run, .finish = forming_finish, .release = forming_release};
+    .bytes = sizeof(struct forming), .run = forming_run, .finish = forming_finish};
 
 int method_group_join(struct call *call)
 {
-    int result = group_need(call);
+    int result = call_need_groups(call);
     if (result < 0 || !call_string(call, "password"))
         return result < 0 ? result : join_begin(call, NULL);
     struct call_work *work = call_work_new(call, &forming_kind);

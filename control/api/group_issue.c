@@ -185,8 +185,7 @@ int method_group_export(struct call *call)
         return call->problem.error;
     struct issuing *issuing = (struct issuing *)work;
     snprintf(issuing->name, sizeof(issuing->name), "%s", bypeer_joined_name_text(joined));
-    int result = bypeer_joined_export(joined, call_string(call, "password") != NULL, &((struct issuing *)work)->export,
-                                      &call->problem);
+    int result = bypeer_joined_export(joined, call_string(call, "password") != NULL, &issuing->export, &call->problem);
     if (result == 0)
         return call_work_begin(work);
     call_work_free(work);
@@ -216,8 +215,6 @@ static const struct call_work_kind import_kind = {
 
 int method_group_import(struct call *call)
 {
-    if (!call->node->groups)
-        return bypeer_problem_set(&call->problem, -ENOENT, "no_groups", "groups\nare not served by this node\n");
-    struct call_work *work = call_work_new(call, &import_kind);
+    struct call_work *work = call_need_groups(call) == 0 ? call_work_new(call, &import_kind) : NULL;
     return work ? call_work_begin(work) : call->problem.error;
 }

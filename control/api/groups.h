@@ -7,6 +7,8 @@
 #include "control/groups/groups.h"
 #include "overlay/group/address.h"
 
+/* 0; -ENOENT with the problem: this node serves no groups. */
+int call_need_groups(struct call *call);
 /* The group of the parameter "group"; NULL with the problem. */
 struct bypeer_joined *call_group(struct call *call);
 /* The parameter "roles"; 0: none were given. Negative with the problem. */

@@ -21,7 +21,8 @@ struct call_work *call_work_new(struct call *call, const struct call_work_kind *
 void call_work_free(struct call_work *work)
 {
     size_t bytes = work->kind->bytes;
-    work->kind->release(work);
+    if (work->kind->release)
+        work->kind->release(work);
     json_decref(work->parameters);
     explicit_bzero(work, bytes);
     free(work);

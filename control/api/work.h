@@ -17,7 +17,8 @@ struct call_work_kind {
     int (*run)(struct call_work *work);
     /* On the loop, if run() gave 0: the outcome of the call, perhaps CALL_LATER. */
     int (*finish)(struct call *call, struct call_work *work);
-    void (*release)(struct call_work *work); /* what is in it; it is wiped and freed after that */
+    /* What is in it, which is wiped and freed after that. NULL: that is enough. */
+    void (*release)(struct call_work *work);
 };
 
 struct call_work {

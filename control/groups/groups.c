@@ -229,6 +229,11 @@ struct bypeer_joined *bypeer_groups_next(const struct bypeer_joined *joined)
     return joined->next;
 }
 
+bool groups_is_authority(const char *name, const char *text)
+{
+    return strlen(text) == GROUPS_AUTHORITY && strncasecmp(name, text, GROUPS_AUTHORITY) == 0;
+}
+
 struct bypeer_joined *bypeer_groups_find(const struct bypeer_groups *groups, const char *text,
                                          struct bypeer_problem *problem)
 {
@@ -237,8 +242,7 @@ struct bypeer_joined *bypeer_groups_find(const struct bypeer_groups *groups, con
     for (struct bypeer_joined *joined = groups->joined; joined; joined = joined->next) {
         if (strcmp(joined->name_text, text) == 0)
             return joined;
-        bool is_authority = strlen(text) == 40 && strncasecmp(joined->name_text, text, 40) == 0;
-        if (!is_authority && strcmp(joined->friendly, text) != 0)
+        if (!groups_is_authority(joined->name_text, text) && strcmp(joined->friendly, text) != 0)
             continue;
         found = joined;
         count++;

@@ -155,8 +155,8 @@ int bypeer_direct_close(struct bypeer_joined *joined, uint64_t link, struct bype
  * was none of this group's; then the oldest. */
 const struct bypeer_direct_event *bypeer_direct_event_after(const struct bypeer_joined *joined, uint64_t sequence,
                                                             bool *ret_whole);
-uint64_t
-bypeer_direct_sequence(const struct bypeer_joined *joined); /* of the last event, or what is before the first */
+/* Of the last event, or what is before the first. */
+uint64_t bypeer_direct_sequence(const struct bypeer_joined *joined);
 
 /* --- coming and going --- */
 

@@ -118,15 +118,14 @@ struct issued_search {
 /* Peer names of one authority are one identity, whatever stands behind. */
 static bool issued_is_same(const char *name, const char *other)
 {
-    return strncasecmp(name, other, 40) == 0;
+    return strncasecmp(name, other, GROUPS_AUTHORITY) == 0;
 }
 
 static int issued_on_search(void *context, const struct bypeer_store_issued *issued)
 {
     struct issued_search *search = context;
     struct issued_keys *keys = search->keys;
-    bool is_name = strcmp(issued->name, search->text) == 0 ||
-                   (strlen(search->text) == 40 && issued_is_same(issued->name, search->text));
+    bool is_name = strcmp(issued->name, search->text) == 0 || groups_is_authority(issued->name, search->text);
     bool is_his = keys->name[0] != '\0' && issued_is_same(issued->name, keys->name);
     if (!is_his && !is_name && strcmp(issued->friendly, search->text) != 0)
         return 0;

@@ -40,8 +40,7 @@ static bool members_find_text(const struct bypeer_joined *joined, const char *te
          more = bypeer_group_next_member(joined->group, &after, &member)) {
         after = member.name;
         bypeer_name_write(&member.name, name);
-        bool is_authority = strlen(text) == 40 && strncasecmp(name, text, 40) == 0;
-        if (!is_authority && strcmp(member.friendly, text) != 0)
+        if (!groups_is_authority(name, text) && strcmp(member.friendly, text) != 0)
             continue;
         if (++*ret_count == 1)
             *ret_member = member;

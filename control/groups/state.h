@@ -15,6 +15,7 @@
 #define GROUPS_CANDIDATES    32    /* addresses that are tried, of one search */
 #define GROUPS_UPKEEP_MS     2000  /* addresses of this host, and searches that are due */
 #define GROUPS_AGAIN_MS      10000 /* until a group that could not be opened is tried again */
+#define GROUPS_AUTHORITY     40    /* digits of a peer name that are its authority */
 #define GROUPS_SEEK_MS       2000  /* from one fruitless search to the next; doubles */
 #define GROUPS_SEEK_MAX_MS   60000
 #define GROUPS_RESOLVE_MS    8000
@@ -152,6 +153,8 @@ int groups_read_key(const struct bypeer_groups *groups, const struct bypeer_prof
                     const struct bypeer_peer_name *group, struct bypeer_key **ret_key, struct bypeer_problem *problem);
 int groups_write_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group,
                      const struct bypeer_key *key, struct bypeer_problem *problem);
+/* Whether a text is the authority of a peer name: then it means that one, whatever stands behind. */
+bool groups_is_authority(const char *name, const char *text);
 /* Whether there was one. */
 bool groups_remove_key(const struct bypeer_groups *groups, const struct bypeer_peer_name *group);
 

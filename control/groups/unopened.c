@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "control/groups/state.h"
 
@@ -107,9 +106,8 @@ static unsigned unopened_find(const struct bypeer_groups *groups, const char *te
     const struct bypeer_groups_unopened *unopened = NULL;
     unsigned count = 0;
     while ((unopened = bypeer_groups_next_unopened(groups, unopened))) {
-        bool is_authority = strlen(text) == 40 && strncasecmp(unopened->name, text, 40) == 0;
         bool is_name = strcmp(unopened->name, text) == 0;
-        if (!is_name && !is_authority && strcmp(unopened->friendly, text) != 0)
+        if (!is_name && !groups_is_authority(unopened->name, text) && strcmp(unopened->friendly, text) != 0)
             continue;
         *ret_unopened = unopened;
         if (is_name)

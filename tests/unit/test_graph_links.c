@@ -218,16 +218,22 @@ Test(graph_links, direct_links_only_where_they_are_welcome)
     cr_assert(wire.is_ended);
 }
 
-Test(graph_links, direct_links_carry_data_and_nothing_else)
+/* From the first node to another one. */
+static uint32_t open_direct(void)
 {
     struct bypeer_graph_settings settings;
-    const struct bypeer_guid type = {{7}};
     wire_settings(&wire, 1, &settings);
     settings.has_direct = true;
     wire_open(&wire, 1, &settings);
     wire_connect(&wire, 1, 0, BYPEER_GRAPH_NEIGHBOR);
     wire_listen(&wire, 1);
-    uint32_t link = wire_connect(&wire, 0, 1, BYPEER_GRAPH_DIRECT);
+    return wire_connect(&wire, 0, 1, BYPEER_GRAPH_DIRECT);
+}
+
+Test(graph_links, direct_links_carry_data_and_nothing_else)
+{
+    const struct bypeer_guid type = {{7}};
+    uint32_t link = open_direct();
     cr_assert_eq(bypeer_graph_send(wire.nodes[0].graph, wire.now, link, &type, (const uint8_t *)"hello", 5), 0);
     wire_run(&wire);
     cr_assert_eq(wire.nodes[1].data_bytes, 5);
@@ -246,15 +252,9 @@ Test(graph_links, direct_links_carry_data_and_nothing_else)
 
 Test(graph_links, a_full_stream_takes_no_data_and_loses_none)
 {
-    struct bypeer_graph_settings settings;
     struct wire_node *sender = &wire.nodes[0];
     const struct bypeer_guid type = {{7}};
-    wire_settings(&wire, 1, &settings);
-    settings.has_direct = true;
-    wire_open(&wire, 1, &settings);
-    wire_connect(&wire, 1, 0, BYPEER_GRAPH_NEIGHBOR);
-    wire_listen(&wire, 1);
-    uint32_t link = wire_connect(&wire, 0, 1, BYPEER_GRAPH_DIRECT);
+    uint32_t link = open_direct();
     sender->is_full = true;
     cr_assert_eq(bypeer_graph_send(sender->graph, wire.now, link, &type, (const uint8_t *)"one", 3), 0);
     cr_assert_eq(bypeer_graph_send(sender->graph, wire.now, link, &type, (const uint8_t *)"other", 5), -EAGAIN);
